@@ -1,0 +1,123 @@
+"""Filling memory with a law, block by block, on all cores."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_initlab.sampling.draws import DRAWS
+from keras_initlab.sampling.streams import BLOCK, Stream
+
+__all__ = ["fill", "fill_slice"]
+
+# Two pieces of a block keep every scratch array inside a core's second-level cache.
+_PIECE = BLOCK // 2
+_INLINE_BLOCKS = 2
+
+
+def fill(
+    out: np.ndarray,
+    stream: Stream,
+    draw: str,
+    *,
+    center: float = 0.0,
+    spread: float = 1.0,
+    threads: int | None = None,
+) -> None:
+    """Fill `out`, a whole weight, with `center + spread * standard value`.
+
+    Args:
+        out: C-contiguous float array of any shape; float64, float32, float16 or bfloat16 (the last
+            two are drawn in float32 and rounded, never past the bound of the distribution).
+        stream: Random bits of this weight.
+        draw: A key of `DRAWS`.
+        center: Added to every value.
+        spread: Half width of a uniform, standard deviation of a normal before any cut.
+        threads: Workers; `None` takes the cores this process may use. Never changes a value.
+
+    Example:
+        >>> weights = np.empty((2, 3), np.float32)
+        >>> fill(weights, Stream(0, "doctest", (2, 3)), "uniform", spread=0.1)
+        >>> bool((abs(weights) < 0.1).all())
+        True
+    """
+    fill_slice(out.reshape(-1), stream, draw, start=0, center=center, spread=spread, threads=threads)
+
+
+def fill_slice(
+    out: np.ndarray,
+    stream: Stream,
+    draw: str,
+    *,
+    start: int,
+    center: float = 0.0,
+    spread: float = 1.0,
+    threads: int | None = None,
+) -> None:
+    """Fill `out` with elements `start`, `start + 1`, ... of the flattened weight.
+
+    Args:
+        out: One-dimensional contiguous float array; the rest is as in `fill`.
+        start: Index of the first element in the flattened weight.
+    """
+    pieces = _Pieces(out, stream, draw, _affine(draw, center, spread, out.dtype), start)
+    first, last = start // BLOCK, -(-(start + out.size) // BLOCK)
+    workers = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads
+    if last - first <= _INLINE_BLOCKS or workers == 1:
+        for block in range(first, last):
+            pieces.write(block)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(pieces.write, range(first, last)):
+            pass
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    out: np.ndarray
+    stream: Stream
+    draw: str
+    affine: Callable[[np.ndarray], np.ndarray]
+    start: int
+
+    def write(self, block: int) -> None:
+        double = self.out.dtype == np.float64
+        words = self.stream.bits(block=block, words=BLOCK if double else BLOCK // 2)
+        words = words if double else words.view("<u4")
+        begin = block * BLOCK - self.start
+        for offset in range(0, BLOCK, _PIECE):
+            low, high = max(begin + offset, 0), min(begin + offset + _PIECE, self.out.size)
+            if low >= high:
+                continue
+            values = self.affine(DRAWS[self.draw].standard(words[offset : offset + _PIECE]))
+            skip = low - begin - offset
+            self.out[low:high] = values[skip : skip + high - low]
+
+
+def _affine(
+    draw: str, center: float, spread: float, dtype: np.dtype
+) -> Callable[[np.ndarray], np.ndarray]:
+    kind = np.float64 if dtype == np.float64 else np.float32
+    bound = DRAWS[draw].bound
+    limits = None if bound is None else _inside(center - spread * bound, center + spread * bound, dtype)
+    low, high = (None, None) if limits is None else (kind(limits[0]), kind(limits[1]))
+
+    def affine(values: np.ndarray) -> np.ndarray:
+        values *= kind(spread)
+        if center:
+            values += kind(center)
+        return values if low is None else np.clip(values, low, high, out=values)
+
+    return affine
+
+
+def _inside(low: float, high: float, dtype: np.dtype) -> tuple[float, float]:
+    """Nearest numbers of `dtype` that do not lie outside `[low, high]`."""
+    first, last = dtype.type(low), dtype.type(high)
+    if float(first) < low:
+        first = np.nextafter(first, dtype.type(np.inf), dtype=dtype)
+    if float(last) > high:
+        last = np.nextafter(last, dtype.type(-np.inf), dtype=dtype)
+    return float(first), float(last)
