@@ -44,7 +44,7 @@ _Q = {
 
 @dataclass(frozen=True)
 class Draw:
-    """A standard distribution: a map from random words to values, and the bound it keeps."""
+    """A standard distribution: a map from `(blocks, BLOCK)` words to values, and their bound."""
 
     standard: Callable[[np.ndarray], np.ndarray]
     bound: float | None
@@ -65,21 +65,21 @@ def _uniform(words: np.ndarray) -> np.ndarray:
 
 
 def _normal(words: np.ndarray) -> np.ndarray:
-    # Box and Muller 1958: half the words give the radius, half the angle.
+    # Box and Muller 1958: half the words of a block give the radius, half the angle.
     kind = _float_of(words).type
-    half, width = len(words) // 2, 8 * words.itemsize
-    radius = words[:half].astype(kind)
+    half, width = words.shape[-1] // 2, 8 * words.itemsize
+    radius = words[..., :half].astype(kind)
     radius += kind(0.5)
     radius *= kind(2.0**-width)
     np.log(radius, out=radius)
     radius *= kind(-2)
     np.maximum(radius, kind(0), out=radius)
     np.sqrt(radius, out=radius)
-    angle = words[half:].view(f"i{words.itemsize}").astype(kind)
+    angle = words[..., half:].view(f"i{words.itemsize}").astype(kind)
     angle *= kind(np.pi * 2.0 ** (1 - width))
-    values = np.empty(len(words), kind)
-    np.multiply(radius, np.cos(angle), out=values[:half])
-    np.multiply(radius, np.sin(angle, out=angle), out=values[half:])
+    values = np.empty(words.shape, kind)
+    np.multiply(radius, np.cos(angle), out=values[..., :half])
+    np.multiply(radius, np.sin(angle, out=angle), out=values[..., half:])
     return values
 
 

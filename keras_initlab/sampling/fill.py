@@ -12,9 +12,8 @@ from keras_initlab.sampling.streams import BLOCK, Stream
 
 __all__ = ["fill", "fill_slice"]
 
-# Two pieces of a block keep every scratch array inside a core's second-level cache.
-_PIECE = BLOCK // 2
-_INLINE_BLOCKS = 2
+# Four blocks at a time: each array operation is long enough that threads rarely meet at the lock.
+_GROUP = 4 * BLOCK
 
 
 def fill(
@@ -62,38 +61,45 @@ def fill_slice(
         out: One-dimensional contiguous float array; the rest is as in `fill`.
         start: Index of the first element in the flattened weight.
     """
-    pieces = _Pieces(out, stream, draw, _affine(draw, center, spread, out.dtype), start)
-    first, last = start // BLOCK, -(-(start + out.size) // BLOCK)
-    workers = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads
-    if last - first <= _INLINE_BLOCKS or workers == 1:
-        for block in range(first, last):
-            pieces.write(block)
+    job = _Job(out, stream, draw, _affine(draw, center, spread, out.dtype), start)
+    begins = range(start - start % BLOCK, start + out.size, _GROUP)
+    if threads == 1 or len(begins) == 1:
+        for begin in begins:
+            job.write(begin)
         return
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(pieces.write, range(first, last)):
+    with ThreadPoolExecutor(threads or _cores()) as pool:
+        for _ in pool.map(job.write, begins):
             pass
 
 
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
-class _Pieces:
+class _Job:
     out: np.ndarray
     stream: Stream
     draw: str
     affine: Callable[[np.ndarray], np.ndarray]
     start: int
 
-    def write(self, block: int) -> None:
+    def write(self, begin: int) -> None:
+        """Write the group of blocks that begins at element `begin` of the flattened weight."""
+        end = min(begin + _GROUP, self.start + self.out.size)
+        blocks = range(begin // BLOCK, -(-end // BLOCK))
+        words = np.stack([self._words_of(block) for block in blocks])
+        values = self.affine(DRAWS[self.draw].standard(words)).reshape(-1)
+        low = max(begin, self.start)
+        self.out[low - self.start : end - self.start] = values[low - begin : end - begin]
+
+    def _words_of(self, block: int) -> np.ndarray:
+        # Unlike `random_raw`, `integers` lets go of the interpreter lock while it runs.
         double = self.out.dtype == np.float64
-        words = self.stream.bits(block=block, words=BLOCK if double else BLOCK // 2)
-        words = words if double else words.view("<u4")
-        begin = block * BLOCK - self.start
-        for offset in range(0, BLOCK, _PIECE):
-            low, high = max(begin + offset, 0), min(begin + offset + _PIECE, self.out.size)
-            if low >= high:
-                continue
-            values = self.affine(DRAWS[self.draw].standard(words[offset : offset + _PIECE]))
-            skip = low - begin - offset
-            self.out[low:high] = values[skip : skip + high - low]
+        generator, count = self.stream.generator(block), BLOCK if double else BLOCK // 2
+        words = generator.integers(0, 2**64 - 1, count, np.uint64, endpoint=True)
+        return words if double else words.view("<u4")
 
 
 def _affine(
