@@ -42,7 +42,9 @@ def fill(
         >>> bool((abs(weights) < 0.1).all())
         True
     """
-    fill_slice(out.reshape(-1), stream, draw, start=0, center=center, spread=spread, threads=threads)
+    fill_slice(
+        out.reshape(-1), stream, draw, start=0, center=center, spread=spread, threads=threads
+    )
 
 
 def fill_slice(
@@ -107,7 +109,9 @@ def _affine(
 ) -> Callable[[np.ndarray], np.ndarray]:
     kind = np.float64 if dtype == np.float64 else np.float32
     bound = DRAWS[draw].bound
-    limits = None if bound is None else _inside(center - spread * bound, center + spread * bound, dtype)
+    limits = (
+        None if bound is None else _inside(center - spread * bound, center + spread * bound, dtype)
+    )
     low, high = (None, None) if limits is None else (kind(limits[0]), kind(limits[1]))
 
     def affine(values: np.ndarray) -> np.ndarray:

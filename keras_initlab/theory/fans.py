@@ -45,7 +45,9 @@ def fans_of(
         Fans(fan_in=576, fan_out=1152)
     """
     if input_axes is not None and output_axes is not None:
-        return Fans(_size(shape, input_axes, "input_axes"), _size(shape, output_axes, "output_axes"))
+        return Fans(
+            _size(shape, input_axes, "input_axes"), _size(shape, output_axes, "output_axes")
+        )
     if len(shape) < 2:
         raise ValueError(
             "A fan needs a kernel of shape `(*window, inputs, outputs)`, at least two axes. "

@@ -76,7 +76,9 @@ class Law:
                 f"Received: scale={self.scale}."
             )
         if self.fan not in _FANS:
-            raise ValueError(f"`mode` must be one of {', '.join(_FANS)}. Received: mode={self.fan!r}.")
+            raise ValueError(
+                f"`mode` must be one of {', '.join(_FANS)}. Received: mode={self.fan!r}."
+            )
         if self.draw not in STANDARD_VARIANCE:
             raise ValueError(
                 f"`distribution` must be one of {', '.join(STANDARD_VARIANCE)}. "

@@ -1,0 +1,37 @@
+"""Weight initialization for Keras 3, and a callback that shows the signal in TensorBoard.
+
+Importing this package imports neither Keras nor TensorFlow: names are fetched from their rooms when
+first used. The schemes register with Keras as soon as both packages are loaded, in either order.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from keras_initlab import _registration
+from keras_initlab._version import __version__
+
+if TYPE_CHECKING:
+    from keras_initlab.initializers import *  # noqa: F403
+    from keras_initlab.monitor import *  # noqa: F403
+
+_ROOMS = ("initializers", "monitor")
+
+_registration.register_with_keras()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return sorted(name for room in _rooms() for name in room.__all__)
+    if not name.startswith("_"):
+        for room in _rooms():
+            if name in room.__all__:
+                return getattr(room, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return ["__version__", *__getattr__("__all__")]
+
+
+def _rooms() -> list[Any]:
+    return [importlib.import_module(f"{__name__}.{room}") for room in _ROOMS]

@@ -1,0 +1,388 @@
+"""Schemes that scale the variance by the fans: one row of numbers each."""
+
+from typing import Any
+
+from keras_initlab.initializers.base import VarianceScheme, checked_number
+from keras_initlab.initializers.catalogue import scheme
+from keras_initlab.theory import Law, rectifier_scale
+
+__all__ = [
+    "HalfXavierUniform",
+    "HeNormal",
+    "HeUniform",
+    "LecunNormal",
+    "LecunUniform",
+    "VarianceScaling",
+    "XavierNormal",
+    "XavierUniform",
+]
+
+# Keras's words beside ours: there "normal" is the truncated one, here it means what it says.
+_DRAW_OF = {
+    "uniform": "uniform",
+    "normal": "normal",
+    "truncated_normal": "truncated_normal",
+    "untruncated_normal": "normal",
+}
+
+
+def checked_normal(distribution: Any) -> str:
+    """The distribution unchanged, if it is one of the two normals."""
+    if distribution not in ("normal", "truncated_normal"):
+        raise ValueError(
+            "`distribution` must be 'normal' or 'truncated_normal'. "
+            f"Received: distribution={distribution!r}."
+        )
+    return distribution
+
+
+class _NormalScheme(VarianceScheme):
+    """A row with a Gaussian that may be truncated."""
+
+    def __init__(
+        self,
+        *,
+        distribution: str = "normal",
+        seed: Any = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
+    ):
+        self.distribution = checked_normal(distribution)
+        super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
+
+    def _law(self) -> Law:
+        return self.law.but(draw=self.distribution)
+
+
+class _RectifierScheme(VarianceScheme):
+    """A row whose scale follows from a leaky ReLU's slope and whose fan may be chosen."""
+
+    def __init__(
+        self,
+        *,
+        negative_slope: float = 0.0,
+        mode: str = "fan_in",
+        seed: Any = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
+    ):
+        self.negative_slope = checked_number(negative_slope, "negative_slope", "is a slope")
+        self.mode = mode
+        super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
+        self._law()
+
+    def _law(self) -> Law:
+        return self.law.but(scale=rectifier_scale(self.negative_slope), fan=self.mode)
+
+
+@scheme
+class VarianceScaling(VarianceScheme):
+    """Weights of variance `scale / fan`: the general form whose rows the other schemes are.
+
+    Args:
+        scale: Multiplies the variance (unitless), positive.
+        mode: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
+        distribution: `"uniform"`, `"normal"` (the whole bell) or `"truncated_normal"` at two
+            standard deviations with the variance corrected; `"untruncated_normal"` is Keras's
+            word for `"normal"`.
+        seed: Integer for repeatable weights, `None` for fresh ones at every call.
+        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
+        output_axes: Axes of the kernel that remain in the output, likewise.
+
+    Shape:
+        `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
+            two axes.
+
+    Source:
+        Form and defaults of `keras.initializers.VarianceScaling`. It differs in one word: there
+        `"normal"` is truncated, here it is not.
+
+    Example:
+        >>> weights = VarianceScaling(scale=2.0, seed=0)((512, 256))
+        >>> tuple(weights.shape)
+        (512, 256)
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: Any = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
+    ):
+        self.scale = checked_number(scale, "scale", "multiplies the variance", positive=True)
+        self.mode = mode
+        self.distribution = distribution
+        super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
+        self._law()
+
+    def _law(self) -> Law:
+        draw = _DRAW_OF.get(self.distribution, self.distribution)
+        return Law(scale=float(self.scale), fan=self.mode, draw=draw)
+
+
+@scheme
+class XavierUniform(VarianceScheme):
+    """Uniform weights that balance signal and gradient around linear units and tanh.
+
+    Use it before `tanh` and in linear layers. The bound is `sqrt(6 / (fan_in + fan_out))`. Before ReLU it
+    halves the signal's mean square per layer.
+
+    Args:
+        seed: Integer for repeatable weights, `None` for fresh ones at every call.
+        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
+        output_axes: Axes of the kernel that remain in the output, likewise.
+
+    Shape:
+        `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
+            two axes.
+
+    Source:
+        Glorot and Bengio 2010, eq. 16, https://proceedings.mlr.press/v9/glorot10a.html.
+
+    Example:
+        >>> weights = XavierUniform(seed=0)((512, 256))
+        >>> tuple(weights.shape)
+        (512, 256)
+    """
+
+    law = Law(scale=1.0, fan="fan_avg", draw="uniform")
+
+
+@scheme
+class XavierNormal(_NormalScheme):
+    """Gaussian weights that balance signal and gradient around linear units and tanh.
+
+    Use it before `tanh` and in linear layers. The variance is `2 / (fan_in + fan_out)`.
+
+    Args:
+        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
+            with the variance corrected.
+        seed: Integer for repeatable weights, `None` for fresh ones at every call.
+        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
+        output_axes: Axes of the kernel that remain in the output, likewise.
+
+    Shape:
+        `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
+            two axes.
+
+    Source:
+        Glorot and Bengio 2010, eq. 12, https://proceedings.mlr.press/v9/glorot10a.html.
+        The paper draws uniform weights only; the normal of the same variance is common practice.
+        Untruncated; `keras.initializers.GlorotNormal` truncates.
+
+    Example:
+        >>> weights = XavierNormal(seed=0)((512, 256))
+        >>> tuple(weights.shape)
+        (512, 256)
+    """
+
+    law = Law(scale=1.0, fan="fan_avg", draw="normal")
+
+
+@scheme
+class HeUniform(_RectifierScheme):
+    """Uniform weights that hold the signal's mean square steady through ReLU.
+
+    Use it before `relu` and its kin. The bound is `sqrt(6 / fan_in)`; `HalfXavierUniform` is the
+    different formula that circulates under this name.
+
+    Args:
+        negative_slope: Slope of the leaky ReLU that follows, 0 for ReLU (unitless).
+        mode: `"fan_in"` keeps the forward signal, `"fan_out"` the gradient.
+        seed: Integer for repeatable weights, `None` for fresh ones at every call.
+        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
+        output_axes: Axes of the kernel that remain in the output, likewise.
+
+    Shape:
+        `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
+            two axes.
+
+    Source:
+        He et al. 2015, eq. 10 and 15, https://arxiv.org/abs/1502.01852. The paper draws Gaussian
+        weights; this is the uniform of the same variance, as in Keras and torch. `fan_out`: eq. 14.
+
+    Example:
+        >>> weights = HeUniform(seed=0)((512, 256))
+        >>> tuple(weights.shape)
+        (512, 256)
+    """
+
+    law = Law(scale=2.0, fan="fan_in", draw="uniform")
+
+
+@scheme
+class HeNormal(_RectifierScheme):
+    """Gaussian weights that hold the signal's mean square steady through ReLU.
+
+    Use it before `relu` and its kin. The variance of each weight is `2 / fan_in`: the 2 repays the
+    half of the signal that ReLU drops.
+
+    Args:
+        negative_slope: Slope of the leaky ReLU that follows, 0 for ReLU (unitless).
+        mode: `"fan_in"` keeps the forward signal, `"fan_out"` the gradient.
+        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
+            with the variance corrected.
+        seed: Integer for repeatable weights, `None` for fresh ones at every call.
+        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
+        output_axes: Axes of the kernel that remain in the output, likewise.
+
+    Shape:
+        `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
+            two axes.
+
+    Source:
+        He et al. 2015, eq. 10 and 15, https://arxiv.org/abs/1502.01852; `fan_out`: eq. 14.
+        Untruncated, as in the paper; `keras.initializers.HeNormal` truncates.
+
+    Example:
+        >>> weights = HeNormal(seed=0)((512, 256))
+        >>> tuple(weights.shape)
+        (512, 256)
+    """
+
+    law = Law(scale=2.0, fan="fan_in", draw="normal")
+
+    def __init__(
+        self,
+        *,
+        negative_slope: float = 0.0,
+        mode: str = "fan_in",
+        distribution: str = "normal",
+        seed: Any = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
+    ):
+        self.distribution = checked_normal(distribution)
+        super().__init__(
+            negative_slope=negative_slope,
+            mode=mode,
+            seed=seed,
+            input_axes=input_axes,
+            output_axes=output_axes,
+        )
+
+    def _law(self) -> Law:
+        return super()._law().but(draw=self.distribution)
+
+
+@scheme
+class LecunUniform(VarianceScheme):
+    """Uniform weights that hold the variance of a linear layer's signal steady.
+
+    The bound is `sqrt(3 / fan_in)`.
+
+    Args:
+        seed: Integer for repeatable weights, `None` for fresh ones at every call.
+        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
+        output_axes: Axes of the kernel that remain in the output, likewise.
+
+    Shape:
+        `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
+            two axes.
+
+    Source:
+        LeCun et al. 1998, Efficient BackProp, section 4.6, eq. 16, in Neural Networks: Tricks of
+        the Trade, http://yann.lecun.com/exdb/publis/pdf/lecun-98b.pdf.
+
+    Example:
+        >>> weights = LecunUniform(seed=0)((512, 256))
+        >>> tuple(weights.shape)
+        (512, 256)
+    """
+
+    law = Law(scale=1.0, fan="fan_in", draw="uniform")
+
+
+@scheme
+class LecunNormal(_NormalScheme):
+    """Gaussian weights that hold the variance of a linear layer's signal steady.
+
+    Use it before `selu`, whose own constants do the rest. The variance is `1 / fan_in`.
+
+    Args:
+        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
+            with the variance corrected.
+        seed: Integer for repeatable weights, `None` for fresh ones at every call.
+        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
+        output_axes: Axes of the kernel that remain in the output, likewise.
+
+    Shape:
+        `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
+            two axes.
+
+    Source:
+        LeCun et al. 1998, Efficient BackProp, section 4.6, eq. 16; for SELU Klambauer et al. 2017,
+        https://arxiv.org/abs/1706.02515. Untruncated; `keras.initializers.LecunNormal` truncates.
+
+    Example:
+        >>> weights = LecunNormal(seed=0)((512, 256))
+        >>> tuple(weights.shape)
+        (512, 256)
+    """
+
+    law = Law(scale=1.0, fan="fan_in", draw="normal")
+
+
+@scheme
+class HalfXavierUniform(VarianceScheme):
+    """Xavier-uniform weights of half width, printed in articles as 'He uniform'.
+
+    Kept so that results made with it can be repeated and its harm can be seen: through square ReLU
+    layers it passes 1/8 of the mean square per layer. For ReLU use `HeUniform`.
+
+    Args:
+        seed: Integer for repeatable weights, `None` for fresh ones at every call.
+        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
+        output_axes: Axes of the kernel that remain in the output, likewise.
+
+    Shape:
+        `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
+            two axes.
+
+    Source:
+        The bound `sqrt(6) / (2 sqrt(fan_in + fan_out))` circulates in articles on initialization as
+        He-uniform; He et al. 2015, https://arxiv.org/abs/1502.01852, gives `sqrt(6 / fan_in)`.
+
+    Example:
+        >>> weights = HalfXavierUniform(seed=0)((512, 256))
+        >>> tuple(weights.shape)
+        (512, 256)
+    """
+
+    law = Law(scale=0.25, fan="fan_avg", draw="uniform")
