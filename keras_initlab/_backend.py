@@ -13,11 +13,15 @@ __all__ = [
     "KeySeed",
     "StepState",
     "add_session_hook",
+    "call_count",
     "concrete",
     "filled_tensor",
-    "flat_layers",
     "in_symbolic_scope",
+    "looks_end_with_step",
+    "own_sublayers",
+    "owns_weights",
     "quiet",
+    "remove_session_hook",
     "step_is_eager",
 ]
 
@@ -129,11 +133,6 @@ class KeySeed(keras.random.SeedGenerator):
 # --- the training step ---------------------------------------------------------------------------
 
 
-def flat_layers(model: Any) -> list[Any]:
-    """Every layer inside a model, at any depth, once."""
-    return list(dict.fromkeys(model._flatten_layers(include_self=False, recursive=True)))
-
-
 def own_sublayers(layer: Any) -> list[Any]:
     """Layers directly inside a layer."""
     return list(layer._layers)
@@ -228,3 +227,8 @@ def add_session_hook(model: Any, name: str, replacement: Callable) -> None:
 def remove_session_hook(model: Any, name: str) -> None:
     """Uncover the method of the class again."""
     model.__dict__.pop(name, None)
+
+
+def call_count(layer: Any) -> int:
+    """How often a layer stands in the graph of a functional model, at least once."""
+    return max(1, len(layer._inbound_nodes))
