@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from keras_initlab import _registration
-from keras_initlab._version import __version__
+from keras_initlab._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from keras_initlab.initializers import *  # noqa: F403

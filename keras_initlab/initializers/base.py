@@ -74,7 +74,8 @@ class RandomScheme(Scheme):
 
         Args:
             shape: Integers, the shape of the weight.
-            dtype: `"float16"`, `"bfloat16"`, `"float32"`, `"float64"` or `None` for Keras's default.
+            dtype: `"float16"`, `"bfloat16"`, `"float32"`, `"float64"` or
+                `None` for Keras's default.
 
         Returns:
             A tensor of the backend. On the CPU the values are drawn straight into its memory

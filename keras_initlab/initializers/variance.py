@@ -132,8 +132,8 @@ class VarianceScaling(VarianceScheme):
 class XavierUniform(VarianceScheme):
     """Uniform weights that balance signal and gradient around linear units and tanh.
 
-    Use it before `tanh` and in linear layers. The bound is `sqrt(6 / (fan_in + fan_out))`. Before ReLU it
-    halves the signal's mean square per layer.
+    Use it before `tanh` and in linear layers. The bound is `sqrt(6 / (fan_in + fan_out))`.
+    Before ReLU it halves the signal's mean square per layer.
 
     Args:
         seed: Integer for repeatable weights, `None` for fresh ones at every call.

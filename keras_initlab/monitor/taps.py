@@ -68,8 +68,7 @@ class Watch:
         if not _backend.looks_end_with_step(self.model):
             _backend.add_session_hook(self.model, "call", self._flushing(self.model.call))
         _backend.add_session_hook(self.model, "train_step", self._watched(self.model.train_step))
-        make = functools.wraps(self.model.make_train_function)(self._make_train_function)
-        _backend.add_session_hook(self.model, "make_train_function", make)
+        _backend.add_session_hook(self.model, "make_train_function", self._make_train_function)
         self.installed = True
         self.model.make_train_function(force=True)
 
