@@ -23,6 +23,9 @@ __all__ = ["Watch"]
 # A step number needs 31 bits and a float32 holds 24: it travels in two parts.
 _RADIX = 1 << 16
 
+# A custom training step may run the model twice.
+_PASSES = 2
+
 
 class Watch:
     """Taps on one model for one `fit`: `install`, then `read` after steps, then `remove`.
@@ -48,7 +51,7 @@ class Watch:
         self._max_elements = max_elements
         self._layers = watched_layers(model)
         self._names = names_of(self._layers)
-        self._capacity = sum(_backend.call_count(layer) for layer in self._layers)
+        self._capacity = _PASSES * sum(_backend.call_count(layer) for layer in self._layers)
         self._infos: list[LayerInfo] = []
         self._local = threading.local()
         self._eager = _backend.step_is_eager(model)

@@ -1,0 +1,66 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_initlab import ActivationVarianceLogger
+
+
+@pytest.mark.parametrize("update_freq", [0, -1, 2.5, "sometimes", None, True])
+def test_logger_refuses_an_update_freq_that_is_no_count(update_freq):
+    with pytest.raises(ValueError, match="Received: update_freq="):
+        ActivationVarianceLogger(update_freq=update_freq)
+
+
+def test_logger_refuses_no_elements():
+    with pytest.raises(ValueError, match="Received: max_elements=0"):
+        ActivationVarianceLogger(max_elements=0)
+
+
+def test_logger_refuses_a_log_dir_that_is_a_file(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+
+    with pytest.raises(ValueError, match="Received: log_dir="):
+        ActivationVarianceLogger(file)
+
+
+def test_logger_refuses_a_log_dir_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ValueError, match="Received: log_dir="):
+        ActivationVarianceLogger(tmp_path / "file" / "run")
+
+
+def test_logger_refuses_a_log_dir_without_write_permission(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+
+    with pytest.raises(ValueError, match="Received: log_dir="):
+        ActivationVarianceLogger(tmp_path)
+
+
+def test_look_refuses_an_unknown_statistic():
+    logger = ActivationVarianceLogger()
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[logger])
+
+    with pytest.raises(ValueError, match="Received: statistic='colour'"):
+        logger.looks[0].by_layer("colour")
+
+
+def test_logger_names_a_model_without_layers_and_leaves_it_alone():
+    class Bare(keras.Model):
+        def build(self, shape):
+            self.scale = self.add_weight(shape=())
+
+        def call(self, x):
+            return x * self.scale
+
+    model = Bare(name="bare")
+    model.compile("sgd", "mse")
+
+    with pytest.raises(ValueError, match="Received: model='bare'"):
+        model.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0, callbacks=[ActivationVarianceLogger()])
+
+    assert "train_step" not in model.__dict__
+    model.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0)

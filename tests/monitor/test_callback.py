@@ -1,0 +1,268 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_initlab import ActivationVarianceLogger, HeNormal
+
+TENSORFLOW = keras.backend.backend() == "tensorflow"
+MODES = ("graph", "xla", "eager") if TENSORFLOW else ("default",)
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(1.0, 2.0, size=(96, 20)).astype("float32")
+Y = RNG.normal(size=(96, 1)).astype("float32")
+
+
+def built(mode="graph", seed=0):
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((20,))
+    x = keras.layers.Dense(64, "relu", kernel_initializer=HeNormal(seed=1), name="first")(inputs)
+    shared = keras.layers.Dense(64, "tanh", name="shared")
+    x = shared(keras.layers.Dropout(0.3)(shared(x)))
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    model = keras.Model(inputs, keras.layers.Dense(1, name="last")(x))
+    options = {"graph": {"jit_compile": False}, "xla": {"jit_compile": True}}
+    options |= {"eager": {"run_eagerly": True}, "default": {}}
+    model.compile("adam", "mse", metrics=["mae"], **options[mode])
+    return model
+
+
+def fitted(model, *callbacks, epochs=2, **options):
+    history = model.fit(
+        X,
+        Y,
+        batch_size=16,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=list(callbacks),
+        **options,
+    )
+    return history.history
+
+
+def state_of(model):
+    variables = model.weights + model.optimizer.variables + model.non_trainable_variables
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+def is_clean(model):
+    covers = {"call", "train_step", "make_train_function"}
+    return not model._seed_generators and not any(
+        covers & set(layer.__dict__) for layer in [model, *model.layers]
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_training_is_bit_identical_with_and_without_the_callback(mode):
+    plain, watched = built(mode), built(mode)
+
+    without = fitted(plain, validation_data=(X, Y))
+    with_it = fitted(watched, ActivationVarianceLogger(update_freq=1), validation_data=(X, Y))
+
+    assert without == with_it
+    for one, other in zip(state_of(plain), state_of(watched), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_first_look_equals_a_sub_model_on_the_untrained_batch(mode):
+    model = built(mode)
+    part = keras.Model(model.input, model.get_layer("first").output)
+    output = keras.ops.convert_to_numpy(part(X[:16])).astype("float64")
+    logger = ActivationVarianceLogger(update_freq=5, max_elements=None)
+
+    fitted(model, logger)
+
+    look = logger.looks[0]
+    assert look.step == 0
+    # float32 rounding over 1,024 elements: sqrt(1024) half-ulps, relative.
+    rounding = 32 * float(np.finfo("float32").eps)
+    assert look.by_layer("mean")["first"] == pytest.approx(output.mean(), rel=rounding)
+    assert look.by_layer("variance")["first"] == pytest.approx(output.var(), rel=rounding)
+    assert look.by_layer("zero_fraction")["first"] == (output == 0).mean()
+    assert look.by_layer("dead_fraction")["first"] == (output == 0).all(0).mean()
+
+
+def test_later_look_equals_a_sub_model_with_the_weights_of_that_step():
+    saved = {}
+
+    class Keep(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            saved[batch + 1] = self.model.get_weights()
+
+    model = built(MODES[0])
+    logger = ActivationVarianceLogger(update_freq=4, max_elements=None)
+    fitted(model, logger, Keep(), epochs=1)
+
+    model.set_weights(saved[4])
+    part = keras.Model(model.input, model.get_layer("first").output)
+    output = keras.ops.convert_to_numpy(part(X[64:80])).astype("float64")
+    seen = logger.looks[1]
+
+    assert seen.step == 4
+    rounding = 32 * float(np.finfo("float32").eps)
+    assert seen.by_layer("variance")["first"] == pytest.approx(output.var(), rel=rounding)
+
+
+def test_shared_layer_has_a_row_for_each_call():
+    logger = ActivationVarianceLogger(update_freq=1)
+
+    fitted(built(MODES[0]), logger, epochs=1)
+
+    names = [layer.name for layer in logger.looks[0].layers]
+    assert names == ["first", "shared", "shared#2", "norm", "last"]
+
+
+@pytest.mark.parametrize(
+    ("update_freq", "steps"),
+    [(4, [0, 4, 8]), ("batch", list(range(12))), ("epoch", [0, 5, 11]), (100, [0])],
+)
+def test_looks_follow_update_freq(update_freq, steps):
+    logger = ActivationVarianceLogger(update_freq=update_freq)
+
+    fitted(built(MODES[0]), logger)
+
+    assert [look.step for look in logger.looks] == steps
+
+
+def test_epoch_looks_work_when_the_number_of_steps_is_unknown():
+    def batches():
+        for start in range(0, 96, 16):
+            yield X[start : start + 16], Y[start : start + 16]
+
+    logger = ActivationVarianceLogger(update_freq="epoch")
+    model = built(MODES[0])
+
+    model.fit(batches(), verbose=0, shuffle=False, callbacks=[logger])
+
+    assert [look.step for look in logger.looks] == [0, 5]
+
+
+def test_steps_go_on_in_a_second_fit():
+    logger, model = ActivationVarianceLogger(update_freq=4), built(MODES[0])
+
+    fitted(model, logger, epochs=1)
+    fitted(model, logger, epochs=1)
+
+    assert [look.step for look in logger.looks] == [0, 4, 8]
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras on torch runs single steps")
+def test_looks_are_exact_under_steps_per_execution():
+    model = built(MODES[0])
+    model.steps_per_execution = 4
+    logger = ActivationVarianceLogger(update_freq=1)
+
+    fitted(model, logger)
+
+    assert [look.step for look in logger.looks] == [3, 5, 9, 11]
+
+
+def test_sink_may_be_a_list():
+    looks = []
+
+    fitted(built(MODES[0]), ActivationVarianceLogger(update_freq=4, sink=looks))
+
+    assert [look.step for look in looks] == [0, 4, 8]
+
+
+def test_model_is_clean_after_training():
+    model = built(MODES[0])
+    before = len(model.non_trainable_variables)
+
+    fitted(model, ActivationVarianceLogger(update_freq=1))
+
+    assert is_clean(model)
+    assert len(model.non_trainable_variables) == before
+
+
+def test_model_is_clean_at_its_next_fit_when_fit_has_raised():
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    model, logger = built(MODES[0]), ActivationVarianceLogger(update_freq=1)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(model, logger, Stop())
+    seen = len(logger.looks)
+
+    model.predict(X, verbose=0)
+    assert not is_clean(model)
+    fitted(model)
+
+    assert is_clean(model)
+    assert len(logger.looks) == seen
+
+
+def test_validation_and_prediction_are_not_looked_at():
+    logger = ActivationVarianceLogger(update_freq=1, max_elements=None)
+
+    fitted(built(MODES[0]), logger, validation_data=(X * 100, Y), validation_batch_size=96)
+
+    assert {look.by_layer("count")["first"] for look in logger.looks} == {16 * 64}
+
+
+def test_subclassed_model_is_watched_at_any_depth():
+    class Block(keras.layers.Layer):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.inner = keras.layers.Dense(8, "relu", name="inner")
+
+        def call(self, x):
+            return self.inner(x)
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.block, self.head = Block(), keras.layers.Dense(1, name="head")
+
+        def call(self, x):
+            return self.head(self.block(x))
+
+    model, logger = Net(), ActivationVarianceLogger(update_freq=1)
+    model.compile("sgd", "mse")
+
+    model.fit(X, Y, verbose=0, callbacks=[logger])
+
+    assert [layer.name for layer in logger.looks[0].layers] == ["inner", "head"]
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="a JAX step returns state itself")
+def test_custom_train_step_is_watched():
+    class Twice(keras.Model):
+        def train_step(self, data):
+            super().train_step(data)
+            return super().train_step(data)
+
+    inputs = keras.Input((20,))
+    model = Twice(inputs, keras.layers.Dense(1, name="head")(inputs))
+    model.compile("sgd", "mse")
+    logger = ActivationVarianceLogger(update_freq=1)
+
+    model.fit(X, Y, verbose=0, callbacks=[logger])
+
+    assert [layer.name for layer in logger.looks[0].layers] == ["head", "head#2"]
+
+
+def test_model_saved_during_training_is_what_it_would_be_without(tmp_path):
+    def weights_of(folder, *callbacks):
+        path = tmp_path / f"{folder}.keras"
+        keep = keras.callbacks.ModelCheckpoint(path, save_freq=3)
+        fitted(built(MODES[0]), *callbacks, keep, epochs=1)
+        return keras.models.load_model(path), path
+
+    plain, _ = weights_of("plain")
+    watched, _ = weights_of("watched", ActivationVarianceLogger(update_freq=1))
+
+    assert len(plain.variables) == len(watched.variables)
+    for one, other in zip(state_of(plain), state_of(watched), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_works_beside_the_keras_callbacks(tmp_path):
+    board = keras.callbacks.TensorBoard(tmp_path)
+    logger = ActivationVarianceLogger(tmp_path, update_freq=2)
+
+    fitted(built(MODES[0]), board, logger)
+
+    assert [look.step for look in logger.looks] == [0, 2, 4, 6, 8, 10]
