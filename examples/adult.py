@@ -14,7 +14,11 @@ CATEGORIES = (
     *("workclass", "education", "marital-status", "occupation"),
     *("relationship", "race", "gender", "native-country"),
 )
-CROSSES = (("education", "occupation"), ("marital-status", "relationship"), ("gender", "occupation"))
+CROSSES = (
+    ("education", "occupation"),
+    ("marital-status", "relationship"),
+    ("gender", "occupation"),
+)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,9 @@ def build(scheme, vocabulary: dict[str, int]) -> keras.Model:
     ]
     deep = keras.layers.Concatenate()([*embedded, inputs["numeric"]])
     for number, units in enumerate(TOWER, 1):
-        dense = keras.layers.Dense(units, "relu", kernel_initializer=scheme(), name=f"deep_{number}")
+        dense = keras.layers.Dense(
+            units, "relu", kernel_initializer=scheme(), name=f"deep_{number}"
+        )
         deep = dense(deep)
     deep = keras.layers.Dense(1, kernel_initializer=scheme(), name="deep_out")(deep)
     # The wide part is a logistic regression, for which zeros are right.
@@ -115,9 +117,7 @@ def train(name: str, data: Adult, epochs: int, out: Path, progress: Progress) ->
         callbacks=[logger, Bar(progress, task)],
     )
     seconds = time.perf_counter() - begin
-    scores = model.evaluate(
-        data.test_x, data.test_y, batch_size=4096, verbose=0, return_dict=True
-    )
+    scores = model.evaluate(data.test_x, data.test_y, batch_size=4096, verbose=0, return_dict=True)
     model.save(out / name / "model.keras")
     np.save(out / name / "predictions.npy", model.predict(data.test_x, 4096, verbose=0))
     return Run(name, logger.looks, scores["auc"], scores["loss"], seconds)
@@ -167,7 +167,7 @@ def draw(runs: list[Run], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     names = [f"deep_{number}" for number in range(1, len(TOWER) + 1)] + ["deep_out"]
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(11, 3.6), sharey=True, layout="constrained")
     for axis, place, title in zip(axes, (0, -1), ("untrained", "trained"), strict=True):
         for run in runs:
             variance = run.looks[place].by_layer("variance")
@@ -176,8 +176,8 @@ def draw(runs: list[Run], path: Path) -> None:
         axis.set(yscale="log", title=title)
         axis.tick_params(axis="x", rotation=30)
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel("activation variance")
-    axes[1].legend(fontsize=8, loc="lower left")
+    axes[0].set_ylabel("activation variance (0 drawn at 1e-16)")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     figure.savefig(path, dpi=110)
 
 

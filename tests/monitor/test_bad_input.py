@@ -60,7 +60,9 @@ def test_logger_names_a_model_without_layers_and_leaves_it_alone():
     model.compile("sgd", "mse")
 
     with pytest.raises(ValueError, match="Received: model='bare'"):
-        model.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0, callbacks=[ActivationVarianceLogger()])
+        model.fit(
+            np.ones((4, 1)), np.ones((4, 1)), verbose=0, callbacks=[ActivationVarianceLogger()]
+        )
 
     assert "train_step" not in model.__dict__
     model.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0)

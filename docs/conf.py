@@ -1,0 +1,36 @@
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from keras_initlab import __version__
+from keras_initlab.initializers.catalogue import CATALOGUE
+
+project = "keras_initlab"
+release = version = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"keras_initlab {release}"
+
+# Docstrings are written with single backticks around code.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+napoleon_numpy_docstring = False
+napoleon_custom_sections = ["Shape", "Source"]
+napoleon_use_ivar = True
+
+myst_enable_extensions = ["substitution"]
+myst_heading_anchors = 3
+myst_substitutions = {
+    "schemes": "\n".join(
+        [
+            "| scheme | what the weights do |",
+            "|---|---|",
+            *(f"| `{name}` | {cls.__doc__.splitlines()[0]} |" for name, cls in CATALOGUE.items()),
+        ]
+    )
+}
