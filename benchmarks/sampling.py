@@ -56,12 +56,13 @@ def in_fresh_process(whose: str, case: str, rows: int) -> dict[str, float]:
     words = [sys.executable, "-m", "benchmarks.sampling", "--rows", str(rows)]
     answer = subprocess.run(
         [*words, "--draw", whose, case],
-        check=True,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         cwd=Path(__file__).parents[1],
         env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
     )
+    if answer.returncode:
+        sys.exit(f"{whose}, {case}, {rows} rows: the process failed.\n{answer.stderr}")
     return json.loads(answer.stdout.splitlines()[-1])
 
 
@@ -100,7 +101,7 @@ def print_table(rows: int, measured: dict[str, list[dict[str, dict[str, float]]]
 
     count = len(next(iter(measured.values())))
     backend = os.environ.get("KERAS_BACKEND", "Keras's default backend")
-    table = Table(title=f"{rows:,} x {COLUMNS} float32, {backend}, medians of {count} pairs")
+    table = Table(min_width=80, title=f"{rows:,} x {COLUMNS} float32, {backend}, medians of {count} pairs")
     titles = ("draw", "ours, s", "Keras, s", "Keras / ours", "our peak", "Keras's peak")
     for title in titles:
         table.add_column(title, justify="left" if title == "draw" else "right")

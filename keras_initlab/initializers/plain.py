@@ -54,7 +54,7 @@ class Zeros(Scheme):
 
 @scheme
 class Constant(Scheme):
-    """All weights one number: a start for biases and scales, as symmetric as zeros in kernels.
+    """All weights one number: a start for biases and scales, symmetric in kernels.
 
     Args:
         value: The number (unitless), finite.

@@ -77,7 +77,7 @@ class _RectifierScheme(VarianceScheme):
 
 @scheme
 class VarianceScaling(VarianceScheme):
-    """Weights of variance `scale / fan`: the general form whose rows the other schemes are.
+    """Weights of variance `scale / fan`: the general form of the other schemes.
 
     Args:
         scale: Multiplies the variance (unitless), positive.

@@ -1,0 +1,137 @@
+import math
+import zlib
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special, stats
+
+from keras_initlab.sampling import BLOCK, DRAWS, Stream, fill, fill_slice
+
+KINDS = list(DRAWS)
+SHAPE = (700, 1000)
+LAWS = {
+    "uniform": stats.uniform(-1, 2),
+    "normal": stats.norm(),
+    "truncated_normal": stats.truncnorm(-2, 2),
+}
+DTYPES = [np.float32, np.float64, np.float16, ml_dtypes.bfloat16]
+
+
+def drawn(kind, dtype=np.float32, *, shape=SHAPE, seed=1, scheme="test", **options):
+    out = np.empty(shape, dtype)
+    fill(out, Stream(seed, scheme, shape), kind, **options)
+    return out
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bits_do_not_depend_on_threads(kind, dtype):
+    one, two, seven = (drawn(kind, dtype, threads=threads) for threads in (1, 2, 7))
+
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(one, seven)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    st.sampled_from(KINDS),
+    st.sampled_from([np.float32, np.float64]),
+    st.integers(0, 699_999),
+    st.integers(1, 3 * BLOCK),
+)
+def test_slice_drawn_alone_equals_the_slice_of_the_whole(kind, dtype, start, size):
+    size = min(size, 700_000 - start)
+    part = np.empty(size, dtype)
+
+    fill_slice(part, Stream(1, "test", SHAPE), kind, start=start)
+
+    whole = drawn(kind, dtype).reshape(-1)
+    np.testing.assert_array_equal(part, whole[start : start + size])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_values_follow_the_exact_law(kind, dtype):
+    values = drawn(kind, dtype, spread=0.25).astype("float64").ravel() / 0.25
+
+    # Rounding to 8 or 11 bits moves a value by at most 2**-8 of it: the mean distance stays below.
+    statistic = stats.kstest(values, LAWS[kind].cdf).statistic
+    coarse = {np.float16: 2.0**-11, ml_dtypes.bfloat16: 2.0**-8}.get(dtype, 0.0)
+    # P(sqrt(n) D > 2.8) = 2 exp(-2 * 2.8**2) = 3e-7, below five standard errors' 5.7e-7.
+    assert statistic < 2.8 / math.sqrt(values.size) + coarse
+
+
+@pytest.mark.parametrize(("kind", "wrong"), [("normal", 1.02), ("uniform", 1.02)])
+def test_distance_to_the_law_sees_a_wrong_spread(kind, wrong):
+    values = drawn(kind, spread=wrong).ravel()
+
+    statistic = stats.kstest(values, LAWS[kind].cdf).statistic
+
+    assert statistic > 2.8 / math.sqrt(values.size)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("kind", "bound"), [("uniform", 1.0), ("truncated_normal", 2.0)])
+@pytest.mark.parametrize(("center", "spread"), [(0.0, 0.1), (0.3, 0.1), (-5.0, 0.7)])
+def test_no_value_lies_outside_its_bound(kind, bound, dtype, center, spread):
+    values = drawn(kind, dtype, center=center, spread=spread).astype("float64")
+
+    assert np.isfinite(values).all()
+    assert values.min() >= center - bound * spread
+    assert values.max() <= center + bound * spread
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "other", [{"seed": 2}, {"scheme": "other"}, {"shape": (1000, 700)}, {"seed": -1}]
+)
+def test_streams_of_different_purpose_are_uncorrelated(kind, other):
+    values, others = drawn(kind).ravel(), drawn(kind, **other).ravel()
+
+    product = (values * others).astype("float64") / LAWS[kind].var()
+
+    assert abs(product.mean()) < 5 / math.sqrt(product.size)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocks_are_uncorrelated(kind):
+    blocks = drawn(kind).ravel()[: 10 * BLOCK].reshape(10, BLOCK) / LAWS[kind].std()
+
+    correlation = np.corrcoef(blocks)[np.triu_indices(10, 1)]
+
+    assert abs(correlation).max() < 5 / math.sqrt(BLOCK)
+
+
+@pytest.mark.parametrize(
+    ("kind", "crc"), [("uniform", 1657844319), ("truncated_normal", 2341893873)]
+)
+def test_bits_are_those_of_every_backend_and_machine(kind, crc):
+    assert zlib.crc32(drawn(kind, shape=(100, 30)).tobytes()) == crc
+
+
+def test_normal_values_are_those_of_every_backend_and_machine():
+    expected = [
+        0.6065559387207031,
+        -0.11333059519529343,
+        1.837843418121338,
+        2.387669086456299,
+        1.8029918670654297,
+        -0.5787186026573181,
+    ]
+    # NumPy's log, sin and cos may differ in the last bit between processors.
+    np.testing.assert_allclose(drawn("normal", shape=(100, 30)).ravel()[:6], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float64, 1e-13)])
+def test_truncated_normal_inverts_the_distribution_function(dtype, tolerance):
+    words = np.random.default_rng(0).integers(0, 2**64 - 1, BLOCK, np.uint64, endpoint=True)
+    words = words if dtype is np.float64 else words.view("<u4")[:BLOCK]
+
+    position = DRAWS["uniform"].standard(words.copy()).astype("float64")
+    values = DRAWS["truncated_normal"].standard(words.copy())
+
+    exact = math.sqrt(2) * special.erfinv(position * special.erf(math.sqrt(2)))
+    np.testing.assert_allclose(values, exact, rtol=tolerance)

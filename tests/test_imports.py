@@ -1,0 +1,198 @@
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_initlab
+from keras_initlab import _backend
+
+PACKAGE = Path(keras_initlab.__file__).parent
+
+# Which of our rooms each room may import (docs/decisions/0001), and what from outside.
+OURS = {
+    "theory": set(),
+    "sampling": set(),
+    "initializers": {"theory", "sampling", "_backend", "_version"},
+    "monitor": {"theory", "_wire", "_backend"},
+    "_wire": set(),
+    "_backend": set(),
+    "_version": set(),
+    "_registration": {"initializers"},
+    "__init__": {"_registration", "_version", "initializers", "monitor"},
+}
+OUTSIDE = {
+    "theory": {"numpy"},
+    "sampling": {"numpy"},
+    "initializers": {"keras", "numpy"},
+    "monitor": {"keras", "numpy"},
+    "_wire": {"numpy"},
+    "_backend": {"keras", "numpy", "ml_dtypes", "tensorflow", "jax", "torch"},
+}
+INTERNALS = ("keras.src", "tensorflow", "jax", "torch")
+
+
+def imported_names(source):
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            ours = node.module == "keras_initlab"
+            names += [f"{node.module}.{a.name}" for a in node.names] if ours else [node.module]
+    return names
+
+
+def room_of(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def stray_imports(room, module, source):
+    """Imports that the room may not make."""
+    stray = []
+    for name in imported_names(source):
+        top, *rest = name.split(".")
+        if top == "keras_initlab":
+            target = rest[0] if rest else "__init__"
+            allowed = target == room or target in OURS[room]
+        elif top == "tensorboard":
+            allowed = room == "monitor" and module == "sinks"
+        else:
+            allowed = top in sys.stdlib_module_names or top in OUTSIDE.get(room, set())
+            allowed = allowed and (room == "_backend" or not name.startswith(INTERNALS))
+        if not allowed:
+            stray.append(name)
+    return stray
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
+def test_every_import_follows_the_design(path):
+    assert not stray_imports(room_of(path), path.stem, path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [
+        ("theory", "import keras"),
+        ("theory", "from keras_initlab.sampling import fill"),
+        ("sampling", "def f():\n    import tensorflow as tf"),
+        ("initializers", "from keras_initlab.monitor import Look"),
+        ("initializers", "from keras_initlab import monitor"),
+        ("monitor", "from keras.src.backend import config"),
+        ("monitor", "from tensorboard.util import tensor_util"),
+        ("_wire", "import rich"),
+    ],
+)
+def test_stray_import_is_seen(room, source):
+    assert stray_imports(room, "module", source)
+
+
+def test_no_file_has_more_than_300_lines():
+    long = [path for path in PACKAGE.rglob("*.py") if len(path.read_text().splitlines()) > 300]
+
+    assert not long
+
+
+def loaded_after(code):
+    names = "keras", "tensorflow", "tensorboard", "keras_initlab.initializers"
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(*[n in sys.modules for n in {names}])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(zip(names, [word == "True" for word in ran.stdout.split()], strict=True))
+
+
+def test_import_is_light():
+    loaded = loaded_after("import keras_initlab")
+
+    assert not any(loaded.values())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import keras, keras_initlab",
+        "import keras_initlab, keras",
+        "import keras_initlab.theory, keras",
+    ],
+)
+def test_schemes_register_when_both_packages_are_loaded_in_either_order(code):
+    assert loaded_after(code)["keras_initlab.initializers"]
+
+
+def test_package_loads_no_tensorflow_that_keras_has_not():
+    alone = loaded_after("import keras; keras.ops.zeros(())")
+
+    ours = loaded_after(
+        "import keras, keras_initlab as kil; keras.ops.zeros(()); kil.HeNormal()((4, 4)); "
+        "kil.ActivationVarianceLogger()"
+    )
+
+    assert ours["tensorflow"] == alone["tensorflow"]
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'HeAbnormal'"):
+        _ = keras_initlab.HeAbnormal
+
+
+def test_star_import_and_dir_give_the_public_names():
+    assert {"HeNormal", "ActivationVarianceLogger", "list_schemes"} <= set(dir(keras_initlab))
+    assert set(keras_initlab.__all__) <= set(dir(keras_initlab))
+
+
+def test_keras_still_has_the_layer_internals():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+
+    assert _backend.own_sublayers(model)
+    assert _backend.owns_weights(model.layers[-1])
+    assert _backend.call_count(model.layers[-1]) >= 1
+    assert model._seed_generators == []
+
+
+def test_keras_still_has_the_symbolic_scope():
+    seen = []
+
+    class Spy(keras.layers.Layer):
+        def call(self, x):
+            seen.append(_backend.in_symbolic_scope())
+            return x
+
+    Spy()(keras.Input((2,)))
+    Spy()(np.ones((1, 2)))
+
+    assert seen == [True, False]
+
+
+def test_state_rides_outside_weights_and_comes_off_again():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    weights = len(model.weights)
+    state = _backend.StepState(model, np.zeros((2, 3), "float32"))
+
+    state.attach()
+    assert len(model.weights) == weights
+    state.write(np.full((2, 3), 4.0, "float32"))
+    held = state.read()
+    state.detach()
+
+    np.testing.assert_array_equal(held, np.full((1, 2, 3), 4.0))
+    assert model._seed_generators == []
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_tensor_is_filled_in_place(dtype):
+    def fill(out):
+        out[...] = np.arange(6).reshape(2, 3)
+
+    tensor = _backend.filled_tensor((2, 3), dtype, fill)
+
+    assert keras.backend.standardize_dtype(tensor.dtype) == dtype
+    values = keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
+    np.testing.assert_array_equal(values, np.arange(6).reshape(2, 3))
