@@ -15,7 +15,15 @@ from keras_initlab.initializers.catalogue import PACKAGE
 from keras_initlab.sampling import Stream, fill
 from keras_initlab.theory import Law, fans_of
 
-__all__ = ["RandomScheme", "Scheme", "VarianceScheme", "checked_number"]
+__all__ = [
+    "RandomScheme",
+    "Scheme",
+    "VarianceScheme",
+    "checked_normal",
+    "checked_number",
+    "checked_seed",
+    "checked_shape",
+]
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -154,6 +162,16 @@ def checked_number(value: Any, name: str, meaning: str, *, positive: bool = Fals
             f"`{name}` {meaning}, so it must be {allowed}. Received: {name}={value!r}."
         )
     return value
+
+
+def checked_normal(distribution: Any) -> str:
+    """The distribution unchanged, if it is one of the two normals."""
+    if distribution not in ("normal", "truncated_normal"):
+        raise ValueError(
+            "`distribution` must be 'normal' or 'truncated_normal'. "
+            f"Received: distribution={distribution!r}."
+        )
+    return distribution
 
 
 def checked_seed(seed: Any) -> Any:
