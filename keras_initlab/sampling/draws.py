@@ -90,12 +90,13 @@ def _truncated_normal(words: np.ndarray) -> np.ndarray:
     np.subtract(kind(1), rest, out=rest)
     values *= _horner(_P[words.itemsize], rest)
     values /= _horner(_Q[words.itemsize], rest)
-    return np.clip(values, kind(-2), kind(2), out=values)
+    np.clip(values, kind(-2), kind(2), out=values)
+    return values
 
 
 def _horner(coefficients: tuple[float, ...], x: np.ndarray) -> np.ndarray:
     kind = x.dtype.type
-    total = x * kind(coefficients[-1])
+    total: np.ndarray = x * kind(coefficients[-1])
     for coefficient in coefficients[-2:0:-1]:
         total += kind(coefficient)
         total *= x
