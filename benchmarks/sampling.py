@@ -101,10 +101,8 @@ def print_table(rows: int, measured: dict[str, list[dict[str, dict[str, float]]]
 
     count = len(next(iter(measured.values())))
     backend = os.environ.get("KERAS_BACKEND", "Keras's default backend")
-    table = Table(
-        min_width=80, title=f"{rows:,} x {COLUMNS} float32, {backend}, medians of {count} pairs"
-    )
-    titles = ("draw", "ours, s", "Keras, s", "Keras / ours", "our peak", "Keras's peak")
+    table = Table(title=f"{rows:,} x {COLUMNS} float32, {backend}, medians of {count} pairs")
+    titles = ("draw", "ours, s", "Keras, s", "Keras / ours", "our peak", "its peak")
     for title in titles:
         table.add_column(title, justify="left" if title == "draw" else "right")
     for case, results in measured.items():

@@ -23,6 +23,7 @@ __all__ = [
     "quiet",
     "remove_session_hook",
     "step_is_eager",
+    "updates_done",
 ]
 
 
@@ -148,6 +149,11 @@ def step_is_eager(model: Any) -> bool:
     if keras.backend.backend() == "torch":
         return not model.jit_compile
     return keras.backend.backend() == "tensorflow" and bool(model.run_eagerly)
+
+
+def updates_done(model: Any) -> int:
+    """Updates that the model's optimizer has made so far."""
+    return 0 if model.optimizer is None else int(concrete(model.optimizer.iterations.value))
 
 
 def looks_end_with_step(model: Any) -> bool:

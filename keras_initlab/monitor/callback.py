@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_initlab import _backend
 from keras_initlab.monitor.looks import Look
 from keras_initlab.monitor.schedule import schedule_of
 from keras_initlab.monitor.sinks import TensorBoardSink
@@ -74,8 +75,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         self._remove()
         model = self.model
         last = self.looks[-1].step + 1 if self.looks else 0
-        updates = int(model.optimizer.iterations) if model.optimizer is not None else 0
-        self._step = max(updates, last)
+        self._step = max(_backend.updates_done(model), last)
         self._schedule = schedule_of(
             self.update_freq, first=self._step, steps_per_epoch=(self.params or {}).get("steps")
         )

@@ -1,6 +1,8 @@
 import keras
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
 
 from keras_initlab import ActivationVarianceLogger, HeNormal
 
@@ -83,6 +85,20 @@ def test_first_look_equals_a_sub_model_on_the_untrained_batch(mode):
     assert look.by_layer("variance")["first"] == pytest.approx(output.var(), rel=rounding)
     assert look.by_layer("zero_fraction")["first"] == (output == 0).mean()
     assert look.by_layer("dead_fraction")["first"] == (output == 0).all(0).mean()
+
+
+def test_event_file_holds_the_variance_of_a_sub_model(tmp_path):
+    model = built(MODES[0])
+    part = keras.Model(model.input, model.get_layer("first").output)
+    expected = keras.ops.convert_to_numpy(part(X[:16])).astype("float64").var()
+
+    fitted(model, ActivationVarianceLogger(tmp_path, max_elements=None))
+
+    events = EventAccumulator(str(tmp_path)).Reload()
+    first = events.Tensors("activation_variance/first")[0]
+    assert first.step == 0
+    written = float(tensor_util.make_ndarray(first.tensor_proto))
+    assert written == pytest.approx(expected, rel=32 * float(np.finfo("float32").eps))
 
 
 def test_later_look_equals_a_sub_model_with_the_weights_of_that_step():
