@@ -8,7 +8,7 @@ import pytest
 import keras_initlab
 
 README = Path(__file__).parent.parent / "README.md"
-BEGIN = "<!-- schemes: generated from the catalogue, checked by tests/test_readme.py -->\n"
+BEGIN = "<!-- schemes: generated from the catalogue, checked by tests/test_docs.py -->\n"
 END = "<!-- end of schemes -->"
 
 pytestmark = pytest.mark.skipif(not README.exists(), reason="tests run beside an installed wheel")
@@ -34,9 +34,12 @@ def test_readme_is_short():
     assert len(README.read_text().splitlines()) <= 150
 
 
-BLOCKS = (
-    re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL) if README.exists() else []
-)
+PAGES = [README, *sorted(README.parent.joinpath("docs").rglob("*.md"))] if README.exists() else []
+BLOCKS = [
+    pytest.param(block, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+]
 
 
 @pytest.mark.parametrize("block", BLOCKS)
