@@ -13,7 +13,6 @@ from keras_initlab.initializers.base import (
     checked_shape,
 )
 from keras_initlab.initializers.catalogue import PACKAGE, scheme
-from keras_initlab.theory import spread_of
 
 __all__ = ["Constant", "RandomNormal", "RandomUniform", "TruncatedNormal", "Zeros"]
 
@@ -217,4 +216,4 @@ class RandomUniform(RandomScheme):
     def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         width = float(np.subtract(self.maxval, self.minval))
         center = float(self.minval) + width / 2
-        return "uniform", center, spread_of("uniform", width**2 / 12)
+        return "uniform", center, width / 2
