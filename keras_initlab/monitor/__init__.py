@@ -1,7 +1,25 @@
 """Watching the signal while a model trains."""
 
+from keras_initlab._wire import Problem
 from keras_initlab.monitor.callback import ActivationVarianceLogger
+from keras_initlab.monitor.health import THRESHOLDS
+from keras_initlab.monitor.judge import SignalError, SignalWarning
 from keras_initlab.monitor.looks import Look
+from keras_initlab.monitor.report import TrainingReport
+from keras_initlab.monitor.schedule import Clock, Early, EpochEnds, Every
 from keras_initlab.monitor.sinks import TensorBoardSink
 
-__all__ = ["ActivationVarianceLogger", "Look", "TensorBoardSink"]
+__all__ = [
+    "THRESHOLDS",
+    "ActivationVarianceLogger",
+    "Clock",
+    "Early",
+    "EpochEnds",
+    "Every",
+    "Look",
+    "Problem",
+    "SignalError",
+    "SignalWarning",
+    "TensorBoardSink",
+    "TrainingReport",
+]

@@ -1,45 +1,68 @@
 """The callback: introduces what, when and where to one another."""
 
+import copy
 import os
+import time
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+from rich.console import Console
 
 from keras_initlab import _backend
-from keras_initlab.monitor.looks import Look
-from keras_initlab.monitor.schedule import schedule_of
+from keras_initlab.monitor.judge import Judge, SignalWarning
+from keras_initlab.monitor.layers import checked_filter
+from keras_initlab.monitor.looks import History
+from keras_initlab.monitor.report import TrainingReport
+from keras_initlab.monitor.schedule import Clock, schedule_of
 from keras_initlab.monitor.sinks import TensorBoardSink
-from keras_initlab.monitor.taps import Watch
+from keras_initlab.monitor.step.probe import Settings
+from keras_initlab.monitor.watcher import Watcher
 
 __all__ = ["ActivationVarianceLogger"]
 
+_WATCHABLE = ("activations", "gradients", "weights", "updates")
+
 
 class ActivationVarianceLogger(keras.callbacks.Callback):
-    """Logs the mean, variance and zero fraction of each layer's output while a model trains.
+    """Logs each layer's signal while a model trains, and says in words what is wrong with it.
 
     The statistics are computed inside the compiled training step, on the training batch, on
-    scheduled steps only. Trained weights are the same, bit for bit, with and without the callback.
+    scheduled steps only. Trained weights are the same, bit for bit, with and without the callback
+    (docs/callback.md says where XLA may round differently).
 
     Args:
         log_dir: Directory for TensorBoard, made if missing; `None` writes nothing.
-        update_freq: Training steps between looks, `"batch"` for every step, or `"epoch"` for the
-            first step and the last one of each epoch. Step 0 is the untrained model. 100 costs
-            about nothing and shows an initialization that is wrong in its first look.
+        update_freq: Training steps between looks, `"batch"` for every step, `"epoch"` for the
+            first step and the last one of each epoch, or a schedule: an object with a method
+            `due(clock)`. Step 0 is the untrained model. 100 costs about nothing and shows an
+            initialization that is wrong in its first look.
+        first_steps: So many steps from the untrained model on are all looked at.
+        watch: Some of `"activations"`, `"gradients"`, `"weights"` and `"updates"`.
+        layers: Which layers: a name or shell pattern, a compiled regular expression, a class, a
+            predicate, or a list of these. `None` takes all that carry signal.
         max_elements: Elements looked at per layer, whole examples first. 65,536 leave a standard
             error of 0.6 % on a variance; `None` takes all of the batch.
+        histograms: Whether activations and gradients are counted into 64 bins as well.
+        reference: A fixed batch, as the model takes it, looked at beside the live one.
+        on_problem: `"warn"`, `"raise"` (ends `fit` with a `SignalError`), `"stop"` (ends `fit`
+            after this step), a function that takes each `Problem`, or `None` for silence.
+        verbose: 1 prints a table when training ends, 0 does not, `"auto"` follows `fit`.
         sink: Where looks go instead of TensorBoard: anything with `append(look)`, a list say.
 
     Attributes:
-        looks: All looks of this callback so far, a list of `Look`.
+        looks: The looks so far, oldest first. Beyond 2,000 every second one is dropped.
 
     Raises:
-        ValueError: If `log_dir` cannot be written or is a file, `update_freq` or `max_elements` is
-            out of range; at the start of training, if the model has no layers to watch.
+        ValueError: If an argument is out of range; at the start of training, if the model has no
+            layers to watch.
+        TypeError: If `layers` cannot choose layers.
 
     Example:
         >>> model = keras.Sequential([keras.layers.Dense(4, "relu", name="hidden")])
         >>> model.compile("sgd", "mse")
-        >>> logger = ActivationVarianceLogger(update_freq=1)
+        >>> logger = ActivationVarianceLogger(update_freq=1, on_problem=None)
         >>> history = model.fit(np.ones((8, 2)), np.ones((8, 4)), verbose=0, callbacks=[logger])
         >>> [(look.step, *look.by_layer("variance")) for look in logger.looks]
         [(0, 'hidden')]
@@ -48,87 +71,186 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
     def __init__(
         self,
         log_dir: str | os.PathLike | None = None,
-        update_freq: int | str = 100,
+        update_freq: Any = 100,
         *,
+        first_steps: int = 0,
+        watch: Sequence[str] = _WATCHABLE,
+        layers: Any = None,
         max_elements: int | None = 65_536,
+        histograms: bool = False,
+        reference: Any = None,
+        on_problem: Any = "warn",
+        verbose: int | str = "auto",
         sink: Any = None,
     ):
         super().__init__()
-        schedule_of(update_freq, first=0, steps_per_epoch=None)
-        if max_elements is not None and max_elements < 1:
-            raise ValueError(
-                "`max_elements` bounds the elements looked at per layer, so it must be at least 1 "
-                f"or None. Received: max_elements={max_elements}."
-            )
+        self.settings = Settings(
+            schedule=schedule_of(update_freq, first_steps),
+            watch=_checked_watch(watch),
+            max_elements=_checked_elements(max_elements),
+            histograms=bool(histograms),
+        )
         self.log_dir = log_dir
         self.update_freq = update_freq
-        self.max_elements = max_elements
+        self.layers = layers
+        self.reference = reference
+        self.verbose = _checked_verbose(verbose)
         self.sink = TensorBoardSink(log_dir) if sink is None and log_dir is not None else sink
-        self.looks: list[Look] = []
-        self._watch: Watch | None = None
-        self._schedule: Any = None
-        self._step = 0
+        self.looks = History()
+        self._chosen = checked_filter(layers)
+        self._judge = Judge(on_problem)
+        self._watcher: Watcher | None = None
+        self._clock = Clock(0, 0, 1)
         self._batch = -1
+        self._started = False
+        self._in_fit = False
+
+    @property
+    def history(self) -> dict[str, list[Any]]:
+        """All looks as columns of equal length: `pandas.DataFrame(logger.history)`."""
+        return self.looks.as_columns()
+
+    @property
+    def report(self) -> TrainingReport:
+        """What was seen so far, as data."""
+        first, last = (self.looks[0], self.looks[-1]) if len(self.looks) else (None, None)
+        notes = () if self._watcher is None else self._watcher.notes
+        rows = () if last is None else last.layers
+        if last is not None and not rows and "weights" in last.sections:
+            rows = last.sections["weights"].layers
+        return TrainingReport(rows, first, last, tuple(self._judge.problems), notes)
+
+    def __deepcopy__(self, memo: dict) -> "ActivationVarianceLogger":
+        """A logger with the same settings that has seen nothing, as KerasTuner needs one."""
+        twin = copy.copy(self)
+        twin.sink = copy.deepcopy(self.sink, memo)
+        twin.looks = History()
+        twin._judge = self._judge.fresh()
+        twin._watcher, twin._model, twin.params = None, None, None
+        return twin
+
+    # --- what Keras calls ----------------------------------------------------------------------
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Put the taps on the model."""
-        self._remove()
         model = self.model
-        last = self.looks[-1].step + 1 if self.looks else 0
-        self._step = max(_backend.updates_done(model), last)
-        self._schedule = schedule_of(
-            self.update_freq, first=self._step, steps_per_epoch=(self.params or {}).get("steps")
-        )
-        self._install(model)
+        refusal = _backend.refusal_of(model)
+        if refusal is not None:
+            warnings.warn(f"{refusal}; nothing is watched.", SignalWarning, stacklevel=2)
+            return
+        if self._watcher is None or not self._watcher.fits(model, self._chosen):
+            self._watcher = Watcher(model, self.settings, self._chosen, self.reference)
+        self._in_fit = _backend.fit_frame(model) is not None
+        self._started = False
+        self._watcher.open()
+        self._start(epoch=0)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Count batches from the start of the epoch."""
         self._batch = -1
+        if self._watcher is not None and not self._started:
+            self._started = True
+            self._start(epoch)
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Look at the reference batch, with the weights that the next step starts from."""
+        if self.reference is not None and self._is_watching() and self._due(self._clock):
+            self._watcher.look_at_reference()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Read a look, if one was due since the last batch."""
-        if self._watch is None:
+        if not self._is_watching():
             return
-        if not self._watch.installed:
-            # Another callback ran a training step of its own on the model; take up again.
-            self._install(self._model)
-        steps = range(self._step, self._step + max(1, batch - self._batch))
-        self._step, self._batch = steps.stop, batch
+        begin = self._clock.step
+        steps = range(begin, begin + max(1, batch - self._batch))
+        self._batch = batch
+        self._clock = self._clock._replace(step=steps.stop)
         if (
-            self.update_freq == "epoch"
-            and self.looks
-            and self.looks[-1].step >= self._schedule.first
+            self._keeps_epoch_ends()
+            and len(self.looks)
+            and self.looks[-1].step >= self._clock.first
         ):
             return
-        if any(self._schedule.due(step) for step in steps):
+        if any(self._due(self._clock._replace(step=step)) for step in steps):
             self._take()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Read the look at the end of an epoch, and set the count of steps right."""
-        if self._watch is None or not self._watch.installed:
+        if not self._is_watching():
             return
-        if self.update_freq == "epoch":
+        if self._keeps_epoch_ends():
             self._take()
-        if self._model.steps_per_execution > 1:
-            self._step = self._watch.steps_done()
+        if self.model.steps_per_execution > 1:
+            self._clock = self._clock._replace(step=self._watcher.steps_done())
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Take everything off the model."""
-        self._remove()
+        """Take everything off the model, and print what was seen."""
+        if self._watcher is None:
+            return
+        self._watcher.close()
+        if hasattr(self.sink, "flush"):
+            self.sink.flush()
+        if self._prints():
+            Console().print(self.report)
 
-    def _install(self, model: Any) -> None:
-        self._watch = Watch(model, self._schedule, first=self._step, max_elements=self.max_elements)
-        self._watch.install()
+    # --- in between ----------------------------------------------------------------------------
 
-    def _remove(self) -> None:
-        if self._watch is not None:
-            self._watch.remove()
-            self._watch = None
+    def _is_watching(self) -> bool:
+        return self._watcher is not None and self._watcher.is_open
+
+    def _start(self, epoch: int) -> None:
+        """Set the clocks: after everything that restores a model, before the first step."""
+        per_epoch = (self.params or {}).get("steps") or 0
+        last = self.looks[-1].step + 1 if len(self.looks) else 0
+        step = max(_backend.updates_done(self.model), last)
+        if step == 0:
+            step = epoch * per_epoch
+        self._clock = Clock(step, step, max(1, per_epoch))
+        self._watcher.start(self._clock)
+
+    def _keeps_epoch_ends(self) -> bool:
+        """Whether every step is looked at because the length of an epoch is not known."""
+        return self.update_freq == "epoch" and not (self.params or {}).get("steps")
+
+    def _due(self, clock: Clock) -> bool:
+        return bool(self.settings.schedule.due(clock))
 
     def _take(self) -> None:
-        look = self._watch.read() if self._watch is not None else None
-        if look is None or (self.looks and self.looks[-1].step >= look.step):
-            return
-        self.looks.append(look)
-        if self.sink is not None:
-            self.sink.append(look)
+        for look in self._watcher.looks(self.looks, time.time()):
+            self.looks.append(look)
+            if self.sink is not None:
+                self.sink.append(look)
+            try:
+                self._judge.hear(look.problems, self.model)
+            except BaseException:
+                self._watcher.close()
+                raise
+
+    def _prints(self) -> bool:
+        if self.verbose == "auto":
+            return self._in_fit and bool((self.params or {}).get("verbose", 0)) and len(self.looks)
+        return bool(self.verbose)
+
+
+def _checked_watch(watch: Sequence[str]) -> tuple[str, ...]:
+    watch = (watch,) if isinstance(watch, str) else tuple(watch)
+    if not watch or not set(watch) <= set(_WATCHABLE):
+        raise ValueError(
+            f"`watch` must hold some of {', '.join(_WATCHABLE)}. Received: watch={watch!r}."
+        )
+    return watch
+
+
+def _checked_elements(max_elements: int | None) -> int | None:
+    if max_elements is not None and max_elements < 1:
+        raise ValueError(
+            "`max_elements` bounds the elements looked at per layer, so it must be at least 1 "
+            f"or None. Received: max_elements={max_elements}."
+        )
+    return max_elements
+
+
+def _checked_verbose(verbose: int | str) -> int | str:
+    if verbose not in (0, 1, 2, "auto"):
+        raise ValueError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}.")
+    return verbose

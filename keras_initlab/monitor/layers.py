@@ -1,13 +1,17 @@
-"""Which layers carry signal worth watching."""
+"""Which layers carry signal worth watching, and what is known about them before they are called."""
 
+import fnmatch
+import re
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from keras_initlab import _backend
 from keras_initlab._wire import LayerInfo
+from keras_initlab.theory import FlatRegions, activation_of, flat_regions
 
-__all__ = ["info_of", "names_of", "watched_layers"]
+__all__ = ["Selection", "activation_name", "checked_filter", "is_loop"]
 
 # Their steps run inside a loop body that cannot be watched from outside: the whole is watched.
 _LOOPS = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
@@ -21,44 +25,169 @@ _SILENT = {
     *("UpSampling1D", "UpSampling2D", "UpSampling3D"),
 }
 
+# Layers that are nothing but an activation, and its name.
+_ACTIVATION_LAYERS = {"ReLU": "relu", "ELU": "elu", "LeakyReLU": "leaky_relu"}
 
-def watched_layers(model: Any) -> list[Any]:
-    """Layers of a model, at any depth, that compute something and can be watched.
+_NOWHERE = FlatRegions("output", ())
+
+Filter = Callable[[Any], bool]
+
+
+def is_loop(layer: Any) -> bool:
+    """Whether a layer calls its sublayers inside a loop body."""
+    return isinstance(layer, _LOOPS)
+
+
+def activation_name(layer: Any) -> str:
+    """The name of a layer's activation, empty where it has none."""
+    known = _ACTIVATION_LAYERS.get(type(layer).__name__)
+    if known or is_loop(layer):
+        return known or ""
+    return getattr(getattr(layer, "activation", None), "__name__", "")
+
+
+def checked_filter(layers: Any) -> Filter | None:
+    """The predicate that `layers=` means.
+
+    Args:
+        layers: A name or shell pattern, a compiled pattern that is searched for in names, a class
+            of layers, a layer, a predicate, or a list of these; `None` for the default.
 
     Raises:
-        ValueError: If there is none.
+        TypeError: If it is none of these.
     """
-    layers: dict[Any, None] = {}
-    for layer in _backend.own_sublayers(model):
-        _collect(layer, layers)
-    if not layers:
-        raise ValueError(
-            "The model has no layers to watch yet. "
-            f"Received: model={model.name!r}, built={model.built}. "
-            "Try `model.build(input_shape)` or call the model on a batch before `fit`."
+    if layers is None:
+        return None
+    if isinstance(layers, (list, tuple, set)):
+        parts = [checked_filter(part) for part in layers]
+        return lambda layer: any(part(layer) for part in parts if part is not None)
+    if isinstance(layers, str):
+        return lambda layer: any(fnmatch.fnmatchcase(name, layers) for name in _names(layer))
+    if isinstance(layers, re.Pattern):
+        return lambda layer: any(layers.search(name) for name in _names(layer))
+    if isinstance(layers, type):
+        return lambda layer: isinstance(layer, layers)
+    if isinstance(layers, keras.layers.Layer):
+        return lambda layer: layer.name == layers.name
+    if callable(layers):
+        return layers
+    raise TypeError(
+        "`layers` chooses layers by name, pattern, class or predicate, or by a list of these. "
+        f"Received: layers={layers!r}."
+    )
+
+
+def _names(layer: Any) -> set[str]:
+    return {layer.name, layer.path or layer.name}
+
+
+class Selection:
+    """The layers of one model: those that are covered, and among them those that are watched.
+
+    Args:
+        model: A Keras model.
+        chosen: Says of a layer whether to watch it; `None` for those that carry signal.
+
+    Raises:
+        ValueError: If no layer is left to watch.
+    """
+
+    def __init__(self, model: Any, chosen: Filter | None = None):
+        self._chosen = chosen
+        self.covered: list[Any] = []
+        self.watched: list[Any] = []
+        for layer in _backend.own_sublayers(model):
+            self._collect(layer)
+        self.covered = list(dict.fromkeys(self.covered))
+        self.watched = list(dict.fromkeys(self.watched))
+        if not self.watched:
+            raise ValueError(_nothing_to_watch(model, chosen))
+        self.names = _unique_names(self.watched)
+        self.flats = {id(layer): _flat_regions_of(layer) for layer in self.covered}
+        self.loops = [self.names[layer] for layer in self.watched if is_loop(layer)]
+        self._watched_ids = {id(layer) for layer in self.watched}
+        self.outputs = _output_layers(model)
+
+    def watches(self, layer: Any) -> bool:
+        """Whether this layer is watched."""
+        return id(layer) in self._watched_ids
+
+    def info(self, layer: Any, suffix: str, depth: int, units: int | None = None) -> LayerInfo:
+        """The row of a record for a layer's call, or for its weight."""
+        return LayerInfo(
+            name=self.names[layer] + suffix,
+            kind=type(layer).__name__,
+            activation=activation_name(layer),
+            depth=depth,
+            scheme=_scheme_name(layer),
+            dtype=layer.compute_dtype or "",
+            is_output=id(layer) in self.outputs,
+            units=units or 0,
         )
-    return list(layers)
+
+    def _collect(self, layer: Any) -> None:
+        hidden = is_loop(layer) or _backend.remat_mode(layer)
+        inside = [] if hidden else _backend.own_sublayers(layer)
+        self.covered.append(layer)
+        if self._wants(layer, bool(inside)):
+            self.watched.append(layer)
+        for child in inside:
+            self._collect(child)
+
+    def _wants(self, layer: Any, has_children: bool) -> bool:
+        if self._chosen is not None:
+            return bool(self._chosen(layer))
+        silent = type(layer).__name__ in _SILENT or isinstance(layer, keras.Model)
+        return not silent and (not has_children or _backend.owns_weights(layer))
 
 
-def _collect(layer: Any, found: dict[Any, None]) -> None:
-    inside = [] if isinstance(layer, _LOOPS) else _backend.own_sublayers(layer)
-    silent = type(layer).__name__ in _SILENT or isinstance(layer, keras.Model)
-    if not silent and (not inside or _backend.owns_weights(layer)):
-        found[layer] = None
-    for child in inside:
-        _collect(child, found)
+def _nothing_to_watch(model: Any, chosen: Filter | None) -> str:
+    if chosen is not None:
+        return (
+            "`layers` matches no layer of the model. "
+            f"Received: model={model.name!r} with layers {[each.name for each in model.layers]}."
+        )
+    return (
+        "The model has no layers to watch yet. "
+        f"Received: model={model.name!r}, built={model.built}. "
+        "Try `model.build(input_shape)` or call the model on a batch before `fit`."
+    )
 
 
-def names_of(layers: list[Any]) -> dict[Any, str]:
-    """A name for each layer: its own, or its path where names repeat."""
+def _unique_names(layers: list[Any]) -> dict[Any, str]:
+    """A name for each layer: its own, or its path where names repeat, numbered if that repeats."""
     names = [layer.name for layer in layers]
-    return {
-        layer: layer.name if names.count(layer.name) == 1 else layer.path or layer.name
-        for layer in layers
-    }
+    unique: dict[Any, str] = {}
+    for layer in layers:
+        name = layer.name if names.count(layer.name) == 1 else layer.path or layer.name
+        taken = sum(other == name or other.startswith(f"{name}@") for other in unique.values())
+        unique[layer] = f"{name}@{taken + 1}" if taken else name
+    return unique
 
 
-def info_of(layer: Any, name: str, depth: int) -> LayerInfo:
-    """The row of a record for a layer's call."""
-    activation = getattr(getattr(layer, "activation", None), "__name__", "")
-    return LayerInfo(name, type(layer).__name__, activation, depth)
+def _output_layers(model: Any) -> set[int]:
+    """Layers whose calls make the outputs of a functional model."""
+    history = [
+        getattr(tensor, "_keras_history", None)
+        for tensor in keras.tree.flatten(getattr(model, "outputs", None) or [])
+    ]
+    return {id(each.operation) for each in history if each is not None}
+
+
+def _flat_regions_of(layer: Any) -> FlatRegions | None:
+    """Where a layer's activation is flat; `None` where that cannot be told, as of softmax."""
+    known = _ACTIVATION_LAYERS.get(type(layer).__name__)
+    if is_loop(layer):
+        return _NOWHERE
+    try:
+        return flat_regions(activation_of(known or getattr(layer, "activation", None)))
+    except (TypeError, ValueError):
+        return None
+
+
+def _scheme_name(layer: Any) -> str:
+    for name in ("kernel_initializer", "embeddings_initializer", "depthwise_initializer"):
+        initializer = getattr(layer, name, None)
+        if initializer is not None:
+            return type(initializer).__name__
+    return ""

@@ -1,12 +1,32 @@
-"""What one look at the model saw."""
+"""What one look at the model saw, and all looks together."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from keras_initlab._wire import STATISTICS, LayerInfo
+from keras_initlab._wire import SECTIONS, LayerInfo, Problem
 
-__all__ = ["Look"]
+__all__ = ["History", "Look", "Section", "numbers_by_layer"]
+
+# Looks kept in memory; beyond, every second one is dropped. The event file keeps them all.
+_MOST_LOOKS = 2_000
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of a look.
+
+    Args:
+        layers: The rows of `values`.
+        values: `(layers, statistics)` float64, columns as `keras_initlab._wire.SECTIONS` names.
+        histograms: `(layers, 64)` counts, or `None` where none were asked for.
+    """
+
+    layers: tuple[LayerInfo, ...]
+    values: np.ndarray
+    histograms: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -16,31 +36,89 @@ class Look:
     Args:
         step: Optimizer updates before this look; 0 is the untrained model.
         wall_time_s: Seconds since the epoch at which it was read.
-        layers: The rows of `values`.
-        values: `(layers, statistics)` float64, columns as in `keras_initlab._wire.STATISTICS`.
+        sections: Tables by name: `"activations"`, `"weights"`, with the first look `"theory"`, and
+            with a reference batch `"reference"`.
+        problems: What the rules find in it, empty if it is healthy.
 
     Example:
         >>> rows = (LayerInfo("dense", "Dense", "relu", 0),)
-        >>> look = Look(0, 0.0, rows, np.array([[8, 0.5, 0.25, 0.5, 0.0, 0.0]]))
-        >>> look.by_layer("variance")
+        >>> look = Look(0, 0.0, {"theory": Section(rows, np.array([[0.4, 0.25]]))})
+        >>> look.by_layer("predicted_variance")
         {'dense': 0.25}
     """
 
     step: int
     wall_time_s: float
-    layers: tuple[LayerInfo, ...]
-    values: np.ndarray
+    sections: Mapping[str, Section] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def layers(self) -> tuple[LayerInfo, ...]:
+        """The watched calls, in call order."""
+        section = self.sections.get("activations")
+        return () if section is None else section.layers
+
+    @property
+    def healthy(self) -> bool:
+        """Whether no rule finds a problem."""
+        return not self.problems
 
     def by_layer(self, statistic: str) -> dict[str, float]:
-        """One statistic of every layer, in call order.
+        """One statistic of every layer that has it, in call order.
 
         Raises:
-            ValueError: If there is no such statistic.
+            ValueError: If there is no such statistic, or the look does not hold it.
         """
-        if statistic not in STATISTICS:
-            raise ValueError(
-                f"`statistic` must be one of {', '.join(STATISTICS)}. "
-                f"Received: statistic={statistic!r}."
-            )
-        column = self.values[:, STATISTICS.index(statistic)]
-        return {layer.name: float(value) for layer, value in zip(self.layers, column, strict=True)}
+        for name, section in self.sections.items():
+            if statistic in SECTIONS[name]:
+                column = section.values[:, SECTIONS[name].index(statistic)]
+                rows = zip(section.layers, column, strict=True)
+                return {layer.name: float(value) for layer, value in rows}
+        known = [each for name in self.sections for each in SECTIONS[name]]
+        raise ValueError(
+            f"`statistic` must be one that the look holds: {', '.join(known)}. "
+            f"Received: statistic={statistic!r}."
+        )
+
+
+class History:
+    """Looks in order, thinned when there are very many: the first and the newest always stay."""
+
+    def __init__(self) -> None:
+        self._looks: list[Look] = []
+
+    def __len__(self) -> int:
+        return len(self._looks)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._looks[place]
+
+    def __iter__(self) -> Iterator[Look]:
+        return iter(self._looks)
+
+    def append(self, look: Look) -> None:
+        """Take in the next look."""
+        self._looks.append(look)
+        if len(self._looks) > _MOST_LOOKS:
+            self._looks = [*self._looks[:-1:2], self._looks[-1]]
+
+    def as_columns(self) -> dict[str, list[Any]]:
+        """Columns of equal length, one row for each look and layer; missing numbers are NaN."""
+        names = [each for name, section in SECTIONS.items() for each in section]
+        columns: dict[str, list[Any]] = {name: [] for name in ("step", "layer", *names)}
+        for look in self._looks:
+            for layer, numbers in numbers_by_layer(look).items():
+                columns["step"].append(look.step)
+                columns["layer"].append(layer)
+                for name in names:
+                    columns[name].append(numbers.get(name, float("nan")))
+        return columns
+
+
+def numbers_by_layer(look: Look) -> dict[str, dict[str, float]]:
+    """All numbers of a look, by layer and statistic."""
+    rows: dict[str, dict[str, float]] = {}
+    for name, section in look.sections.items():
+        for layer, values in zip(section.layers, section.values.tolist(), strict=True):
+            rows.setdefault(layer.name, {}).update(zip(SECTIONS[name], values, strict=True))
+    return rows

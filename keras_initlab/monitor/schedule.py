@@ -2,56 +2,118 @@
 
 import numbers
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
-__all__ = ["EpochEnds", "Every", "schedule_of"]
+__all__ = ["Clock", "Early", "EpochEnds", "Every", "Schedule", "schedule_of"]
+
+
+class Clock(NamedTuple):
+    """Where training stands; integers, or scalar tensors inside a compiled training step.
+
+    Args:
+        step: Updates made before this one.
+        first: The step at which this `fit` began.
+        period: Steps of an epoch; 1 where Keras does not know them.
+    """
+
+    step: Any
+    first: Any
+    period: Any
+
+
+class Schedule(Protocol):
+    """Says at which steps to look, with operators that work on numbers and tensors alike."""
+
+    def due(self, clock: Clock) -> Any:
+        """Whether to look before this update."""
 
 
 @dataclass(frozen=True)
 class Every:
-    """Look before the updates numbered 0, n, 2n, ..."""
+    """Look before the updates numbered 0, n, 2n, ...
+
+    Args:
+        steps: Training steps between looks, at least 1.
+    """
 
     steps: int
 
-    def due(self, step: Any) -> Any:
-        """Whether to look at this step, a number or a tensor of the training step."""
-        return step % self.steps == 0
+    def due(self, clock: Clock) -> Any:
+        """Whether to look before this update."""
+        return clock.step % self.steps == 0
 
 
 @dataclass(frozen=True)
 class EpochEnds:
-    """Look at the first step of a training run and at the last step of every epoch.
+    """Look at the first step of a `fit` and at the last step of every epoch.
+
+    Where Keras does not know how long an epoch is, every step is looked at, and the last look of
+    each epoch is kept.
+    """
+
+    def due(self, clock: Clock) -> Any:
+        """Whether to look before this update."""
+        done = clock.step - clock.first
+        return (done == 0) | ((done + 1) % clock.period == 0)
+
+
+@dataclass(frozen=True)
+class Early:
+    """Look at every one of the first steps, then as another schedule says.
 
     Args:
-        first: Step at which training starts.
-        steps_per_epoch: `None` where Keras does not know it: then every step is looked at, and the
-            last look of each epoch is kept.
+        steps: How many steps count as the first ones, from the untrained model on.
+        then: The schedule of all later steps.
     """
 
-    first: int
-    steps_per_epoch: int | None
+    steps: int
+    then: Schedule
 
-    def due(self, step: Any) -> Any:
-        """Whether to look at this step, a number or a tensor of the training step."""
-        if self.steps_per_epoch is None:
-            return step >= self.first
-        return (step == self.first) | ((step - self.first + 1) % self.steps_per_epoch == 0)
+    def due(self, clock: Clock) -> Any:
+        """Whether to look before this update."""
+        return (clock.step < self.steps) | self.then.due(clock)
 
 
-def schedule_of(update_freq: Any, *, first: int, steps_per_epoch: int | None) -> Every | EpochEnds:
+def schedule_of(update_freq: Any, first_steps: int = 0) -> Schedule:
     """The schedule that `update_freq` names, as in `keras.callbacks.TensorBoard`.
 
+    Args:
+        update_freq: A positive integer, `"batch"`, `"epoch"` or a schedule.
+        first_steps: So many steps from the untrained model on are all looked at.
+
     Raises:
-        ValueError: If it is not `"batch"`, `"epoch"` or an integer of at least 1.
+        ValueError: If either is out of range.
+
+    Example:
+        >>> schedule = schedule_of(100, first_steps=3)
+        >>> [step for step in range(250) if schedule.due(Clock(step, 0, 1))]
+        [0, 1, 2, 100, 200]
     """
+    if not _is_count(first_steps, least=0):
+        raise ValueError(
+            "`first_steps` counts the steps from the start that are all looked at, so it must be "
+            f"an integer of at least 0. Received: first_steps={first_steps!r}."
+        )
+    schedule = _regular(update_freq)
+    return Early(int(first_steps), schedule) if first_steps else schedule
+
+
+def _regular(update_freq: Any) -> Schedule:
     if update_freq == "epoch":
-        return EpochEnds(first, steps_per_epoch)
+        return EpochEnds()
     if update_freq == "batch":
         return Every(1)
-    integer = isinstance(update_freq, numbers.Integral) and not isinstance(update_freq, bool)
-    if not integer or update_freq < 1:
+    if hasattr(update_freq, "due"):
+        return update_freq
+    if not _is_count(update_freq, least=1):
         raise ValueError(
             "`update_freq` counts training steps between looks, so it must be an integer of at "
-            f"least 1, 'batch' or 'epoch'. Received: update_freq={update_freq!r}."
+            "least 1, 'batch', 'epoch' or a schedule with a method `due(clock)`. "
+            f"Received: update_freq={update_freq!r}."
         )
     return Every(int(update_freq))
+
+
+def _is_count(number: Any, *, least: int) -> bool:
+    integer = isinstance(number, numbers.Integral) and not isinstance(number, bool)
+    return integer and number >= least

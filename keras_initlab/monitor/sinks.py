@@ -1,42 +1,39 @@
-"""Where looks go: event files that TensorBoard reads."""
+"""Where looks go: event files that TensorBoard reads, written beside the training."""
 
-import io
+import atexit
 import itertools
 import os
+import queue
 import socket
+import threading
 import time
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from keras_initlab._wire import (
-    FIRST_LOOK_TAG,
-    LOOKS_TAG,
-    PLUGIN_NAME,
-    STATISTICS,
-    LayerInfo,
-    encode_metadata,
-)
+from keras_initlab._wire import LayerInfo
+from keras_initlab.monitor.events import events_of, first_events_of, records_of, session_start
 from keras_initlab.monitor.looks import Look
 
 __all__ = ["TensorBoardSink"]
 
-# What the Scalars dashboard shows: one category each, one chart per layer.
-_SCALARS = tuple(name for name in STATISTICS if name not in ("count", "nonfinite_fraction"))
-
 _serial = itertools.count()
+
+# So many looks may wait for a slow disk, and so long does the end of training wait for them.
+_MOST_WAITING, _PATIENCE_S = 64, 30.0
 
 
 class TensorBoardSink:
-    """Appends each look to an event file: scalars, a packed record, once the layout and layers.
+    """Appends each look to an event file: scalars, packed records, once the layout and layers.
 
-    The file is opened for each look only, so it is readable to its last look whatever happens. If
-    the disk refuses a look, one warning is given and writing stops; training goes on.
+    A thread of its own writes, so that a slow disk does not hold up the training. The file is
+    opened for each look only, so it is readable to its last look whatever happens. If the disk
+    refuses a look or falls far behind, one warning is given and writing stops; training goes on.
 
     Args:
         log_dir: Directory of the run, made if missing.
+        scalars: Whether to write plain scalars beside the packed records.
 
     Raises:
         ValueError: If `log_dir` is a file or cannot be written.
@@ -44,14 +41,19 @@ class TensorBoardSink:
     Example:
         >>> import tempfile
         >>> sink = TensorBoardSink(tempfile.mkdtemp())
-        >>> sink.append(Look(0, 0.0, (LayerInfo("d", "Dense", "", 0),), np.zeros((1, 6))))
+        >>> sink.append(Look(0, 0.0))
+        >>> sink.flush()
     """
 
-    def __init__(self, log_dir: str | os.PathLike):
+    def __init__(self, log_dir: str | os.PathLike, *, scalars: bool = True):
         self.log_dir = Path(log_dir)
+        self.scalars = scalars
         self.path: Path | None = None
-        self._layers: tuple[LayerInfo, ...] = ()
-        self._broken = False
+        self._known: dict[str, tuple[LayerInfo, ...]] = {}
+        self._error: str | None = None
+        self._warned = False
+        self._waiting: queue.Queue = queue.Queue(_MOST_WAITING)
+        self._thread: threading.Thread | None = None
         try:
             self.log_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -64,111 +66,83 @@ class TensorBoardSink:
                 f"`log_dir` must be writable by this process. Received: log_dir={str(log_dir)!r}."
             )
 
+    def __deepcopy__(self, memo: dict) -> "TensorBoardSink":
+        """A sink with a run of its own below this one, `copy_1` say: KerasTuner copies callbacks
+        for every trial, and trials in one run would overwrite one another."""
+        number = 1
+        while (self.log_dir / f"copy_{number}").exists():
+            number += 1
+        return TensorBoardSink(self.log_dir / f"copy_{number}", scalars=self.scalars)
+
     def append(self, look: Look) -> None:
-        """Write one look."""
-        if self._broken:
+        """Hand a look to the writer."""
+        if self._error is None:
+            self._start()
+            try:
+                self._waiting.put_nowait(look)
+            except queue.Full:
+                self._error = f"{_MOST_WAITING} looks wait for the disk"
+        self._warn()
+
+    def flush(self, timeout_s: float = _PATIENCE_S) -> None:
+        """Wait until what was handed over is written."""
+        end = time.monotonic() + timeout_s
+        while self._waiting.unfinished_tasks and self._error is None and time.monotonic() < end:
+            time.sleep(0.002)
+        if self._waiting.unfinished_tasks and self._error is None:
+            self._error = f"looks waited for the disk for {timeout_s:.0f} s"
+        self._warn()
+
+    def _warn(self) -> None:
+        if self._error is None or self._warned:
             return
-        try:
-            self._write(look)
-        except OSError as error:
-            self._broken = True
-            warnings.warn(
-                f"The look at step {look.step} could not be written; later ones are kept in "
-                f"memory only. Received: log_dir={str(self.log_dir)!r} ({error}).",
-                stacklevel=2,
-            )
+        self._warned = True
+        warnings.warn(
+            "Looks can no longer be written; later ones are kept in memory only. "
+            f"Received: log_dir={str(self.log_dir)!r} ({self._error}).",
+            stacklevel=3,
+        )
+
+    def _start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name="initlab-writer", daemon=True)
+            self._thread.start()
+            _flush_at_exit(self)
+
+    def _work(self) -> None:
+        while True:
+            look = self._waiting.get()
+            try:
+                if self._error is None:
+                    self._write(look)
+            except OSError as error:
+                self._error = str(error)
+            finally:
+                self._waiting.task_done()
 
     def _write(self, look: Look) -> None:
-        events = [_event(look, _values_of(look))]
-        if look.layers != self._layers:
-            events.insert(0, _event(look, _first_values_of(look)))
-        records = io.BytesIO()
+        events = []
+        rows = {name: section.layers for name, section in look.sections.items()}
+        if any(self._known.get(name) != layers for name, layers in rows.items() if layers):
+            events.append(first_events_of(look, self.scalars))
+        events.append(events_of(look, self.scalars))
+        new = self.path is None
         if self.path is None:
             stamp = f"{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_serial)}"
             self.path = self.log_dir / f"events.out.tfevents.{stamp}.initlab"
-            _append_record(records, _version_event())
-        for event in events:
-            _append_record(records, event)
-        with self.path.open("ab") as file:
-            file.write(records.getvalue())
-        self._layers = look.layers
+        start = session_start(look.step) if new else []
+        with self.path.open("ab" if new else "r+b") as file:
+            file.seek(0, os.SEEK_END)
+            file.write(records_of([*start, *events]))
+        self._known.update(rows)
 
 
-def _append_record(file: io.BytesIO, event: Any) -> None:
-    from tensorboard.summary.writer.record_writer import RecordWriter
+def _flush_at_exit(sink: TensorBoardSink) -> None:
+    held = weakref.ref(sink)
 
-    RecordWriter(file).write(event.SerializeToString())
+    def flush() -> None:
+        left: Any = held()
+        if left is not None:
+            left.flush()
 
-
-def _version_event() -> Any:
-    from tensorboard.compat.proto.event_pb2 import Event
-
-    return Event(wall_time=time.time(), file_version="brain.Event:2")
-
-
-def _event(look: Look, values: list[Any]) -> Any:
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
-
-    return Event(wall_time=look.wall_time_s, step=look.step, summary=Summary(value=values))
-
-
-def _values_of(look: Look) -> list[Any]:
-    from tensorboard.plugins.scalar import metadata
-
-    about = metadata.create_summary_metadata(display_name=None, description=None)
-    scalars = [
-        _value(f"activation_{statistic}/{name}", np.float32(number), about)
-        for statistic in _SCALARS
-        for name, number in look.by_layer(statistic).items()
-    ]
-    return [*scalars, _packed(look, LOOKS_TAG)]
-
-
-def _first_values_of(look: Look) -> list[Any]:
-    from tensorboard.plugins.custom_scalar import metadata as custom_scalar
-    from tensorboard.plugins.text import metadata as text
-
-    layout = _value(
-        custom_scalar.CONFIG_SUMMARY_TAG, _layout(), custom_scalar.create_summary_metadata()
-    )
-    about = text.create_summary_metadata(display_name=None, description=None)
-    return [layout, _value("watched_layers", _table(look), about), _packed(look, FIRST_LOOK_TAG)]
-
-
-def _packed(look: Look, tag: str) -> Any:
-    from tensorboard.compat.proto import summary_pb2
-
-    plugin = summary_pb2.SummaryMetadata.PluginData(
-        plugin_name=PLUGIN_NAME, content=encode_metadata(look.layers)
-    )
-    about = summary_pb2.SummaryMetadata(
-        plugin_data=plugin, data_class=summary_pb2.DATA_CLASS_TENSOR
-    )
-    return _value(tag, look.values.astype(np.float32), about)
-
-
-def _value(tag: str, content: Any, about: Any) -> Any:
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.util import tensor_util
-
-    return Summary.Value(tag=tag, tensor=tensor_util.make_tensor_proto(content), metadata=about)
-
-
-def _layout() -> bytes:
-    from tensorboard.plugins.custom_scalar import layout_pb2
-
-    charts = [
-        layout_pb2.Chart(
-            title=f"activation {statistic.replace('_', ' ')}, all layers",
-            multiline=layout_pb2.MultilineChartContent(tag=[f"^activation_{statistic}/.*$"]),
-        )
-        for statistic in _SCALARS
-    ]
-    category = layout_pb2.Category(title="Signal in every layer", chart=charts)
-    return layout_pb2.Layout(category=[category]).SerializeToString()
-
-
-def _table(look: Look) -> str:
-    rows = [f"| {x.depth} | {x.name} | {x.kind} | {x.activation} |" for x in look.layers]
-    return "\n".join(["| depth | layer | kind | activation |", "|---|---|---|---|", *rows])
+    atexit.register(flush)

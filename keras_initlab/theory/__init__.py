@@ -8,6 +8,7 @@ from keras_initlab.theory.critical import (
     half_stable_points,
 )
 from keras_initlab.theory.fans import Fans, fans_of
+from keras_initlab.theory.flatness import FLAT_SLOPE, FlatRegions, flat_regions
 from keras_initlab.theory.gains import gain_of, odd_slope_of
 from keras_initlab.theory.kinds import KINDS, Kind
 from keras_initlab.theory.laws import STANDARD_VARIANCE, Law, rectifier_scale, spread_of
@@ -24,12 +25,14 @@ from keras_initlab.theory.stability import Stability, stability_of
 
 __all__ = [
     "ACTIVATIONS",
+    "FLAT_SLOPE",
     "KINDS",
     "STANDARD_VARIANCE",
     "Activation",
     "CriticalPoint",
     "Fans",
     "FixedPoint",
+    "FlatRegions",
     "Kind",
     "Law",
     "Moments",
@@ -43,6 +46,7 @@ __all__ = [
     "edge_of_chaos",
     "fans_of",
     "fixed_point",
+    "flat_regions",
     "gain_of",
     "half_stable_points",
     "keras_name_of",

@@ -1,4 +1,4 @@
-"""The one file that names a backend or touches a Keras internal; each use has a test."""
+"""Tensors, seeds and scopes of whichever backend runs."""
 
 import contextlib
 import ctypes
@@ -11,29 +11,22 @@ import numpy as np
 
 __all__ = [
     "KeySeed",
-    "StepState",
-    "add_session_hook",
-    "call_count",
     "concrete",
+    "dense_values",
     "eager_scope",
     "filled_tensor",
+    "flat_tensors",
     "in_symbolic_scope",
-    "looks_end_with_step",
-    "own_sublayers",
-    "owns_weights",
+    "mask_of",
     "quiet",
-    "remove_session_hook",
-    "step_is_eager",
-    "updates_done",
+    "reachable",
+    "reachable_gradient",
 ]
 
 
 def quiet() -> None:
     """Silence TensorFlow's start-up messages; call before Keras is imported to have an effect."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-# --- tensors -------------------------------------------------------------------------------------
 
 
 def filled_tensor(shape: tuple[int, ...], dtype: str, fill: Callable[[np.ndarray], None]) -> Any:
@@ -145,110 +138,44 @@ class KeySeed(keras.random.SeedGenerator):
         return self.key
 
 
-# --- the training step ---------------------------------------------------------------------------
+def mask_of(tensor: Any) -> Any:
+    """The mask of time steps that Keras has attached to a tensor, or `None`."""
+    from keras.src.backend.common.masking import get_keras_mask
+
+    return get_keras_mask(tensor)
 
 
-def own_sublayers(layer: Any) -> list[Any]:
-    """Layers directly inside a layer."""
-    return list(layer._layers)
+def reachable(tensor: Any) -> Any:
+    """The tensor without its gradient; `None` if it belongs to an inner function, a loop body say.
 
-
-def owns_weights(layer: Any) -> bool:
-    """Whether a layer has trainable weights of its own, apart from its sublayers."""
-    return bool(layer._trainable_variables)
-
-
-def step_is_eager(model: Any) -> bool:
-    """Whether a training step runs as plain Python, so that a step may be skipped in Python."""
-    if keras.backend.backend() == "torch":
-        return not model.jit_compile
-    return keras.backend.backend() == "tensorflow" and bool(model.run_eagerly)
-
-
-def updates_done(model: Any) -> int:
-    """Updates that the model's optimizer has made so far."""
-    return 0 if model.optimizer is None else int(concrete(model.optimizer.iterations.value))
-
-
-def looks_end_with_step(model: Any) -> bool:
-    """Whether tensors of the forward pass may still be used at the end of `train_step`.
-
-    On JAX they belong to the trace inside `value_and_grad` and must be used in the model's call.
+    TensorFlow refuses a tensor of another graph with a `TypeError`, JAX a tracer of another trace.
     """
-    return keras.backend.backend() != "jax"
+    try:
+        return keras.ops.stop_gradient(tensor)
+    except TypeError:
+        return None
+    except Exception as error:
+        if type(error).__name__ != "UnexpectedTracerError":
+            raise
+        return None
 
 
-class StepState:
-    """An array that the compiled training step writes and the host reads between steps.
-
-    On JAX the array rides in the model's non-trainable state as a seed generator's state does,
-    outside `weights` and every saved file. On TensorFlow and torch an untracked variable is enough.
-    """
-
-    def __init__(self, model: Any, value: np.ndarray):
-        self._model = model
-        with _scope_of(model):
-            self.state = keras.Variable(
-                value,
-                trainable=False,
-                dtype=str(value.dtype),
-                autocast=False,
-                aggregation="sum",
-                synchronization="on_read",
-                name="initlab_state",
-            )
-
-    def attach(self) -> None:
-        """Let the training step carry the array."""
-        if keras.backend.backend() == "jax":
-            self._model._seed_generators.append(self)
-
-    def detach(self) -> None:
-        """Take the array off the model again."""
-        held = self._model._seed_generators
-        held[:] = [generator for generator in held if generator is not self]
-
-    def read(self) -> list[np.ndarray]:
-        """One array per replica, copied to the host once."""
-        return [np.asarray(value) for value in self._values()]
-
-    def write(self, value: Any) -> None:
-        """Set the array from the host, on every replica, between fits."""
-        for held in self._replicas():
-            held.assign(value)
-
-    def _values(self) -> list[Any]:
-        if keras.backend.backend() != "jax":
-            return [keras.ops.convert_to_numpy(held) for held in self._replicas()]
-        held = getattr(self._model, "_jax_state", None)
-        values = held and held.get("non_trainable_variables")
-        if not values or self._model._jax_state_synced:
-            return [self.state.value]
-        names = [variable is self.state for variable in self._model.non_trainable_variables]
-        return [values[names.index(True)]]
-
-    def _replicas(self) -> list[Any]:
-        if keras.backend.backend() != "tensorflow":
-            return [self.state]
-        return list(self._model.distribute_strategy.experimental_local_results(self.state.value))
+def reachable_gradient(gradient: Any) -> Any:
+    """A gradient, dense or of TensorFlow's sparse kind, if it can be reached from here."""
+    values = reachable(getattr(gradient, "values", gradient))
+    return None if values is None else gradient
 
 
-def _scope_of(model: Any) -> Any:
-    if keras.backend.backend() == "tensorflow":
-        return model.distribute_strategy.scope()
-    return contextlib.nullcontext()
+def flat_tensors(nested: Any) -> list[Any]:
+    """The tensors in a nested structure, dense."""
+    flat = [dense_values(each) for each in keras.tree.flatten(nested)]
+    return [each for each in flat if hasattr(each, "shape") and hasattr(each, "dtype")]
 
 
-def add_session_hook(model: Any, name: str, replacement: Callable) -> None:
-    """Put a function in front of a method, on this instance alone, unseen by Keras's tracking."""
-    object.__setattr__(model, name, replacement)
-
-
-def remove_session_hook(model: Any, name: str) -> None:
-    """Uncover the method of the class again."""
-    model.__dict__.pop(name, None)
-
-
-def call_count(layer: Any) -> int:
-    """How often a layer stands in the graph of a functional model, at least once."""
-    return max(1, len(layer._inbound_nodes))
+def dense_values(tensor: Any) -> Any:
+    """The values that a ragged or sparse tensor holds; any other tensor as it is."""
+    if hasattr(tensor, "flat_values"):
+        return tensor.flat_values
+    if type(tensor).__name__ == "SparseTensor":
+        return tensor.values
+    return tensor

@@ -1,0 +1,140 @@
+"""Problems in words: what is seen, the likely cause, and a fix."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from keras_initlab._wire import SECTIONS, LayerInfo, Problem
+from keras_initlab.monitor.looks import Look
+from keras_initlab.monitor.prediction import Prior
+from keras_initlab.theory import gain_of
+
+__all__ = ["text_of"]
+
+# Weights off by less than this factor in variance are not blamed.
+_BLAMED = 1.3
+
+
+def text_of(
+    problem: Problem, rows: Sequence[LayerInfo], look: Look, priors: Mapping[str, Prior]
+) -> Problem:
+    """The problem with its text.
+
+    Args:
+        problem: The problem, its text empty.
+        rows: The layers concerned.
+        look: The look that showed it.
+        priors: What is known of the weights before training, by name of the layer.
+    """
+    seen = _SEEN[problem.rule](problem, look)
+    parts = [f"step {problem.step}, {_span(problem.layers)}: {seen}"]
+    parts.append(_cause(problem, rows, look, priors))
+    return replace(problem, text="; ".join(part for part in parts if part) + ".")
+
+
+def _span(names: Sequence[str]) -> str:
+    if len(names) <= 2:
+        return " and ".join(names)
+    return f"{names[0]} to {names[-1]} ({len(names)} layers)"
+
+
+def _varying(problem: Problem, look: Look) -> str:
+    if problem.what == "gradients":
+        kind = "mean square" if problem.rule == "vanishing" else "norm"
+        return f"gradient {problem.rule}, {kind} {problem.value:.2g}"
+    return f"signal {problem.rule}, variance {problem.value:.2g}{_rate(look)}"
+
+
+def _rate(look: Look) -> str:
+    """Mean factor on the variance from one hidden layer to the next."""
+    table = look.sections["activations"]
+    column = SECTIONS["activations"].index("variance")
+    inside = [
+        value
+        for row, value in zip(table.layers[:-1], table.values[:-1, column], strict=True)
+        if not row.is_output and value > 0
+    ]
+    if len(inside) < 2:
+        return ""
+    return f", x {(inside[-1] / inside[0]) ** (1 / (len(inside) - 1)):.2g} per layer"
+
+
+_SEEN = {
+    "nonfinite": lambda p, look: f"first with NaN or infinite {p.what}, {p.value:.0f} of them",
+    "vanishing": _varying,
+    "exploding": _varying,
+    "dead": lambda p, look: f"{p.value:.0%} of the units are zero for every example",
+    "saturated": lambda p, look: f"{p.value:.0%} of the values lie where the activation is flat",
+    "collapsed": lambda p, look: f"all units or all examples are alike, rank {p.value:.3g}",
+    "stalled": lambda p, look: "the weights no longer move",
+}
+
+
+def _cause(
+    problem: Problem, rows: Sequence[LayerInfo], look: Look, priors: Mapping[str, Prior]
+) -> str:
+    row = rows[0]
+    if problem.rule in ("vanishing", "exploding", "dead", "saturated", "collapsed"):
+        blamed = _blamed_weights(rows, look, priors, problem)
+        if blamed:
+            return blamed
+    return _OTHERWISE[problem.rule].format(layer=row.name, activation=row.activation or "linear")
+
+
+def _blamed_weights(
+    rows: Sequence[LayerInfo], look: Look, priors: Mapping[str, Prior], problem: Problem
+) -> str:
+    """Weights whose variance does not fit the activation, in the layers concerned or before."""
+    names = {row.name for row in rows}
+    candidates = [*rows, *(row for row in reversed(look.layers) if row.name not in names)]
+    for row in candidates:
+        prior = priors.get(row.name)
+        if prior is None or prior.fan_in == 0 or row.is_output:
+            continue
+        if prior.second == prior.mean**2:
+            return f"the weights of {row.name} are all equal ({row.scheme}). Use {_fix(row)}"
+        text = _misfit(row, prior, problem)
+        if text:
+            return text
+    return ""
+
+
+def _misfit(row: LayerInfo, prior: Prior, problem: Problem) -> str:
+    try:
+        needed = gain_of(row.activation or None) ** 2
+    except ValueError:
+        return ""
+    factor = prior.weight_variance / needed
+    small = factor < 1 / _BLAMED and problem.rule in ("vanishing", "collapsed", "dead")
+    large = factor > _BLAMED and problem.rule in ("exploding", "saturated")
+    if not (small or large):
+        return ""
+    scheme = f" ({row.scheme})" if row.scheme else ""
+    return (
+        f"{row.name}{scheme} has weights of variance {prior.weight_variance:.2g} / fan_in where "
+        f"{row.activation or 'linear'} holds the signal at {needed:.3g} / fan_in. Use {_fix(row)}"
+    )
+
+
+def _fix(row: LayerInfo) -> str:
+    if row.activation == "relu":
+        return "HeNormal()"
+    if row.activation in ("", "linear", "tanh"):
+        return "XavierUniform()"
+    return f'HeNormal(activation="{row.activation}")'
+
+
+_OTHERWISE = {
+    "nonfinite": "what enters {layer} or its last update is too large: look at the data for NaN, "
+    "lower the learning rate, or clip the gradient",
+    "vanishing": "depth or the weights shrink it: initialize for the activation (HeNormal, "
+    "XavierUniform), add a residual path, or normalize",
+    "exploding": "weights or updates are too large: lower the learning rate, clip the gradient, or "
+    "initialize for the activation",
+    "dead": "biases or a large update pushed them below zero: lower the learning rate, or use "
+    "leaky_relu",
+    "saturated": "inputs of {layer} are too large for {activation}: scale the inputs, or use "
+    "smaller weights",
+    "collapsed": "its weights are alike, or the layers before it have lost the differences: "
+    "random weights, or a scheme at the edge of chaos (CriticalNormal)",
+    "stalled": "its gradient is zero or the learning rate is: look for dead units behind it",
+}

@@ -1,0 +1,171 @@
+"""A look as the events of a TensorBoard log."""
+
+import io
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_initlab._wire import (
+    FIRST_SUFFIX,
+    PLUGIN_NAME,
+    PROBLEMS_TAG,
+    SECTIONS,
+    encode_metadata,
+    encode_problems,
+    tag_of,
+)
+from keras_initlab.monitor.looks import Look, Section
+from keras_initlab.monitor.step.moments import BIN_EDGES
+
+__all__ = ["events_of", "first_events_of", "records_of", "session_start"]
+
+# What the Scalars dashboard shows, by section: a category each, one chart per layer. The packed
+# records hold everything; a scalar for each number would be thirty times the bytes.
+_SCALARS = {
+    "activations": {
+        name: f"activation_{name}"
+        for name in ("mean", "variance", "zero_fraction", "dead_fraction", "saturated_fraction")
+    },
+    "weights": {
+        name: name
+        for name in ("weight_variance", "gradient_variance", "gradient_norm", "update_ratio")
+    },
+}
+
+
+def session_start(step: int) -> list[Any]:
+    """The head of a file; readers drop what an earlier file logged from this step on."""
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+
+    now = time.time()
+    start = SessionLog(status=SessionLog.START)
+    return [
+        Event(wall_time=now, file_version="brain.Event:2"),
+        Event(wall_time=now, step=step, session_log=start),
+    ]
+
+
+def records_of(events: Sequence[Any]) -> bytes:
+    """Events as the bytes of an event file."""
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    records = io.BytesIO()
+    for event in events:
+        RecordWriter(records).write(event.SerializeToString())
+    return records.getvalue()
+
+
+def events_of(look: Look, scalars: bool) -> Any:
+    """The event of one look."""
+    values = _scalars_of(look) if scalars else []
+    for name, section in look.sections.items():
+        if name != "theory":
+            values.append(_packed(name, section, tag_of(name)))
+            values += _histograms_of(name, section)
+    if look.problems:
+        values += _problems_of(look)
+    return _event(look, values)
+
+
+def first_events_of(look: Look, scalars: bool) -> Any:
+    """The event that stands before the first look, or the first one with other layers."""
+    from tensorboard.plugins.custom_scalar import metadata as custom_scalar
+    from tensorboard.plugins.text import metadata as text
+
+    about = text.create_summary_metadata(display_name=None, description=None)
+    values = [_value("watched_layers", _layer_table(look), about)]
+    if scalars:
+        layout = custom_scalar.create_summary_metadata()
+        values.append(_value(custom_scalar.CONFIG_SUMMARY_TAG, _layout(look), layout))
+    for name, section in look.sections.items():
+        values.append(_packed(name, section, tag_of(name) + FIRST_SUFFIX))
+    return _event(look, values)
+
+
+def _event(look: Look, values: list[Any]) -> Any:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    return Event(wall_time=look.wall_time_s, step=look.step, summary=Summary(value=values))
+
+
+def _scalars_of(look: Look) -> list[Any]:
+    from tensorboard.plugins.scalar import metadata
+
+    about = metadata.create_summary_metadata(display_name=None, description=None)
+    return [
+        _value(f"{tag}/{layer.name}", np.float32(row[SECTIONS[name].index(statistic)]), about)
+        for name, section in look.sections.items()
+        for statistic, tag in _SCALARS.get(name, {}).items()
+        for layer, row in zip(section.layers, section.values, strict=True)
+    ]
+
+
+def _packed(name: str, section: Section, tag: str) -> Any:
+    return _value(
+        tag, section.values.astype(np.float32), _about(encode_metadata(name, section.layers))
+    )
+
+
+def _about(content: bytes) -> Any:
+    from tensorboard.compat.proto import summary_pb2
+
+    plugin = summary_pb2.SummaryMetadata.PluginData(plugin_name=PLUGIN_NAME, content=content)
+    return summary_pb2.SummaryMetadata(plugin_data=plugin, data_class=summary_pb2.DATA_CLASS_TENSOR)
+
+
+def _histograms_of(name: str, section: Section) -> list[Any]:
+    if section.histograms is None:
+        return []
+    from tensorboard.plugins.histogram import metadata
+
+    about = metadata.create_summary_metadata(display_name=None, description=None)
+    kind = {"activations": "activation", "weights": "gradient"}.get(name, name)
+    edges = np.stack([BIN_EDGES[:-1], BIN_EDGES[1:]], axis=-1)
+    return [
+        _value(
+            f"{kind}_histogram/{layer.name}", np.column_stack([edges, counts]).astype(float), about
+        )
+        for layer, counts in zip(section.layers, section.histograms, strict=True)
+    ]
+
+
+def _problems_of(look: Look) -> list[Any]:
+    from tensorboard.plugins.text import metadata
+
+    text = "\n".join(f"- **{problem.rule}** {problem.text}" for problem in look.problems)
+    about = metadata.create_summary_metadata(display_name=None, description=None)
+    packed = _value(PROBLEMS_TAG, encode_problems(look.problems), _about(b""))
+    return [packed, _value("problems", text, about)]
+
+
+def _value(tag: str, content: Any, about: Any) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.util import tensor_util
+
+    return Summary.Value(tag=tag, tensor=tensor_util.make_tensor_proto(content), metadata=about)
+
+
+def _layout(look: Look) -> bytes:
+    from tensorboard.plugins.custom_scalar import layout_pb2
+
+    tags = [tag for name in look.sections for tag in _SCALARS.get(name, {}).values()]
+    charts = [
+        layout_pb2.Chart(
+            title=f"{tag.replace('_', ' ')}, all layers",
+            multiline=layout_pb2.MultilineChartContent(tag=[f"^{tag}/.*$"]),
+        )
+        for tag in tags
+    ]
+    category = layout_pb2.Category(title="Signal in every layer", chart=charts)
+    return layout_pb2.Layout(category=[category]).SerializeToString()
+
+
+def _layer_table(look: Look) -> str:
+    rows = [
+        f"| {x.depth} | {x.name} | {x.kind} | {x.activation} | {x.scheme} |" for x in look.layers
+    ]
+    head = ["| depth | layer | kind | activation | scheme |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *rows])

@@ -1,0 +1,80 @@
+"""Says each problem once, and does what the user asked for."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from keras_initlab._wire import Problem
+
+__all__ = ["Judge", "SignalError", "SignalWarning"]
+
+_ACTIONS = ("warn", "raise", "stop")
+
+
+class SignalWarning(UserWarning):
+    """A layer's signal has a problem."""
+
+
+class SignalError(RuntimeError):
+    """A layer's signal has a problem, and the user wants training to end.
+
+    Args:
+        problem: What was found.
+    """
+
+    def __init__(self, problem: Problem):
+        super().__init__(problem.text)
+        self.problem = problem
+
+
+class Judge:
+    """Remembers what has been said.
+
+    Args:
+        on_problem: `"warn"`, `"raise"`, `"stop"`, or a function that takes a `Problem`; `None`
+            keeps problems in the report and says nothing.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+
+    def __init__(self, on_problem: str | Callable[[Problem], Any] | None):
+        if not (on_problem is None or callable(on_problem) or on_problem in _ACTIONS):
+            raise ValueError(
+                f"`on_problem` must be one of {', '.join(_ACTIONS)}, a function or None. "
+                f"Received: on_problem={on_problem!r}."
+            )
+        self.problems: list[Problem] = []
+        self._on_problem = on_problem
+        self._told: set[tuple[str, str, str]] = set()
+
+    def fresh(self) -> "Judge":
+        """One that acts the same and has said nothing yet."""
+        return Judge(self._on_problem)
+
+    def hear(self, problems: tuple[Problem, ...], model: Any) -> None:
+        """Act on those that concern a layer not yet named for the same rule.
+
+        Raises:
+            SignalError: If there is one and the user wants it raised.
+        """
+        new = [problem for problem in problems if self._is_new(problem)]
+        self.problems += new
+        for problem in new:
+            if callable(self._on_problem):
+                self._on_problem(problem)
+            elif self._on_problem is not None:
+                self._act(problem, model)
+
+    def _is_new(self, problem: Problem) -> bool:
+        keys = {(problem.rule, problem.what, layer) for layer in problem.layers}
+        fresh = not keys <= self._told
+        self._told |= keys
+        return fresh
+
+    def _act(self, problem: Problem, model: Any) -> None:
+        if self._on_problem == "raise":
+            raise SignalError(problem)
+        if self._on_problem == "stop":
+            model.stop_training = True
+        warnings.warn(problem.text, SignalWarning, stacklevel=2)

@@ -1,0 +1,194 @@
+"""What theory says about each watched layer before training, from its weights as they are."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_initlab.monitor.layers import Selection, activation_name
+from keras_initlab.monitor.step.rows import Link
+from keras_initlab.monitor.step.samples import weight_sample_of
+from keras_initlab.theory import moments_of
+
+__all__ = ["Prior", "predicted", "priors_of"]
+
+# So many elements of a weight are copied to the host, once, before training.
+_MOST_ELEMENTS = 65_536
+
+_PASSING = {"InputLayer", "Flatten", "Reshape", "Permute", "RepeatVector", "Identity", "Masking"}
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known of a layer's weights before training.
+
+    Args:
+        fan_in: Inputs that one unit sums, 0 for a table or a norm.
+        mean: Mean of the kernel, table or scale.
+        second: Its mean square.
+        bias_mean: Mean of the biases, or of a norm's offsets.
+        bias_second: Their mean square.
+    """
+
+    fan_in: float
+    mean: float
+    second: float
+    bias_mean: float
+    bias_second: float
+
+    @property
+    def weight_variance(self) -> float:
+        """`C_w`, the weights' mean square times the fan."""
+        return self.fan_in * self.second
+
+
+@dataclass(frozen=True)
+class _Signal:
+    mean: float
+    variance: float
+
+    @property
+    def second(self) -> float:
+        return self.variance + self.mean**2
+
+
+def priors_of(selection: Selection) -> dict[str, Prior]:
+    """By name, the watched layers of which theory can say something."""
+    found = {name: _prior_of(layer) for layer, name in selection.names.items()}
+    return {name: prior for name, prior in found.items() if prior is not None}
+
+
+def _prior_of(layer: Any) -> Prior | None:
+    weight, fan = _weight_and_fan(layer)
+    if weight is None:
+        return None
+    values = _values_of(weight)
+    offsets = getattr(layer, "bias", None)
+    offsets = getattr(layer, "beta", None) if offsets is None else offsets
+    biases = np.zeros(1) if offsets is None else _values_of(offsets)
+    return Prior(
+        fan,
+        float(values.mean()),
+        float((values**2).mean()),
+        float(biases.mean()),
+        float((biases**2).mean()),
+    )
+
+
+def _weight_and_fan(layer: Any) -> tuple[Any, float]:
+    """The weight that carries the signal and how many inputs a unit sums; `None` if unknown."""
+    kinds = keras.layers
+    if isinstance(layer, kinds.Embedding):
+        return layer.embeddings, 0
+    if isinstance(layer, (kinds.BatchNormalization, kinds.LayerNormalization)):
+        return getattr(layer, "gamma", None), 0
+    kernel = getattr(layer, "kernel", None)
+    if kernel is None or getattr(layer, "quantization_mode", None):
+        return None, 0
+    if isinstance(layer, kinds.EinsumDense):
+        inputs, output = layer.equation.split("->")
+        summed = [axis for axis in inputs.split(",")[1] if axis not in output]
+        sizes = dict(zip(inputs.split(",")[1], kernel.shape, strict=True))
+        return kernel, math.prod(sizes[axis] for axis in summed)
+    if isinstance(layer, (kinds.Dense, kinds.Conv1D, kinds.Conv2D, kinds.Conv3D)):
+        return kernel, math.prod(kernel.shape[:-1])
+    return None, 0
+
+
+def _values_of(weight: Any) -> np.ndarray:
+    part = weight_sample_of(keras.ops.convert_to_tensor(weight), _MOST_ELEMENTS)
+    return keras.ops.convert_to_numpy(keras.ops.cast(part, "float32")).astype(np.float64)
+
+
+def predicted(
+    links: Sequence[Link],
+    priors: dict[str, Prior],
+    names: dict[Any, str],
+    inputs: Sequence[float],
+    measured: np.ndarray,
+) -> np.ndarray:
+    """Mean and variance of each watched call's output at the first look.
+
+    A layer whose inputs theory cannot follow starts again from what was measured there.
+
+    Args:
+        links: All calls in order, and where their inputs come from.
+        priors: By name of the layer.
+        names: Name by layer.
+        inputs: Mean squares of the tensors that enter the model.
+        measured: `(rows, 2)` mean and variance as measured.
+
+    Returns:
+        `(rows, 2)` float64; NaN where theory is silent.
+
+    Source:
+        Poole et al. 2016, eq. 3, https://arxiv.org/abs/1606.05340, for one layer after another.
+    """
+    table = np.full((len(measured), 2), np.nan)
+    known: list[_Signal | None] = []
+    for link in links:
+        arriving = [
+            _Signal(0.0, inputs[-1 - source]) if source < 0 else known[source]
+            for source in link.sources
+            if source >= 0 or -1 - source < len(inputs)
+        ]
+        signal = _after(link, arriving, priors.get(names.get(link.layer, "")))
+        if signal is not None and link.row is not None and link.row < len(table):
+            table[link.row] = signal.mean, signal.variance
+        if signal is None and link.row is not None and link.row < len(table):
+            signal = _Signal(*measured[link.row])
+        known.append(signal)
+    return table
+
+
+def _after(link: Link, arriving: list[_Signal | None], prior: Prior | None) -> _Signal | None:
+    kind = type(link.layer).__name__
+    if prior is not None and prior.fan_in == 0:
+        return _looked_up_or_normed(link.layer, prior)
+    signals = [signal for signal in arriving if signal is not None]
+    if not signals or len(signals) < len(link.sources):
+        return None
+    if prior is not None:
+        q = prior.weight_variance * signals[0].second + prior.bias_second
+        return _activated(activation_name(link.layer), q, linear_mean=prior.bias_mean)
+    if kind in _PASSING:
+        return signals[0]
+    if kind == "Dropout":
+        kept = 1 - link.layer.rate
+        return _Signal(signals[0].mean, signals[0].second / kept - signals[0].mean ** 2)
+    if kind == "Add":
+        return _Signal(sum(x.mean for x in signals), sum(x.variance for x in signals))
+    if kind == "Concatenate" and all(link.sizes):
+        return _pooled(signals, [float(size or 0) for size in link.sizes])
+    name = activation_name(link.layer)
+    return _activated(name, signals[0].second) if name else None
+
+
+def _looked_up_or_normed(layer: Any, prior: Prior) -> _Signal:
+    if isinstance(layer, keras.layers.Embedding):
+        return _Signal(prior.mean, prior.second - prior.mean**2)
+    spread = prior.bias_second - prior.bias_mean**2
+    return _Signal(prior.bias_mean, prior.second + spread)
+
+
+def _activated(name: str, q: float, linear_mean: float = 0.0) -> _Signal | None:
+    if name in ("", "linear"):
+        return _Signal(linear_mean, q - linear_mean**2)
+    if not (math.isfinite(q) and q > 0):
+        return None
+    try:
+        moments = moments_of(name, q)
+    except ValueError:
+        return None
+    return _Signal(moments.mean, moments.variance)
+
+
+def _pooled(signals: Sequence[_Signal], sizes: Sequence[float]) -> _Signal:
+    shares = np.asarray(sizes) / sum(sizes)
+    means = np.array([signal.mean for signal in signals])
+    second = float(shares @ np.array([signal.second for signal in signals]))
+    mean = float(shares @ means)
+    return _Signal(mean, second - mean**2)

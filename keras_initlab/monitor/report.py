@@ -1,0 +1,133 @@
+"""What a logger saw, as data and as one table."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from keras_initlab._wire import LayerInfo, Problem
+from keras_initlab.monitor.looks import Look, numbers_by_layer
+
+__all__ = ["TrainingReport"]
+
+# Header, statistic, and whether a first value belongs beside the last one.
+_COLUMNS = (
+    ("variance", "variance", True),
+    ("theory", "predicted_variance", False),
+    ("dead", "dead_fraction", True),
+    ("saturated", "saturated_fraction", True),
+    ("gradient norm", "gradient_norm", True),
+    ("update ratio", "update_ratio", True),
+)
+_SHARES = ("dead_fraction", "saturated_fraction")
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What was watched, from the first look to the last.
+
+    Args:
+        layers: The watched calls, in call order.
+        first: The first look, `None` if there was none.
+        last: The last look.
+        problems: Every problem, in the order in which it was found.
+        notes: What could not be watched, and why.
+
+    Example:
+        >>> report = TrainingReport((), None, None, (), ())
+        >>> report.healthy, report.to_dict()["problems"]
+        (True, [])
+    """
+
+    layers: tuple[LayerInfo, ...]
+    first: Look | None
+    last: Look | None
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether no look showed a problem."""
+        return not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON: one entry per layer with its first and last numbers."""
+        return {
+            "healthy": self.healthy,
+            "first_step": None if self.first is None else self.first.step,
+            "last_step": None if self.last is None else self.last.step,
+            "layers": [
+                {
+                    **asdict(layer),
+                    "first": _numbers_of(self.first, layer.name),
+                    "last": _numbers_of(self.last, layer.name),
+                }
+                for layer in self.layers
+            ],
+            "problems": [asdict(problem) for problem in self.problems],
+            "notes": list(self.notes),
+        }
+
+    def __rich__(self) -> Group:
+        """One table, the problems in words below it."""
+        parts: list[Any] = [self._table()]
+        parts += [Text(f"{problem.rule}: {problem.text}", "red") for problem in self.problems]
+        parts += [Text(f"note: {note}", "dim") for note in self.notes]
+        if self.healthy and self.last is not None:
+            parts.append(Text("The signal is healthy in every look.", "green"))
+        return Group(*parts)
+
+    def _table(self) -> Table:
+        steps = [look.step for look in (self.first, self.last) if look is not None]
+        title = f"Signal per layer, step {steps[0]} > step {steps[-1]}" if steps else "No looks"
+        table = Table(title=title)
+        table.add_column("layer")
+        table.add_column("kind")
+        first, last = (_columns_of(look) for look in (self.first, self.last))
+        shown = [each for each in _COLUMNS if each[1] in first or each[1] in last]
+        for header, _, _ in shown:
+            table.add_column(header, justify="right", no_wrap=True)
+        for layer in self.layers:
+            cells = [
+                _cell(first.get(statistic, {}), last.get(statistic, {}), layer.name, statistic, two)
+                for _, statistic, two in shown
+            ]
+            table.add_row(layer.name, _kind(layer), *cells)
+        return table
+
+
+def _kind(layer: LayerInfo) -> str:
+    named = layer.activation not in ("", "linear")
+    return f"{layer.kind} {layer.activation}" if named else layer.kind
+
+
+def _columns_of(look: Look | None) -> dict[str, dict[str, float]]:
+    columns: dict[str, dict[str, float]] = {}
+    for _, statistic, _ in _COLUMNS:
+        try:
+            columns[statistic] = {} if look is None else look.by_layer(statistic)
+        except ValueError:
+            continue
+    return {name: column for name, column in columns.items() if column}
+
+
+def _cell(first: dict, last: dict, layer: str, statistic: str, two: bool) -> str:
+    values: Sequence[float | None] = (
+        [first.get(layer), last.get(layer)] if two else [first.get(layer)]
+    )
+    words = [_number(value, statistic) for value in values]
+    return words[0] if len(set(words)) == 1 else "\n".join(words)
+
+
+def _number(value: float | None, statistic: str) -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.0%}" if statistic in _SHARES else f"{value:.1e}"
+
+
+def _numbers_of(look: Look | None, layer: str) -> dict[str, float]:
+    return {} if look is None else numbers_by_layer(look).get(layer, {})

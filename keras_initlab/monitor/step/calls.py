@@ -1,0 +1,67 @@
+"""One call of a layer in a training step, as a cover saw it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_initlab import _backend
+
+__all__ = ["Call", "activation_recorded", "first_float"]
+
+
+@dataclass
+class Call:
+    """A layer's call: what went in and what came out.
+
+    Args:
+        layer: The layer.
+        inputs: Tensors of its first argument.
+        output: Its first float output, dense; `None` if there is none.
+        before: What entered its activation, where that was asked for.
+        mask: Which time steps of the output count; `None` for all.
+    """
+
+    layer: Any
+    inputs: list[Any]
+    output: Any
+    before: Any = None
+    mask: Any = None
+
+
+def first_float(outputs: Any) -> Any:
+    """The first float tensor among a layer's outputs; of ragged and sparse ones their values."""
+    for tensor in keras.tree.flatten(outputs):
+        tensor = _backend.dense_values(tensor)
+        dtype = getattr(tensor, "dtype", None)
+        if dtype is not None and keras.backend.is_float_dtype(
+            keras.backend.standardize_dtype(dtype)
+        ):
+            return tensor if len(tensor.shape) > 0 else None
+    return None
+
+
+@contextmanager
+def activation_recorded(layer: Any, wanted: bool) -> Iterator[list[Any]]:
+    """Note what enters a layer's activation function while the layer is called.
+
+    The attribute is replaced on the instance for this one call, and put back whatever happens, so
+    that configuration and saved files never see it.
+    """
+    seen: list[Any] = []
+    original = layer.__dict__.get("activation") if wanted else None
+    if not callable(original) or isinstance(original, keras.layers.Layer):
+        yield seen
+        return
+
+    def recorder(x: Any) -> Any:
+        seen.append(x)
+        return original(x)
+
+    _backend.add_session_hook(layer, "activation", recorder)
+    try:
+        yield seen
+    finally:
+        _backend.add_session_hook(layer, "activation", original)

@@ -1,0 +1,295 @@
+"""Statistics of one training step in one array, which the host reads in one copy."""
+
+import functools
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_initlab import _backend
+from keras_initlab.monitor.layers import Selection
+from keras_initlab.monitor.schedule import Clock, Schedule
+from keras_initlab.monitor.step.calls import Call
+from keras_initlab.monitor.step.moments import BINS, COLUMNS
+from keras_initlab.monitor.step.parameters import PARAMETER_COLUMNS, Weight, nothing_like, part_of
+from keras_initlab.monitor.step.rows import Rows
+from keras_initlab.monitor.step.touched import TouchedRows
+
+__all__ = ["Glimpse", "Probe", "Settings"]
+
+# A step number needs 31 bits and a float32 holds 24: it travels in two parts.
+_RADIX = 1 << 16
+
+# Header: step in two parts, calls, weights, inputs, then the inputs' mean squares.
+_WEIGHTS, _HEADER = 3, 5
+
+_MOST_SLOTS = 32
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a logger watches.
+
+    Args:
+        schedule: When to look.
+        watch: Some of `"activations"`, `"gradients"`, `"weights"` and `"updates"`.
+        max_elements: Elements looked at per layer, `None` for all.
+        histograms: Whether activations and gradients are counted into bins too.
+    """
+
+    schedule: Schedule
+    watch: tuple[str, ...]
+    max_elements: int | None
+    histograms: bool
+
+    @property
+    def bins(self) -> int:
+        """Columns that hold a histogram."""
+        return BINS if self.histograms else 0
+
+    @property
+    def width(self) -> int:
+        """Columns of the array."""
+        return max(len(COLUMNS), len(PARAMETER_COLUMNS)) + self.bins
+
+    @property
+    def watches_weights(self) -> bool:
+        """Whether anything of the optimizer's step is asked for."""
+        return bool({"gradients", "weights", "updates"} & set(self.watch))
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """One look as it came from the device.
+
+    Args:
+        step: Updates before it.
+        inputs: Mean squares of the tensors that enter the model.
+        activations: One `(rows, columns)` array per replica.
+        parameters: The same for the weights.
+    """
+
+    step: int
+    inputs: np.ndarray
+    activations: list[np.ndarray]
+    parameters: list[np.ndarray]
+
+
+class Probe:
+    """Computes the numbers of one logger inside the training step of one model.
+
+    The array is `(slots, 1 + calls + weights, columns)`: one slot for each look that one execution
+    of the training function may take, and in each a header, the rows of the calls, and the rows of
+    the weights. The clock counts in the step itself: on JAX a variable that a callback assigns has
+    no effect in the middle of `fit`.
+    """
+
+    def __init__(self, model: Any, selection: Selection, settings: Settings):
+        self.broken = False
+        self.settings = settings
+        self.layers = selection.covered
+        self.eager = _backend.step_is_eager(model)
+        self.rows = Rows(selection, settings)
+        self.touched = TouchedRows(model, selection if settings.watches_weights else None)
+        self._model = model
+        self._slots = min(max(1, int(model.steps_per_execution or 1)), _MOST_SLOTS)
+        self._read_step = -1
+        self._host_clock = [0, 0, 1, 0]
+        shape = (self._slots, 1 + self.rows.capacity, settings.width)
+        self._state = _backend.StepState(model, np.zeros(shape, np.float32))
+        self._clock = _backend.StepState(model, np.zeros(4, np.int32))
+        self.states = [self._clock, self._state, *self.touched.states]
+
+    def fits(self, model: Any) -> bool:
+        """Whether the model still trains in the way that this probe was made for."""
+        slots = min(max(1, int(model.steps_per_execution or 1)), _MOST_SLOTS)
+        return not self.broken and (slots, _backend.step_is_eager(model)) == (
+            self._slots,
+            self.eager,
+        )
+
+    # --- on the host, between steps ------------------------------------------------------------
+
+    def start(self, clock: Clock) -> None:
+        """Set the clock, before the first step of a `fit`."""
+        self._host_clock = [int(number) for number in (*clock, 0)]
+        self._clock.write(np.array(self._host_clock, np.int32))
+        self._read_step = -1 if self._read_step >= clock.step else self._read_step
+
+    def steps_done(self) -> int:
+        """Number of the next step, as the training step itself has counted."""
+        return self._host_clock[0] if self.eager else int(self._clock.read()[0][0])
+
+    def read(self) -> list[Glimpse]:
+        """The looks since the last reading, oldest first."""
+        parts = self._state.read()
+        glimpses = [self._glimpse([part[slot] for part in parts]) for slot in range(self._slots)]
+        new = [each for each in glimpses if each is not None and each.step > self._read_step]
+        new.sort(key=lambda each: each.step)
+        self._read_step = new[-1].step if new else self._read_step
+        return new
+
+    def _glimpse(self, parts: list[np.ndarray]) -> Glimpse | None:
+        high, low, calls, weights, inputs = (int(value) for value in parts[0][0, :_HEADER])
+        if not calls and not weights:
+            return None
+        begin = 1 + self.rows.most_calls
+        return Glimpse(
+            step=high * _RADIX + low,
+            inputs=np.mean([part[0, _HEADER : _HEADER + inputs] for part in parts], axis=0),
+            activations=[part[1 : 1 + calls] for part in parts],
+            parameters=[part[begin : begin + weights] for part in parts],
+        )
+
+    # --- in the step ---------------------------------------------------------------------------
+
+    def is_due(self) -> Any:
+        """Whether this step is looked at, a tensor inside a compiled step."""
+        return self._due(self._now())
+
+    def _now(self) -> Any:
+        return self._host_clock if self.eager else ops.convert_to_tensor(self._clock.state.value)
+
+    def _due(self, clock: Any) -> Any:
+        return self.settings.schedule.due(Clock(clock[0], clock[1], clock[2]))
+
+    def parts_before(self, weights: list[Weight]) -> None:
+        """Keep the parts of the weights as they are before the optimizer's step."""
+        most = self.settings.max_elements
+        if self.eager:
+            for weight in weights:
+                # A copy: the variable is about to change in place.
+                weight.before = ops.copy(part_of(_value(weight), weight.ids, most))
+            return
+        plain = [weight for weight in weights if weight.ids is None]
+        for weight in weights:
+            if weight.ids is not None:
+                weight.before = part_of(_value(weight), weight.ids, most)
+        if plain:
+            held = ops.cond(
+                self.is_due(),
+                lambda: tuple(part_of(_value(weight), None, most) for weight in plain),
+                lambda: tuple(nothing_like(weight.variable, most) for weight in plain),
+            )
+            for weight, part in zip(plain, held, strict=True):
+                weight.before = part
+
+    def finish(self, calls: list[Call], weights: list[Weight]) -> None:
+        """Take the look, if one is due, and move the clock. For stateful training steps.
+
+        An eager step calls it only when a look is due, and `skip` else.
+        """
+        with self.guard():
+            self.touched.mark(calls)
+        clock = self._now()
+        with self.guard():
+            old = ops.convert_to_tensor(self._state.state.value)
+            seen = self.rows.signals(calls)
+            filled = functools.partial(self._filled, old, clock, seen, weights)
+            state = filled() if self.eager else ops.cond(self._due(clock), filled, lambda: old)
+            self._state.state.assign(state)
+        if self.eager:
+            self.skip()
+        else:
+            self._clock.state.assign(self._moved(clock))
+
+    def skip(self) -> None:
+        """Move the clock of an eager step."""
+        self._host_clock[0] += 1
+
+    def finish_call(self, calls: list[Call]) -> None:
+        """Write the rows of the calls where they are, inside the model's call on JAX."""
+        with self.guard():
+            self.touched.mark(calls)
+            clock = self._now()
+            old = ops.convert_to_tensor(self._state.state.value)
+            seen = self.rows.signals(calls)
+            state = ops.cond(
+                self._due(clock), lambda: self._with_calls(old, clock, seen), lambda: old
+            )
+            self._state.state.assign(state)
+
+    def finish_state(self, variables: list[Any], before: list[Any], weights: list[Weight]) -> None:
+        """Complete the look in the variables that a functional training step returns.
+
+        Args:
+            variables: Non-trainable variables after the step, changed in place.
+            before: The same before the step.
+            weights: With their parts before and after the update.
+        """
+        place, clock = self._state.place(), before[self._clock.place()]
+        with self.guard():
+            old = variables[place]
+            filled = functools.partial(self._with_weights, old, clock, weights)
+            variables[place] = ops.cond(self._due(clock), filled, lambda: old)
+        variables[self._clock.place()] = self._moved(clock)
+
+    def guard(self) -> "_Guard":
+        """A context in which an error of ours is a warning and ends the watching."""
+        return _Guard(self)
+
+    def _moved(self, clock: Any) -> Any:
+        looked = ops.cast(self._due(clock), "int32")
+        one = ops.ones_like(looked)
+        zero = ops.zeros_like(looked)
+        return clock + ops.stack([one, zero, zero, looked])
+
+    def _filled(self, old: Any, clock: Any, seen: Any, weights: list[Weight]) -> Any:
+        return self._with_weights(self._with_calls(old, clock, seen), clock, weights)
+
+    def _with_calls(self, old: Any, clock: Any, seen: Any) -> Any:
+        rows = [self._header(clock, seen), *self.rows.of_calls(seen)]
+        return self._put(old, clock, ops.stack(rows), 0)
+
+    def _with_weights(self, old: Any, clock: Any, weights: list[Weight]) -> Any:
+        rows = self.rows.of_weights(weights, self.touched)
+        if not rows:
+            return old
+        count = ops.reshape(ops.convert_to_tensor(float(len(rows)), "float32"), (1, 1))
+        counted = self._put(old, clock, count, 0, column=_WEIGHTS)
+        return self._put(counted, clock, ops.stack(rows), 1 + self.rows.most_calls)
+
+    def _header(self, clock: Any, seen: Any) -> Any:
+        step = clock[0]
+        inputs = self.rows.input_squares(seen)
+        room = self.settings.width - _HEADER
+        inputs = inputs[:room]
+        # How many weights there are is filled in with them.
+        counts = [len(self.rows.calls), 0, len(inputs)]
+        header = [step // _RADIX, step % _RADIX, *counts, *inputs]
+        header += [0.0] * (room - len(inputs))
+        return ops.stack([ops.cast(number, "float32") for number in header])
+
+    def _put(self, old: Any, clock: Any, rows: Any, first: int, column: int = 0) -> Any:
+        slot = clock[3] % self._slots if self._slots > 1 else 0
+        start = ops.stack([ops.cast(place, "int32") for place in (slot, first, column)])
+        return ops.slice_update(old, start, ops.expand_dims(rows, 0))
+
+
+def _value(weight: Weight) -> Any:
+    return ops.convert_to_tensor(weight.variable.value)
+
+
+class _Guard:
+    """Keeps an error of ours from ending the user's training: says it once and stops looking."""
+
+    def __init__(self, probe: Probe):
+        self._probe = probe
+
+    def __enter__(self) -> "_Guard":
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        if not self._probe.broken:
+            import traceback; traceback.print_exception(error)  # DEBUG
+            self._probe.broken = True
+            warnings.warn(
+                "This training step cannot be watched; training goes on without it. Received: "
+                f"{type(error).__name__}: {error}. Try `layers=` with the layers outside of loops.",
+                stacklevel=2,
+            )
+        return True

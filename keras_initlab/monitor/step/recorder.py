@@ -1,0 +1,230 @@
+"""Covers of layers, optimizers and the training step: they collect what the probes measure."""
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from keras_initlab import _backend
+from keras_initlab.monitor.step.calls import Call, activation_recorded, first_float
+from keras_initlab.monitor.step.hooks import Cover, Hooks
+from keras_initlab.monitor.step.parameters import Weight, part_of
+from keras_initlab.monitor.step.probe import Probe
+
+__all__ = ["Recorder"]
+
+
+class Recorder:
+    """Collects the calls of layers and the weights of one training step, for all probes at once.
+
+    Only inside a covered `train_step`, in the thread that runs it, anything is collected; else the
+    covers pass on.
+
+    Args:
+        model: The model.
+        probes: The open probes, a list that the session changes.
+    """
+
+    def __init__(self, model: Any, probes: list[Probe]):
+        self._model = model
+        self._probes = probes
+        self._local = threading.local()
+
+    def covers(self, layers: list[Any]) -> Iterator[Cover]:
+        """What to cover, and with what."""
+        yield from self._layer_covers(layers)
+        if _backend.is_functional_step():
+            yield self._model, "call", self._model_call
+            yield self._model, "train_step", self._functional_step
+        else:
+            yield self._model, "train_step", self._step
+        for optimizer in _backend.optimizers_of(self._model):
+            if _backend.is_functional_step():
+                yield optimizer, "stateless_apply", functools.partial(self._stateless, optimizer)
+            else:
+                yield optimizer, "apply", functools.partial(self._apply, optimizer)
+                yield optimizer, "_all_reduce_sum_gradients", self._reduced
+
+    def _layer_covers(self, layers: list[Any]) -> Iterator[Cover]:
+        for layer in layers:
+            if _backend.remat_mode(layer):
+                yield layer, "rematerialized_call", functools.partial(self._remat, layer)
+                continue
+            for name in ("call", "quantized_call"):
+                yield layer, name, functools.partial(self._call, layer)
+
+    @contextmanager
+    def recording(self, layers: list[Any]) -> Iterator[list[Call]]:
+        """Collect the calls of these layers while something other than a training step runs."""
+        calls: list[Call] = []
+        held = [(each, name, wrapper) for each, name, wrapper in self._layer_covers(layers)]
+        hooks = Hooks()
+        hooks.add(held)
+        self._local.calls = calls
+        try:
+            yield calls
+        finally:
+            self._local.calls = None
+            hooks.remove()
+
+    # --- covers of layers ----------------------------------------------------------------------
+
+    def _watching(self) -> list[Call] | None:
+        calls: list[Call] | None = getattr(self._local, "calls", None)
+        return None if calls is None or _backend.in_symbolic_scope() else calls
+
+    def _call(self, layer: Any, original: Callable, *args: Any, **kwargs: Any) -> Any:
+        calls = self._watching()
+        if calls is None:
+            return original(*args, **kwargs)
+        with activation_recorded(layer, self._wants_before(layer)) as before:
+            outputs = original(*args, **kwargs)
+        calls.append(_call_of(layer, args, kwargs, outputs, before))
+        return outputs
+
+    def _wants_before(self, layer: Any) -> bool:
+        flats = [probe.rows.flat_of(layer) for probe in self._probes]
+        return any(flat is not None and flat.of == "input" for flat in flats)
+
+    def _remat(self, layer: Any, original: Callable, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        made = original(fn, *args, **kwargs)
+
+        def call(*inner: Any, **options: Any) -> Any:
+            outputs = made(*inner, **options)
+            calls = self._watching()
+            if calls is not None:
+                calls.append(_call_of(layer, inner, options, outputs, []))
+            return outputs
+
+        return call
+
+    # --- covers of a stateful step -------------------------------------------------------------
+
+    def _step(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
+        if not any(_is_looking(probe) for probe in self._probes):
+            for probe in self._probes:
+                probe.skip()
+            return original(*args, **kwargs)
+        self._local.calls, self._local.weights, self._local.reduced = [], [], {}
+        try:
+            outputs = original(*args, **kwargs)
+            calls, weights = self._local.calls, self._local.weights
+        finally:
+            self._local.calls = None
+        for probe in self._probes:
+            if _is_looking(probe):
+                probe.finish(calls, [weight for owner, weight in weights if owner is probe])
+            else:
+                probe.skip()
+        return outputs
+
+    def _apply(
+        self, optimizer: Any, original: Callable, grads: Any, trainable_variables: Any = None
+    ) -> Any:
+        if self._watching() is None:
+            return original(grads, trainable_variables)
+        grads = list(grads)
+        variables = trainable_variables
+        variables = list(optimizer._trainable_variables if variables is None else variables)
+        found = self._weights_of(variables, grads)
+        for probe, weights in found:
+            with probe.guard():
+                probe.parts_before(weights)
+        self._local.optimizing = True
+        try:
+            result = original(grads, trainable_variables)
+        finally:
+            self._local.optimizing = False
+        scale = _backend.loss_scale_of(optimizer)
+        for probe, weights in found:
+            for weight in weights:
+                weight.gradient, weight.scale = self._global_gradient(weight, scale)
+            self._local.weights += [(probe, weight) for weight in weights]
+        return result
+
+    def _global_gradient(self, weight: Weight, scale: Any) -> tuple[Any, Any]:
+        """The gradient summed over replicas, where the optimizer has summed it."""
+        reduced = self._local.reduced.get(_key_of(weight.variable))
+        reduced = None if reduced is None else _backend.reachable_gradient(reduced)
+        return (weight.gradient, scale) if reduced is None else (reduced, 1.0)
+
+    def _reduced(self, original: Callable, grads_and_vars: Any) -> Any:
+        reduced = original(grads_and_vars)
+        if getattr(self._local, "optimizing", False) and _backend.is_replicated(self._model):
+            self._local.reduced.update({_key_of(v): g for g, v in reduced if g is not None})
+        return reduced
+
+    def _weights_of(self, variables: list[Any], grads: list[Any]) -> list[tuple[Probe, list]]:
+        found = []
+        gradient_of = {id(variable): grad for variable, grad in zip(variables, grads, strict=True)}
+        for probe in self._probes:
+            weights: list[Weight] = []
+            with probe.guard():
+                if probe.settings.watches_weights and _is_looking(probe):
+                    weights = probe.rows.weights_in(variables, gradient_of, self._local.calls or [])
+            found.append((probe, weights))
+        return found
+
+    # --- covers of a functional step -----------------------------------------------------------
+
+    def _model_call(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
+        outputs = original(*args, **kwargs)
+        calls = self._watching()
+        if calls:
+            self._local.calls, self._local.past = None, calls
+            for probe in self._probes:
+                probe.finish_call(calls)
+        return outputs
+
+    def _functional_step(self, original: Callable, state: Any, *args: Any, **kwargs: Any) -> Any:
+        self._local.calls, self._local.weights, self._local.past = [], [], []
+        before = list(state[1])
+        try:
+            logs, state = original(state, *args, **kwargs)
+        finally:
+            self._local.calls = None
+        variables = list(state[1])
+        for probe in self._probes:
+            weights = [weight for owner, weight in self._local.weights if owner is probe]
+            probe.finish_state(variables, before, weights)
+        return logs, (state[0], variables, *state[2:])
+
+    def _stateless(
+        self, optimizer: Any, original: Callable, optimizer_variables: Any, grads: Any, values: Any
+    ) -> Any:
+        outputs = original(optimizer_variables, grads, values)
+        if getattr(self._local, "past", None) is None:
+            return outputs
+        scale = _backend.loss_scale_of(optimizer, optimizer_variables)
+        variables = list(optimizer._trainable_variables)
+        place = {id(variable): k for k, variable in enumerate(variables)}
+        self._local.calls = self._local.past
+        for probe, weights in self._weights_of(variables, list(grads)):
+            most = probe.settings.max_elements
+            with probe.guard():
+                for weight in weights:
+                    k = place[id(weight.variable)]
+                    weight.scale = scale
+                    weight.before = part_of(values[k], weight.ids, most)
+                    weight.after = part_of(outputs[0][k], weight.ids, most)
+            self._local.weights += [(probe, weight) for weight in weights]
+        self._local.calls = None
+        return outputs
+
+
+def _call_of(layer: Any, args: tuple, kwargs: dict, outputs: Any, before: list[Any]) -> Call:
+    first = args[0] if args else next(iter(kwargs.values()), None)
+    inputs = [each for each in _backend.flat_tensors(first) if each is not None]
+    return Call(layer, inputs, first_float(outputs), before[0] if before else None)
+
+
+def _is_looking(probe: Probe) -> bool:
+    """Whether to collect for a probe: a compiled step decides for itself, in the step."""
+    return not probe.eager or bool(probe.is_due())
+
+
+def _key_of(variable: Any) -> int:
+    return id(variable.value if isinstance(variable, keras.Variable) else variable)

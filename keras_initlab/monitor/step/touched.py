@@ -1,0 +1,55 @@
+"""Which rows of embedding tables the batches have looked up since training began."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_initlab import _backend
+from keras_initlab.monitor.step.calls import Call
+
+__all__ = ["TouchedRows"]
+
+
+class TouchedRows:
+    """One flag per row of every watched table, set in every training step.
+
+    Args:
+        model: The model that trains.
+        selection: Which layers are watched; `None` for no flags at all.
+    """
+
+    def __init__(self, model: Any, selection: Any):
+        tables = [] if selection is None else selection.watched
+        self._flags = {
+            id(layer): _backend.StepState(model, np.zeros(layer.input_dim, np.int32))
+            for layer in tables
+            if isinstance(layer, keras.layers.Embedding)
+        }
+        self.states = list(self._flags.values())
+
+    def mark(self, calls: list[Call]) -> None:
+        """Set the flags of the rows that a training step has looked up."""
+        for call in calls:
+            flags = self._flags.get(id(call.layer))
+            ids = call.inputs[0] if flags and call.inputs else None
+            ids = None if ids is None else _backend.reachable(ids)
+            if ids is not None:
+                _backend.set_flags(flags.state, ids)
+
+    def untouched_share(self, layer: Any) -> Any:
+        """Share of a layer's rows that no batch has looked up; NaN if the layer is no table."""
+        flags = self._flags.get(id(layer))
+        if flags is None:
+            return ops.convert_to_tensor(np.nan, "float32")
+        seen = ops.cast(ops.convert_to_tensor(flags.state.value) > 0, "float32")
+        return 1.0 - ops.mean(seen)
+
+    def untouched_shares(self) -> dict[int, float]:
+        """The same from the flags themselves, by `id` of the layer: exact over all replicas."""
+        shares = {}
+        for layer, flags in self._flags.items():
+            union = np.any([np.asarray(part) > 0 for part in flags.read()], axis=0)
+            shares[layer] = 1.0 - float(union.mean())
+        return shares

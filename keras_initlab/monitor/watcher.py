@@ -1,0 +1,153 @@
+"""One logger on one model: from what the probe read to looks with a verdict."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from keras_initlab._wire import SECTIONS
+from keras_initlab.monitor.assemble import activation_section, weight_section
+from keras_initlab.monitor.health import Evidence, problems_of
+from keras_initlab.monitor.layers import Filter, Selection
+from keras_initlab.monitor.looks import History, Look, Section
+from keras_initlab.monitor.prediction import predicted, priors_of
+from keras_initlab.monitor.schedule import Clock
+from keras_initlab.monitor.step.probe import Glimpse, Probe, Settings
+from keras_initlab.monitor.step.reference import Reference
+from keras_initlab.monitor.step.session import session_of
+
+__all__ = ["Watcher"]
+
+_MEAN = SECTIONS["activations"].index("mean")
+_VARIANCE = SECTIONS["activations"].index("variance")
+
+
+class Watcher:
+    """Opens and closes a probe on a model, and turns what it reads into looks.
+
+    Args:
+        model: The model.
+        settings: What to watch.
+        chosen: Which layers, `None` for those that carry signal.
+        reference: A fixed batch to look at as well, or `None`.
+    """
+
+    def __init__(self, model: Any, settings: Settings, chosen: Filter | None, reference: Any):
+        self._model = model
+        self._settings = settings
+        self._selection = Selection(model, chosen)
+        self._probe = Probe(model, self._selection, settings)
+        self._priors: dict = {}
+        self._first_step = -1
+        self._referred: tuple[list, np.ndarray] | None = None
+        self._reference = (
+            None if reference is None else Reference(model, self._selection, settings, reference)
+        )
+
+    def fits(self, model: Any, chosen: Filter | None) -> bool:
+        """Whether this watcher can go on watching, so that nothing is traced anew."""
+        if model is not self._model or not self._probe.fits(model):
+            return False
+        watched = [id(layer) for layer in Selection(model, chosen).watched]
+        return watched == [id(layer) for layer in self._selection.watched]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the model's steps are watched now."""
+        return session_of(self._model).is_open(self._probe)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be watched, each thing once."""
+        notes = [
+            f"{name} runs its steps in a loop: its output as a whole is watched"
+            for name in self._selection.loops
+        ]
+        notes += [
+            f"{name} is called inside a loop or an inner function and cannot be watched there"
+            for name in self._probe.rows.unseen
+        ]
+        if self._probe.broken:
+            notes.append("the training step could not be watched")
+        return tuple(notes)
+
+    def open(self) -> None:
+        """Put the covers on."""
+        session_of(self._model).open(self._probe)
+
+    def start(self, clock: Clock) -> None:
+        """Set the clock, and keep what the weights are now for theory."""
+        if self._first_step < 0:
+            self._priors = priors_of(self._selection)
+            self._first_step = clock.step
+        self._probe.start(clock)
+
+    def close(self) -> None:
+        """Take the covers off."""
+        if self.is_open:
+            session_of(self._model).close(self._probe)
+
+    def steps_done(self) -> int:
+        """Number of the next step."""
+        return self._probe.steps_done()
+
+    def look_at_reference(self) -> None:
+        """Measure the reference batch with the weights as they are."""
+        self._referred = self._reference.look()
+
+    def looks(self, past: History, now_s: float) -> Iterator[Look]:
+        """The looks since the last reading.
+
+        Args:
+            past: The looks before; the caller appends each new one.
+            now_s: Seconds since the epoch.
+        """
+        if self._probe.broken:
+            return
+        for glimpse in self._probe.read():
+            if len(past) and past[-1].step >= glimpse.step:
+                continue
+            look = Look(glimpse.step, now_s, self._sections(glimpse, not len(past)))
+            first, previous = (past[0], past[-1]) if len(past) else (look, None)
+            evidence = Evidence(look, first, previous, self._priors)
+            yield replace(look, problems=problems_of(evidence))
+
+    def _sections(self, glimpse: Glimpse, is_first: bool) -> dict[str, Section]:
+        sections, rows, bins = {}, self._probe.rows, self._settings.bins
+        if "activations" in self._settings.watch:
+            sections["activations"] = activation_section(rows.calls, glimpse.activations, bins)
+        if len(glimpse.parameters[0]):
+            table = weight_section(rows.weights, glimpse.parameters, bins, rows.sizes)
+            sections["weights"] = self._exact(table, glimpse)
+        if self._referred is not None:
+            infos, numbers = self._referred
+            sections["reference"] = activation_section(infos, [numbers], bins)
+        if is_first and glimpse.step == self._first_step and "activations" in sections:
+            sections["theory"] = self._theory(sections["activations"], glimpse)
+        return sections
+
+    def _exact(self, table: Section, glimpse: Glimpse) -> Section:
+        """With several replicas, the rows that none of them has touched."""
+        if len(glimpse.parameters) == 1:
+            return table
+        shares = self._probe.touched.untouched_shares()
+        column = SECTIONS["weights"].index("untouched_fraction")
+        by_name = {
+            self._selection.names[layer]: shares.get(id(layer)) for layer in self._selection.watched
+        }
+        for row, layer in enumerate(table.layers):
+            share = by_name.get(layer.name)
+            if share is not None:
+                table.values[row, column] = share
+        return table
+
+    def _theory(self, table: Section, glimpse: Glimpse) -> Section:
+        values = predicted(
+            self._probe.rows.links,
+            self._priors,
+            self._selection.names,
+            glimpse.inputs,
+            table.values[:, [_MEAN, _VARIANCE]],
+        )
+        return Section(table.layers, values)
