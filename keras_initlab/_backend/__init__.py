@@ -39,6 +39,7 @@ from keras_initlab._backend.training import (
     sync_state,
     uncompiled_step,
     updates_done,
+    when,
 )
 
 __all__ = [
@@ -78,4 +79,5 @@ __all__ = [
     "sync_state",
     "uncompiled_step",
     "updates_done",
+    "when",
 ]

@@ -37,6 +37,7 @@ __all__ = [
     "sync_state",
     "uncompiled_step",
     "updates_done",
+    "when",
 ]
 
 
@@ -157,6 +158,26 @@ def is_end_of_data(error: BaseException) -> bool:
 def uncompiled_step(model: Any, data: Any) -> Any:
     """One training step on torch as plain Python, from what its function takes."""
     return model.train_step(data[0])
+
+
+def when(due: Any, function: Callable[[], Any], otherwise: Any) -> Any:
+    """`function()` at the steps that are due, in a compiled step too, at no cost at the others.
+
+    TensorFlow lowers a condition to switches, and every operation of the branch that is not taken
+    costs a visit; a function that is not inlined makes that one visit.
+
+    Args:
+        due: Boolean tensor.
+        function: Makes tensors like `otherwise`.
+        otherwise: Tensors for the steps that are not due.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        function = tf.function(
+            function, autograph=False, experimental_attributes={"_noinline": True}
+        )
+    return ops.cond(due, function, lambda: otherwise)
 
 
 def compiled(model: Any, function: Callable) -> Callable:

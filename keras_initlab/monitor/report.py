@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -20,8 +21,8 @@ _COLUMNS = (
     ("theory", "predicted_variance", False),
     ("dead", "dead_fraction", True),
     ("saturated", "saturated_fraction", True),
-    ("gradient norm", "gradient_norm", True),
-    ("update ratio", "update_ratio", True),
+    ("gradient\nnorm", "gradient_norm", True),
+    ("update\nratio", "update_ratio", True),
 )
 _SHARES = ("dead_fraction", "saturated_fraction")
 
@@ -84,8 +85,8 @@ class TrainingReport:
     def _table(self) -> Table:
         steps = [look.step for look in (self.first, self.last) if look is not None]
         title = f"Signal per layer, step {steps[0]} > step {steps[-1]}" if steps else "No looks"
-        table = Table(title=title)
-        table.add_column("layer")
+        table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("layer", overflow="fold")
         table.add_column("kind")
         first, last = (_columns_of(look) for look in (self.first, self.last))
         shown = [each for each in _COLUMNS if each[1] in first or each[1] in last]

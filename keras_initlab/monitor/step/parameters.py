@@ -1,16 +1,30 @@
 """A row of numbers for a layer's weight: itself, its gradient, and how far one update moved it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from keras import ops
 
 from keras_initlab import _backend
-from keras_initlab.monitor.step.moments import MOMENTS, histogram_of, moments_of
-from keras_initlab.monitor.step.samples import as_rows, weight_sample_of, weight_sample_shape
+from keras_initlab.monitor.step.moments import MOMENTS, moments_of, stacked_rows
+from keras_initlab.monitor.step.samples import (
+    Block,
+    rows_block,
+    weight_sample_of,
+    weight_sample_shape,
+)
 
-__all__ = ["PARAMETER_COLUMNS", "Weight", "heaviest", "nothing_like", "parameter_row", "part_of"]
+__all__ = [
+    "PARAMETER_COLUMNS",
+    "Weight",
+    "gradient_block",
+    "heaviest",
+    "nothing_like",
+    "parameter_rows",
+    "part_of",
+]
 
 PARAMETER_COLUMNS = (
     *(f"weight_{name}" for name in MOMENTS),
@@ -58,10 +72,10 @@ def heaviest(layer: Any, variables: list[Any], *, whole: bool) -> Any:
 
 
 def part_of(tensor: Any, ids: tuple[Any, Any] | None, max_elements: int | None) -> Any:
-    """The part of a weight, or of its gradient, that is looked at."""
-    if ids is not None:
-        return _backend.rows_of(tensor, ids[0])
-    return weight_sample_of(ops.convert_to_tensor(tensor), max_elements)
+    """The part of a weight, or of its gradient, that is looked at: `(rows, last axis)`."""
+    if ids is None:
+        return weight_sample_of(ops.convert_to_tensor(tensor), max_elements)
+    return _backend.rows_of(tensor, ids[0])
 
 
 def nothing_like(variable: Any, max_elements: int | None) -> Any:
@@ -70,28 +84,52 @@ def nothing_like(variable: Any, max_elements: int | None) -> Any:
     return ops.zeros(shape, ops.convert_to_tensor(variable.value).dtype)
 
 
-def parameter_row(
-    weight: Weight, *, untouched: Any, max_elements: int | None, histogram: bool
-) -> Any:
-    """The row of a weight, columns `PARAMETER_COLUMNS`, and behind it the gradient's histogram."""
-    valid = None if weight.ids is None else ops.expand_dims(weight.ids[1], 1)
-    before = as_rows(weight.before)
-    after = weight.after
-    if after is None:
-        after = part_of(ops.convert_to_tensor(weight.variable.value), weight.ids, max_elements)
-    moved = ops.square(as_rows(after) - before)
-    length = ops.square(before)
-    gradient = as_rows(part_of(weight.gradient, weight.ids, max_elements))
-    gradient = gradient / ops.cast(weight.scale, gradient.dtype)
-    if valid is not None:
-        held = ops.cast(valid, before.dtype)
-        moved, length = moved * held, length * held
-    row = ops.concatenate(
-        [
-            moments_of(before, valid),
-            moments_of(gradient, valid),
-            ops.stack([ops.sum(moved), ops.sum(length), ops.cast(untouched, before.dtype)]),
-        ]
-    )
-    row = ops.cast(row, "float32")
-    return ops.concatenate([row, histogram_of(gradient, valid)]) if histogram else row
+def parameter_rows(weights: Sequence[Weight], shares: Any, max_elements: int | None) -> Any:
+    """The rows of weights: `(weights, 15)` float32, columns `PARAMETER_COLUMNS`.
+
+    Args:
+        weights: The weights.
+        shares: `(weights,)` untouched share of each, NaN for what is no table.
+        max_elements: Elements looked at of each, `None` for all.
+    """
+    before = [_block(weight, weight.before, max_elements) for weight in weights]
+    after = [_block(weight, _after(weight, max_elements), max_elements) for weight in weights]
+    moved = [
+        Block(new.values - old.values, old.weights) for new, old in zip(after, before, strict=True)
+    ]
+    gradients = [gradient_block(weight, max_elements) for weight in weights]
+    columns = [
+        stacked_rows(before, moments_of),
+        stacked_rows(gradients, moments_of),
+        stacked_rows(moved, _squares),
+        stacked_rows(before, _squares),
+        ops.expand_dims(shares, 1),
+    ]
+    return ops.concatenate(columns, axis=1)
+
+
+def gradient_block(weight: Weight, max_elements: int | None) -> Block:
+    """The gradient's part, without the loss scale."""
+    part = part_of(weight.gradient, weight.ids, max_elements)
+    block = _block(weight, part, max_elements)
+    if isinstance(weight.scale, float) and weight.scale == 1.0:
+        return block
+    return Block(block.values / ops.cast(weight.scale, block.values.dtype), block.weights)
+
+
+def _after(weight: Weight, max_elements: int | None) -> Any:
+    if weight.after is not None:
+        return weight.after
+    return part_of(ops.convert_to_tensor(weight.variable.value), weight.ids, max_elements)
+
+
+def _block(weight: Weight, part: Any, max_elements: int | None) -> Block:
+    rows = ops.cast(part, "float64" if part.dtype == "float64" else "float32")
+    most = None if max_elements is None else max(1, max_elements // rows.shape[-1])
+    if weight.ids is None:
+        return rows_block(rows, None)
+    return rows_block(ops.reshape(rows, (-1, rows.shape[-1])), most, weight.ids[1])
+
+
+def _squares(values: Any, weights: Any) -> Any:
+    return ops.sum(ops.sum(ops.square(values), axis=2) * weights, axis=1, keepdims=True)

@@ -168,10 +168,10 @@ class Probe:
             if weight.ids is not None:
                 weight.before = part_of(_value(weight), weight.ids, most)
         if plain:
-            held = ops.cond(
+            held = _backend.when(
                 self.is_due(),
                 lambda: tuple(part_of(_value(weight), None, most) for weight in plain),
-                lambda: tuple(nothing_like(weight.variable, most) for weight in plain),
+                tuple(nothing_like(weight.variable, most) for weight in plain),
             )
             for weight, part in zip(plain, held, strict=True):
                 weight.before = part
@@ -188,7 +188,7 @@ class Probe:
             old = ops.convert_to_tensor(self._state.state.value)
             seen = self.rows.signals(calls)
             filled = functools.partial(self._filled, old, clock, seen, weights)
-            state = filled() if self.eager else ops.cond(self._due(clock), filled, lambda: old)
+            state = filled() if self.eager else _backend.when(self._due(clock), filled, old)
             self._state.state.assign(state)
         if self.eager:
             self.skip()
@@ -206,9 +206,8 @@ class Probe:
             clock = self._now()
             old = ops.convert_to_tensor(self._state.state.value)
             seen = self.rows.signals(calls)
-            state = ops.cond(
-                self._due(clock), lambda: self._with_calls(old, clock, seen), lambda: old
-            )
+            filled = functools.partial(self._with_calls, old, clock, seen)
+            state = _backend.when(self._due(clock), filled, old)
             self._state.state.assign(state)
 
     def finish_state(self, variables: list[Any], before: list[Any], weights: list[Weight]) -> None:
@@ -223,7 +222,7 @@ class Probe:
         with self.guard():
             old = variables[place]
             filled = functools.partial(self._with_weights, old, clock, weights)
-            variables[place] = ops.cond(self._due(clock), filled, lambda: old)
+            variables[place] = _backend.when(self._due(clock), filled, old)
         variables[self._clock.place()] = self._moved(clock)
 
     def guard(self) -> "_Guard":
@@ -240,16 +239,18 @@ class Probe:
         return self._with_weights(self._with_calls(old, clock, seen), clock, weights)
 
     def _with_calls(self, old: Any, clock: Any, seen: Any) -> Any:
-        rows = [self._header(clock, seen), *self.rows.of_calls(seen)]
-        return self._put(old, clock, ops.stack(rows), 0)
+        rows = ops.expand_dims(self._header(clock, seen), 0)
+        if seen.calls:
+            rows = ops.concatenate([rows, self.rows.of_calls(seen)])
+        return self._put(old, clock, rows, 0)
 
     def _with_weights(self, old: Any, clock: Any, weights: list[Weight]) -> Any:
         rows = self.rows.of_weights(weights, self.touched)
-        if not rows:
+        if rows is None:
             return old
-        count = ops.reshape(ops.convert_to_tensor(float(len(rows)), "float32"), (1, 1))
+        count = ops.full((1, 1), float(rows.shape[0]), "float32")
         counted = self._put(old, clock, count, 0, column=_WEIGHTS)
-        return self._put(counted, clock, ops.stack(rows), 1 + self.rows.most_calls)
+        return self._put(counted, clock, rows, 1 + self.rows.most_calls)
 
     def _header(self, clock: Any, seen: Any) -> Any:
         step = clock[0]
@@ -285,7 +286,9 @@ class _Guard:
         if not isinstance(error, Exception):
             return False
         if not self._probe.broken:
-            import traceback; traceback.print_exception(error)  # DEBUG
+            import traceback
+
+            traceback.print_exception(error)  # DEBUG
             self._probe.broken = True
             warnings.warn(
                 "This training step cannot be watched; training goes on without it. Received: "

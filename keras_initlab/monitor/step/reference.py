@@ -45,4 +45,4 @@ class Reference:
     def _measure(self, trainable: Any, others: Any, batch: Any) -> Any:
         with self._recorder.recording(self._layers) as calls:
             self._model.stateless_call(trainable, others, batch, training=False)
-        return ops.stack(self._rows.of_calls(self._rows.signals(calls)))
+        return self._rows.of_calls(self._rows.signals(calls))

@@ -13,9 +13,9 @@ from keras_initlab import _backend
 from keras_initlab._wire import LayerInfo
 from keras_initlab.monitor.layers import Selection, is_loop
 from keras_initlab.monitor.step.calls import Call
-from keras_initlab.monitor.step.moments import histogram_of, row_of
-from keras_initlab.monitor.step.parameters import Weight, heaviest, parameter_row
-from keras_initlab.monitor.step.samples import as_rows, mask_rows, sample_of
+from keras_initlab.monitor.step.moments import Activation, activation_rows, histogram_of
+from keras_initlab.monitor.step.parameters import Weight, gradient_block, heaviest, parameter_rows
+from keras_initlab.monitor.step.samples import Block, block_of
 
 __all__ = ["Link", "Rows", "Seen"]
 
@@ -139,35 +139,37 @@ class Rows:
     def input_squares(self, seen: Seen) -> list[Any]:
         """Mean squares of the tensors that enter the model."""
         most = self._settings.max_elements
+        blocks = [block_of(tensor, most) for tensor in seen.inputs]
         return [
-            ops.mean(ops.square(ops.cast(sample_of(tensor, most), "float32")))
-            for tensor in seen.inputs
+            ops.sum(ops.square(block.values) * ops.expand_dims(block.weights, 1))
+            / ops.maximum(ops.sum(block.weights) * block.values.shape[1], 1.0)
+            for block in blocks
         ]
 
-    def of_calls(self, seen: Seen) -> list[Any]:
-        """One row per watched call, as wide as the array."""
-        return [self._wide(self._row(call)) for call in seen.calls]
+    def of_calls(self, seen: Seen) -> Any:
+        """The rows of the watched calls, as wide as the array."""
+        measured = [self._activation(call) for call in seen.calls]
+        table = activation_rows(measured)
+        return self._wide(table, [each.block for each in measured])
 
-    def _row(self, call: Call) -> Any:
+    def _activation(self, call: Call) -> Activation:
         most = self._settings.max_elements
-        values = as_rows(sample_of(call.output, most))
-        valid = None if call.mask is None else mask_rows(call.mask, call.output, most)
         flat = self._selection.flats.get(id(call.layer))
+        block = block_of(call.output, most, call.mask)
         before = None
         if flat is not None and flat.of == "input" and call.before is not None:
-            before = as_rows(sample_of(call.before, most))
-        row = row_of(values, valid, flat, before)
-        if not self._settings.histograms:
-            return row
-        return ops.concatenate([row, histogram_of(values, valid)])
+            before = block_of(call.before, most, call.mask)
+        return Activation(block, flat, before)
 
-    def _wide(self, row: Any) -> Any:
-        """A row with its histogram, where it has one, moved to the end of the array's width."""
-        bins = self._settings.bins
-        room = self._settings.width - row.shape[0]
-        return ops.concatenate(
-            [row[: row.shape[0] - bins], ops.zeros((room,), "float32"), row[row.shape[0] - bins :]]
-        )
+    def _wide(self, table: Any, blocks: list[Block]) -> Any:
+        """Rows filled up to the array's width, with histograms at its end where asked for."""
+        room = self._settings.width - self._settings.bins - table.shape[1]
+        parts = [table]
+        if room:
+            parts.append(ops.zeros((len(blocks), room), "float32"))
+        if self._settings.histograms:
+            parts.append(ops.stack([histogram_of(block) for block in blocks]))
+        return ops.concatenate(parts, axis=1) if len(parts) > 1 else table
 
     # --- weights -------------------------------------------------------------------------------
 
@@ -202,8 +204,8 @@ class Rows:
         limit = None if most is None else max(1, most // variable.shape[-1])
         return _backend.distinct_rows(ops.concatenate(ids), limit)
 
-    def of_weights(self, weights: list[Weight], touched: Any) -> list[Any]:
-        """One row per watched weight, as wide as the array."""
+    def of_weights(self, weights: list[Weight], touched: Any) -> Any:
+        """The rows of the watched weights, as wide as the array; `None` if there are none."""
         weights = weights[: self.most_weights]
         self.weights = [
             self._selection.info(weight.layer, "", depth) for depth, weight in enumerate(weights)
@@ -211,14 +213,10 @@ class Rows:
         self.sizes = [
             0 if weight.ids is not None else math.prod(weight.variable.shape) for weight in weights
         ]
-        return [
-            self._wide(
-                parameter_row(
-                    weight,
-                    untouched=touched.untouched_share(weight.layer),
-                    max_elements=self._settings.max_elements,
-                    histogram=self._settings.histograms,
-                )
-            )
-            for weight in weights
-        ]
+        if not weights:
+            return None
+        most = self._settings.max_elements
+        shares = touched.untouched_shares_of([weight.layer for weight in weights])
+        table = parameter_rows(weights, shares, most)
+        blocks = [gradient_block(weight, most) for weight in weights] if self._settings.bins else []
+        return self._wide(table, blocks or [None] * len(weights))

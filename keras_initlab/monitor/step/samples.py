@@ -1,91 +1,149 @@
-"""A bounded part of a tensor, flattened to rows of units."""
+"""A bounded part of a tensor, flattened to rows of units, in blocks that can be stacked."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from keras import ops
 
-__all__ = ["as_rows", "mask_rows", "sample_of", "weight_sample_of", "weight_sample_shape"]
+__all__ = ["Block", "block_of", "grouped", "rows_block", "weight_sample_of", "weight_sample_shape"]
 
 # With fewer whole examples than this the spread between examples would be guesswork.
 _FEWEST_EXAMPLES = 8
 
 
-def sample_of(tensor: Any, max_elements: int | None) -> Any:
+@dataclass(frozen=True)
+class Block:
+    """Rows of units.
+
+    Args:
+        values: Float tensor `(rows, units)`.
+        weights: `(rows,)` of the same dtype: 1 for what counts, 0 for padding and masked steps.
+    """
+
+    values: Any
+    weights: Any
+
+    @property
+    def key(self) -> Any:
+        """Blocks of equal keys can be stacked; one of unknown length stands alone."""
+        rows, units = self.values.shape
+        return id(self) if rows is None else (rows, units, str(self.values.dtype))
+
+
+def grouped(blocks: Sequence[Block]) -> list[tuple[list[int], Any, Any]]:
+    """Blocks of one shape stacked, so that one operation serves them all.
+
+    Returns:
+        For each group the places of its blocks, their values `(blocks, rows, units)` and their
+        weights `(blocks, rows)`.
+    """
+    places: dict[Any, list[int]] = {}
+    for place, block in enumerate(blocks):
+        places.setdefault(block.key, []).append(place)
+    return [
+        (
+            group,
+            ops.stack([blocks[place].values for place in group]),
+            ops.stack([blocks[place].weights for place in group]),
+        )
+        for group in places.values()
+    ]
+
+
+def block_of(tensor: Any, max_elements: int | None, mask: Any = None) -> Block:
     """About `max_elements` elements: whole examples, and where these are huge, strided positions.
 
     Args:
-        tensor: Tensor `(batch, *positions, units)`.
+        tensor: Float tensor `(batch, *positions, units)`.
         max_elements: Bound on the elements, `None` for all of them.
+        mask: Boolean `(batch, *some positions)`, `True` for what counts; `None` for all.
 
     Returns:
-        A slice of the tensor that keeps every unit.
+        A block of float32, or of float64 if the tensor is.
     """
-    cut = _cut_of(tensor.shape, max_elements)
-    return tensor if cut is None else tensor[cut]
+    cut, most_rows = _cut_of(tensor.shape, max_elements)
+    part = tensor if cut is None else tensor[cut]
+    rows = _as_rows(part)
+    valid = None
+    if mask is not None and len(mask.shape) < len(tensor.shape):
+        mask = mask if cut is None else mask[cut[: len(mask.shape)]]
+        for _ in range(len(tensor.shape) - 1 - len(mask.shape)):
+            mask = ops.expand_dims(mask, -1)
+        valid = ops.reshape(ops.broadcast_to(mask, ops.shape(part)[:-1]), (-1,))
+    return rows_block(rows, most_rows, valid)
 
 
-def _cut_of(shape: Any, max_elements: int | None) -> Any:
-    sizes = [size or 1 for size in shape[1:]]
-    if max_elements is None or None in shape[1:]:
-        return None
+def rows_block(rows: Any, most_rows: int | None, valid: Any = None) -> Block:
+    """At most `most_rows` rows; where their number is not known before, filled up with zeros.
+
+    Args:
+        rows: Float tensor `(rows, units)`.
+        most_rows: Bound on the rows, `None` for all of them.
+        valid: Boolean `(rows,)`, `True` for the rows that count; `None` for all.
+    """
+    dtype, units = rows.dtype, rows.shape[1]
+    weights = ops.ones_like(rows[:, 0]) if valid is None else ops.cast(valid, dtype)
+    if most_rows is None:
+        return Block(rows, weights)
+    if rows.shape[0] is not None:
+        return Block(rows[:most_rows], weights[:most_rows])
+    values = ops.concatenate([rows[:most_rows], ops.zeros((most_rows, units), dtype)])
+    weights = ops.concatenate([weights[:most_rows], ops.zeros((most_rows,), dtype)])
+    return Block(
+        ops.reshape(values[:most_rows], (most_rows, units)),
+        ops.reshape(weights[:most_rows], (most_rows,)),
+    )
+
+
+def _cut_of(shape: Any, max_elements: int | None) -> tuple[Any, int | None]:
+    """What to slice from a tensor, and the rows that this leaves at most."""
+    sizes = [size or 1 for size in shape[1:]] or [1]
+    if max_elements is None:
+        return None, None
+    if None in shape[1:]:
+        return None, max(_FEWEST_EXAMPLES, max_elements // sizes[-1])
     room = max(1, max_elements // _FEWEST_EXAMPLES)
-    steps = [slice(None)] * len(sizes)
+    steps = [slice(None)] * len(shape[1:])
     if math.prod(sizes) > room and len(sizes) > 1:
         stride = math.ceil((math.prod(sizes) / room) ** (1 / (len(sizes) - 1)))
         steps[:-1] = [slice(None, None, stride)] * (len(sizes) - 1)
         sizes = [-(-size // stride) for size in sizes[:-1]] + sizes[-1:]
     examples = max(_FEWEST_EXAMPLES, max_elements // max(1, math.prod(sizes)))
-    return (slice(examples), *steps)
+    return (slice(examples), *steps), examples * math.prod(sizes[:-1])
 
 
-def mask_rows(mask: Any, tensor: Any, max_elements: int | None) -> Any:
-    """The mask of the rows that `as_rows(sample_of(tensor))` has, or `None` where it does not fit.
-
-    Args:
-        mask: Boolean `(batch, *some positions)`; `True` marks what counts.
-        tensor: The whole tensor that it belongs to.
-        max_elements: As in `sample_of`.
-    """
-    axes = len(mask.shape)
-    if axes >= len(tensor.shape):
-        return None
-    cut = _cut_of(tensor.shape, max_elements)
-    mask = mask if cut is None else mask[cut[:axes]]
-    for _ in range(len(tensor.shape) - 1 - axes):
-        mask = ops.expand_dims(mask, -1)
-    positions = ops.shape(sample_of(tensor, max_elements))[:-1]
-    return ops.reshape(ops.broadcast_to(mask, positions), (-1, 1))
-
-
-def as_rows(tensor: Any) -> Any:
-    """A tensor as `(examples and positions, units)`, of float32 unless it is of float64."""
+def _as_rows(tensor: Any) -> Any:
     dtype = "float64" if tensor.dtype == "float64" else "float32"
     units = tensor.shape[-1] if len(tensor.shape) > 1 else 1
     return ops.reshape(ops.cast(tensor, dtype), (-1, units or 1))
 
 
 def weight_sample_of(weight: Any, max_elements: int | None) -> Any:
-    """About `max_elements` elements of a weight: rows at equal distances.
+    """About `max_elements` elements of a weight, as rows at equal distances.
 
     Args:
         weight: Tensor of any static shape.
         max_elements: Bound on the elements, `None` for all of them.
+
+    Returns:
+        Tensor `(rows, last axis)`.
     """
-    stride = _stride_of(weight.shape, max_elements)
-    return weight if stride == 1 else ops.reshape(weight, (-1, weight.shape[-1]))[::stride]
+    rows, units = weight_sample_shape(weight.shape, None)
+    stride = _stride_of(rows, units, max_elements)
+    weight = ops.reshape(weight, (rows, units))
+    return weight if stride == 1 else weight[::stride]
 
 
-def weight_sample_shape(shape: Any, max_elements: int | None) -> tuple[int, ...]:
+def weight_sample_shape(shape: Any, max_elements: int | None) -> tuple[int, int]:
     """The shape of `weight_sample_of` a weight of this shape."""
-    stride = _stride_of(shape, max_elements)
-    if stride == 1:
-        return tuple(shape)
-    return (-(-math.prod(shape[:-1]) // stride), shape[-1])
+    units = shape[-1] if len(shape) else 1
+    rows = math.prod(shape[:-1])
+    return -(-rows // _stride_of(rows, units, max_elements)), units
 
 
-def _stride_of(shape: Any, max_elements: int | None) -> int:
-    if max_elements is None or math.prod(shape) <= max_elements:
+def _stride_of(rows: int, units: int, max_elements: int | None) -> int:
+    if max_elements is None or rows * units <= max_elements:
         return 1
-    rows = max(1, max_elements // shape[-1])
-    return math.ceil(math.prod(shape[:-1]) / rows)
+    return math.ceil(rows / max(1, max_elements // units))

@@ -38,11 +38,18 @@ class TouchedRows:
             if ids is not None:
                 _backend.set_flags(flags.state, ids)
 
-    def untouched_share(self, layer: Any) -> Any:
-        """Share of a layer's rows that no batch has looked up; NaN if the layer is no table."""
+    def untouched_shares_of(self, layers: list[Any]) -> Any:
+        """Share of each layer's rows that no batch has looked up; NaN for what is no table."""
+        shares = [self._share(layer) for layer in layers]
+        if all(share is None for share in shares):
+            return ops.convert_to_tensor(np.full(len(layers), np.nan, "float32"))
+        nothing = ops.convert_to_tensor(np.float32(np.nan))
+        return ops.stack([nothing if share is None else share for share in shares])
+
+    def _share(self, layer: Any) -> Any:
         flags = self._flags.get(id(layer))
         if flags is None:
-            return ops.convert_to_tensor(np.nan, "float32")
+            return None
         seen = ops.cast(ops.convert_to_tensor(flags.state.value) > 0, "float32")
         return 1.0 - ops.mean(seen)
 
