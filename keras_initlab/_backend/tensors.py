@@ -16,6 +16,7 @@ __all__ = [
     "eager_scope",
     "filled_tensor",
     "flat_tensors",
+    "gathered",
     "in_symbolic_scope",
     "mask_of",
     "quiet",
@@ -136,6 +137,15 @@ class KeySeed(keras.random.SeedGenerator):
 
     def next(self, ordered: bool = True) -> Any:
         return self.key
+
+
+def gathered(tensor: Any, places: np.ndarray, axis: int = 0) -> Any:
+    """`keras.ops.take` of places that are known, in one operation: none of them is negative."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.gather(tensor, places.astype(np.int32), axis=axis)
+    return keras.ops.take(tensor, places, axis=axis)
 
 
 def mask_of(tensor: Any) -> Any:

@@ -43,7 +43,7 @@ def activation_section(layers: Sequence[LayerInfo], parts: list[np.ndarray], bin
         _headroom(largest, _FLOAT16_MAX),
         _headroom(largest, _BFLOAT16_MAX),
     ]
-    return Section(tuple(layers), np.stack(columns, axis=-1), _histograms(stacked, bins))
+    return Section(tuple(layers), np.array(columns).T, _histograms(stacked, bins))
 
 
 def weight_section(
@@ -75,7 +75,7 @@ def weight_section(
         *(g_nonfinite, _headroom(g_largest, _FLOAT16_MAX)),
         *(ratio, table[0, :, _WEIGHT["untouched"]]),
     ]
-    return Section(tuple(layers), np.stack(columns, axis=-1), _histograms(table, bins))
+    return Section(tuple(layers), np.array(columns).T, _histograms(table, bins))
 
 
 def _headroom(largest: np.ndarray, limit: float) -> np.ndarray:

@@ -1,7 +1,8 @@
 """The rules that find what is wrong with a look."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,7 +29,7 @@ THRESHOLDS = {
     # Share of elements where the activation is flat.
     "saturated": 0.5,
     # Effective rank about the mean, and mean likeness of two examples.
-    "rank": 1.01,
+    "collapsed": 1.01,
     "similarity": 0.9999,
     # Length of an update over the length of the weight.
     "stalled": 1e-8,
@@ -36,6 +37,9 @@ THRESHOLDS = {
 
 # Fewer units or examples have too little to be compared.
 _FEWEST_UNITS, _FEWEST_EXAMPLES = 4, 8
+
+# Growth through depth is no problem while the variance itself stays below this.
+_LARGE = 1e2
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def problems_of(evidence: Evidence) -> tuple[Problem, ...]:
     """What is wrong with a look, the gravest first; layers that follow one another go together."""
     found: list[_Finding] = []
     for rule in _RULES:
-        found += [each for each in rule(evidence) if each.rows]
+        found += rule(evidence)
     return tuple(_problem(each, evidence) for each in found)
 
 
@@ -88,150 +92,163 @@ def _problem(finding: _Finding, evidence: Evidence) -> Problem:
     return text_of(problem, finding.rows, evidence.look, evidence.priors)
 
 
-def _columns(look: Look, section: str, *names: str) -> list[np.ndarray]:
-    table = look.sections.get(section)
-    if table is None:
-        return [np.zeros(0)] * len(names)
-    return [table.values[:, SECTIONS[section].index(name)] for name in names]
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """What the rows of a table are, as arrays.
+
+    Args:
+        rows: The rows.
+        hidden: Inside the model: not its outputs, nor the last call.
+        rectified: Flat only where the output is zero, or nowhere.
+        half: Computed in float16.
+        units: Length of the last axis.
+    """
+
+    rows: tuple[LayerInfo, ...]
+    hidden: np.ndarray
+    rectified: np.ndarray
+    half: np.ndarray
+    units: np.ndarray
 
 
-def _rows(look: Look, section: str) -> tuple[LayerInfo, ...]:
-    table: Section | None = look.sections.get(section)
-    return () if table is None else table.layers
-
-
-def _finding(
-    rule: str, what: str, rows: Sequence[LayerInfo], values: np.ndarray, broken: np.ndarray
-) -> _Finding:
-    places = np.flatnonzero(broken)
-    name = f"{rule}_gradient" if what == "gradients" else rule
-    return _Finding(
-        rule,
-        what,
-        tuple(rows[place] for place in places),
-        tuple(float(values[place]) for place in places),
-        THRESHOLDS.get(name, 0.0),
+@lru_cache(maxsize=64)
+def _layout_of(rows: tuple[LayerInfo, ...]) -> _Layout:
+    return _Layout(
+        rows,
+        np.array([not row.is_output and row is not rows[-1] for row in rows], bool),
+        np.array([row.activation in ("", "linear", "relu") for row in rows], bool),
+        np.array([row.dtype == "float16" for row in rows], bool),
+        np.array([row.units for row in rows]),
     )
 
 
-def _hidden(look: Look) -> np.ndarray:
-    """The rows inside the model: not its outputs, nor the last call."""
-    rows = _rows(look, "activations")
-    inside = np.array([not row.is_output for row in rows], bool)
-    if len(inside):
-        inside[-1] = False
-    return inside
+_NOTHING = Section((), np.zeros((0, 32)))
 
 
-def _nonfinite(evidence: Evidence) -> Iterator[_Finding]:
-    look = evidence.look
+class _Table:
+    """One table of a look, column by column."""
+
+    def __init__(self, look: Look, name: str):
+        self._section = look.sections.get(name, _NOTHING)
+        self._names = SECTIONS[name]
+        self.layout = _layout_of(self._section.layers)
+
+    def __len__(self) -> int:
+        return len(self._section.layers)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        column: np.ndarray = self._section.values[:, self._names.index(name)]
+        return column
+
+    def like(self, other: "_Table", name: str) -> np.ndarray:
+        """A column in the order of another table's rows; NaN where there is no such row."""
+        if self._section.layers == other.layout.rows:
+            return self[name]
+        names = [row.name for row in self._section.layers]
+        values = dict(zip(names, self[name], strict=True))
+        return np.array([values.get(row.name, np.nan) for row in other.layout.rows])
+
+    def finding(self, rule: str, what: str, name: str, broken: np.ndarray) -> list[_Finding]:
+        """The rows that break a rule, with the number that shows it."""
+        if not broken.any():
+            return []
+        places = np.flatnonzero(broken)
+        key = f"{rule}_gradient" if what == "gradients" else rule
+        return [
+            _Finding(
+                rule,
+                what,
+                tuple(self.layout.rows[place] for place in places),
+                tuple(float(value) for value in self[name][places]),
+                THRESHOLDS.get(key, 0.0),
+            )
+        ]
+
+
+def _nonfinite(evidence: Evidence) -> list[_Finding]:
+    found = []
     for what, section, column in (
         ("activations", "activations", "nonfinite_count"),
         ("gradients", "weights", "gradient_nonfinite_count"),
         ("weights", "weights", "weight_nonfinite_count"),
     ):
-        rows, (counts,) = _rows(look, section), _columns(look, section, column)
+        table = _Table(evidence.look, section)
         # Loss scaling finds its scale by overflowing, and skips such a step.
-        scaled = np.array([what == "gradients" and row.dtype == "float16" for row in rows], bool)
-        yield _finding("nonfinite", what, rows, counts, (counts > 0) & ~scaled)
+        excused = table.layout.half if what == "gradients" else False
+        broken = (table[column] > 0) & np.logical_not(excused)
+        found += table.finding("nonfinite", what, column, broken)
+    return found
 
 
-def _same_rows(look: Look, other: Look, section: str, column: str) -> np.ndarray:
-    """The column of another look, in the order of this one's rows; NaN where it has none."""
-    values = dict(
-        zip(
-            [row.name for row in _rows(other, section)],
-            _columns(other, section, column)[0],
-            strict=True,
-        )
-    )
-    return np.array([values.get(row.name, np.nan) for row in _rows(look, section)])
-
-
-def _depth(evidence: Evidence) -> Iterator[_Finding]:
+def _depth(evidence: Evidence) -> list[_Finding]:
     """Variance through depth, against the first look, and against theory."""
-    look, rows = evidence.look, _rows(evidence.look, "activations")
-    if not rows:
-        return
-    count, variance = _columns(look, "activations", "count", "variance")
-    inside = _hidden(look) & (count > 0) & np.isfinite(variance)
+    table = _Table(evidence.look, "activations")
+    if not len(table):
+        return []
+    variance = table["variance"]
+    inside = table.layout.hidden & (table["count"] > 0) & np.isfinite(variance)
     seen = np.where(inside, variance, 0.0)
     highest = np.maximum.accumulate(seen)
-    first = _same_rows(look, evidence.first, "activations", "variance")
-    theory = _same_rows(look, evidence.look, "theory", "predicted_variance")
-    theory = theory if len(theory) == len(rows) else _theory_of(look)
     start = next((value for value in seen if value > 0), np.inf)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        small = (seen < THRESHOLDS["vanishing"] * highest) | (
-            seen < THRESHOLDS["vanishing"] * first
-        )
-        small |= seen * THRESHOLDS["theory"] < theory
-        large = (seen > THRESHOLDS["exploding"] * start) & (seen > 1e2)
-        large |= (seen > THRESHOLDS["exploding"] * first) & (first > 0)
-        large |= (seen > theory * THRESHOLDS["theory"]) & (theory > 0)
-    yield _finding("vanishing", "activations", rows, variance, small & inside)
-    yield _finding("exploding", "activations", rows, variance, large & inside)
+    first = _Table(evidence.first, "activations").like(table, "variance")
+    theory = _Table(evidence.look, "theory").like(table, "predicted_variance")
+    small = seen < THRESHOLDS["vanishing"] * np.fmax(highest, first)
+    small |= seen * THRESHOLDS["theory"] < theory
+    large = (seen > THRESHOLDS["exploding"] * start) & (seen > _LARGE)
+    large |= (seen > THRESHOLDS["exploding"] * first) & (first > 0)
+    large |= (seen > theory * THRESHOLDS["theory"]) & (theory > 0)
+    found = table.finding("vanishing", "activations", "variance", small & inside)
+    return found + table.finding("exploding", "activations", "variance", large & inside)
 
 
-def _theory_of(look: Look) -> np.ndarray:
-    table = look.sections.get("theory")
-    if table is None:
-        return np.full(len(_rows(look, "activations")), np.nan)
-    return table.values[:, 1]
-
-
-def _gradients(evidence: Evidence) -> Iterator[_Finding]:
-    rows = _rows(evidence.look, "weights")
-    if not rows:
-        return
-    names = ("gradient_mean", "gradient_variance", "gradient_norm")
-    mean, variance, norm = _columns(evidence.look, "weights", *names)
-    square = variance + mean**2
-    largest = np.nanmax(np.where(np.isfinite(square), square, 0.0), initial=0.0)
-    first = _same_rows(evidence.look, evidence.first, "weights", "gradient_norm")
+def _gradients(evidence: Evidence) -> list[_Finding]:
+    table = _Table(evidence.look, "weights")
+    if not len(table):
+        return []
+    square = table["gradient_variance"] + table["gradient_mean"] ** 2
+    largest = np.where(np.isfinite(square), square, 0.0).max()
+    first = _Table(evidence.first, "weights").like(table, "gradient_norm")
     small = square < THRESHOLDS["vanishing_gradient"] * largest
-    large = (norm > THRESHOLDS["exploding_gradient"] * first) & (first > 0)
-    yield _finding("vanishing", "gradients", rows, square, small)
-    yield _finding("exploding", "gradients", rows, norm, large)
+    large = (table["gradient_norm"] > THRESHOLDS["exploding_gradient"] * first) & (first > 0)
+    found = table.finding("vanishing", "gradients", "gradient_variance", small)
+    return found + table.finding("exploding", "gradients", "gradient_norm", large)
 
 
-def _units(evidence: Evidence) -> Iterator[_Finding]:
+def _units(evidence: Evidence) -> list[_Finding]:
     """Dead, saturated and collapsed layers."""
-    look, rows = evidence.look, _rows(evidence.look, "activations")
-    if not rows:
-        return
-    names = ("count", "variance", "dead_fraction", "saturated_fraction", "effective_rank")
-    count, variance, dead, saturated, rank = _columns(look, "activations", *names)
-    (similarity,) = _columns(look, "activations", "similarity")
-    inside = _hidden(look) & (count > 0)
-    rectified = np.array([row.activation in ("", "linear", "relu") for row in rows], bool)
-    yield _finding("dead", "activations", rows, dead, (dead > THRESHOLDS["dead"]) & inside)
-    flat = (saturated > THRESHOLDS["saturated"]) & ~rectified
-    yield _finding("saturated", "activations", rows, saturated, flat & inside)
-    units = np.array([row.units for row in rows])
-    enough = (units >= _FEWEST_UNITS) & (count >= _FEWEST_EXAMPLES * units)
-    alike = (rank < THRESHOLDS["rank"]) & (variance > 0)
-    alike |= similarity > THRESHOLDS["similarity"]
-    whole = np.where(dead < 1, alike, False)
-    finding = _finding("collapsed", "activations", rows, rank, whole & enough & inside)
-    yield _Finding(finding.rule, finding.what, finding.rows, finding.values, THRESHOLDS["rank"])
+    table = _Table(evidence.look, "activations")
+    if not len(table):
+        return []
+    layout, count = table.layout, table["count"]
+    inside = layout.hidden & (count > 0)
+    dead = table["dead_fraction"]
+    flat = (table["saturated_fraction"] > THRESHOLDS["saturated"]) & ~layout.rectified
+    enough = (layout.units >= _FEWEST_UNITS) & (count >= _FEWEST_EXAMPLES * layout.units)
+    alike = (table["effective_rank"] < THRESHOLDS["collapsed"]) & (table["variance"] > 0)
+    alike |= table["similarity"] > THRESHOLDS["similarity"]
+    alike &= (dead < 1) & enough
+    return [
+        *table.finding(
+            "dead", "activations", "dead_fraction", (dead > THRESHOLDS["dead"]) & inside
+        ),
+        *table.finding("saturated", "activations", "saturated_fraction", flat & inside),
+        *table.finding("collapsed", "activations", "effective_rank", alike & inside),
+    ]
 
 
-def _stalled(evidence: Evidence) -> Iterator[_Finding]:
+def _stalled(evidence: Evidence) -> list[_Finding]:
     """Weights that neither this update nor all since the look before have moved."""
-    look, previous = evidence.look, evidence.previous
-    rows = _rows(look, "weights")
-    if previous is None or not rows or previous.step >= look.step:
-        return
-    (ratio,) = _columns(look, "weights", "update_ratio")
-    same = np.ones(len(rows), bool)
+    previous, table = evidence.previous, _Table(evidence.look, "weights")
+    if previous is None or not len(table):
+        return []
+    before = _Table(previous, "weights")
+    still = table["update_ratio"] < THRESHOLDS["stalled"]
     for column in ("weight_mean", "weight_variance"):
-        now = _columns(look, "weights", column)[0]
-        same &= now == _same_rows(look, previous, "weights", column)
-    yield _finding("stalled", "weights", rows, ratio, (ratio < THRESHOLDS["stalled"]) & same)
+        still &= table[column] == before.like(table, column)
+    return table.finding("stalled", "weights", "update_ratio", still)
 
 
-_RULES: tuple[Callable[[Evidence], Iterator[_Finding]], ...] = (
+_RULES: tuple[Callable[[Evidence], list[_Finding]], ...] = (
     _nonfinite,
     _depth,
     _gradients,

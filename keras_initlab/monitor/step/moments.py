@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_initlab import _backend
 from keras_initlab.monitor.step.samples import Block, grouped
 from keras_initlab.theory import FlatRegions
 
@@ -21,6 +22,7 @@ __all__ = [
     "histogram_of",
     "moments_of",
     "stacked_rows",
+    "sum_of_squares",
 ]
 
 # What a row of an activation holds; `moments_of` makes the first six.
@@ -34,7 +36,7 @@ _POSITIVE_EDGES = [0.0, *(2.0 ** (_LOWEST_EXPONENT + k + 1) for k in range(_HALF
 BIN_EDGES = np.array([*(-edge for edge in reversed(_POSITIVE_EDGES)), *_POSITIVE_EDGES[1:]])
 
 # Rows from which rank and similarity are estimated.
-_RANK_ROWS = 64
+_RANK_ROWS = 32
 
 _RELU = ((-np.inf, 0.0),)
 
@@ -58,7 +60,7 @@ def moments_of(values: Any, weights: Any) -> Any:
     """Moments in two passes, so that a large mean costs no digits.
 
     Args:
-        values: Float tensor `(blocks, rows, units)`.
+        values: Float tensor `(blocks, rows, units)`, zero in the rows that do not count.
         weights: `(blocks, rows)`, 1 for the rows that count and 0 for the others.
 
     Returns:
@@ -66,20 +68,41 @@ def moments_of(values: Any, weights: Any) -> Any:
         sum of their squared deviations, the least and the greatest, and how many are not finite.
         For the least and the greatest a zero stands in for what is not finite.
     """
-    finite = ops.isfinite(values)
-    clean = ops.where(finite, values, 0.0)
+    plain = _moments(values, weights, 0.0)
+    squares = plain[:, MOMENTS.index("squares")]
+    # Sums of finite numbers are finite: what is not needs more work, and is rare.
+    broken = ops.logical_not(ops.isfinite(ops.sum(squares)))
+    return _backend.when(broken, lambda: _guarded_moments(values, weights), plain)
+
+
+def _moments(values: Any, weights: Any, nonfinite: Any) -> Any:
     units = float(values.shape[2])
-    held = ops.sum(ops.cast(finite, values.dtype), axis=2)
-    count = ops.sum(held * weights, axis=1)
-    mean = ops.sum(ops.sum(clean, axis=2) * weights, axis=1) / ops.maximum(count, 1.0)
-    nonfinite = ops.sum((units - held) * weights, axis=1)
-    deviation = ops.sum(ops.square(clean - ops.reshape(mean, (-1, 1, 1))), axis=2)
-    # Each zero that stands in for what is not finite has added the square of the mean.
-    squares = ops.sum(deviation * weights, axis=1) - nonfinite * ops.square(mean)
+    count = ops.sum(weights, axis=1) * units - nonfinite
+    total = ops.sum(ops.matmul(ops.expand_dims(weights, 1), values), axis=(1, 2))
+    mean = total / ops.maximum(count, 1.0)
+    deviation = values - ops.expand_dims(weights * ops.expand_dims(mean, 1), 2)
+    squares = sum_of_squares(deviation)
     counted = weights > 0
-    low = ops.min(ops.where(counted, ops.min(clean, axis=2), np.inf), axis=1, initial=np.inf)
-    high = ops.max(ops.where(counted, ops.max(clean, axis=2), -np.inf), axis=1, initial=-np.inf)
-    return ops.stack([count, mean, ops.maximum(squares, 0.0), low, high, nonfinite], axis=1)
+    low = ops.min(ops.where(counted, ops.min(values, axis=2), np.inf), axis=1, initial=np.inf)
+    high = ops.max(ops.where(counted, ops.max(values, axis=2), -np.inf), axis=1, initial=-np.inf)
+    missing = ops.zeros_like(count) + nonfinite
+    return ops.stack([count, mean, squares, low, high, missing], axis=1)
+
+
+def _guarded_moments(values: Any, weights: Any) -> Any:
+    finite = ops.isfinite(values)
+    held = ops.sum(ops.cast(finite, values.dtype), axis=2)
+    nonfinite = ops.sum((float(values.shape[2]) - held) * weights, axis=1)
+    row = _moments(ops.where(finite, values, 0.0), weights, nonfinite)
+    mean, squares = row[:, 1], row[:, 2]
+    # Each zero that stands in for what is not finite has added the square of the mean.
+    squares = ops.maximum(squares - nonfinite * ops.square(mean), 0.0)
+    return ops.concatenate([row[:, :2], ops.expand_dims(squares, 1), row[:, 3:]], axis=1)
+
+
+def sum_of_squares(values: Any) -> Any:
+    """Of each block, `(blocks,)`."""
+    return ops.sum(ops.sum(ops.square(values), axis=2), axis=1)
 
 
 def stacked_rows(blocks: Sequence[Block], measure: Callable[[Any, Any], Any]) -> Any:
@@ -122,15 +145,16 @@ def _spectrum(values: Any, weights: Any) -> list[Any]:
     units do the same. The likeness is the mean inner product of two different rows over their mean
     square: 1 if all examples look the same.
     """
-    stride = max(1, (values.shape[1] or _RANK_ROWS) // _RANK_ROWS)
-    sample = values[:, ::stride][:, :_RANK_ROWS]
-    held = ops.expand_dims(weights[:, ::stride][:, :_RANK_ROWS], 2)
-    rows = ops.maximum(ops.sum(held, axis=(1, 2)), 1.0)
-    mean = ops.sum(sample * held, axis=1, keepdims=True) / ops.reshape(rows, (-1, 1, 1))
-    centered = (sample - mean) * held
-    flipped = ops.transpose(centered, (0, 2, 1))
-    tall = values.shape[2] <= _RANK_ROWS
-    gram = ops.matmul(flipped, centered) if tall else ops.matmul(centered, flipped)
+    sample, held = values[:, :_RANK_ROWS], weights[:, :_RANK_ROWS]
+    if (values.shape[1] or 0) > _RANK_ROWS:
+        # Rows at equal distances, gathered: a slice with strides copies one element at a time.
+        places = np.arange(_RANK_ROWS) * (values.shape[1] // _RANK_ROWS)
+        sample = _backend.gathered(values, places, axis=1)
+        held = _backend.gathered(weights, places, axis=1)
+    rows = ops.maximum(ops.sum(held, axis=1), 1.0)
+    mean = ops.matmul(ops.expand_dims(held / ops.expand_dims(rows, 1), 1), sample)
+    centered = sample - ops.expand_dims(held, 2) * mean
+    gram = ops.matmul(centered, ops.transpose(centered, (0, 2, 1)))
     trace = ops.sum(ops.square(centered), axis=(1, 2))
     rank = ops.divide_no_nan(ops.square(trace), ops.sum(ops.square(gram), axis=(1, 2)))
     shared = ops.sum(ops.square(mean), axis=(1, 2)) * rows
@@ -167,7 +191,7 @@ def _known_share(activation: Activation) -> float:
 
 
 def _compared(activation: Activation) -> Block:
-    """1 where the activation is flat."""
+    """1 where the activation is flat, also in rows that do not count."""
     flat = activation.flat
     block = activation.block if flat.of == "output" else activation.before
     inside = None
@@ -180,7 +204,7 @@ def _compared(activation: Activation) -> Block:
 
 
 def _count_of(values: Any, weights: Any) -> Any:
-    return ops.sum(ops.sum(values, axis=2) * weights, axis=1, keepdims=True)
+    return ops.sum(ops.matmul(ops.expand_dims(weights, 1), values), axis=2)
 
 
 def histogram_of(block: Block) -> Any:
@@ -214,7 +238,12 @@ def combined(parts: Sequence[np.ndarray]) -> np.ndarray:
     Source:
         Chan, Golub and LeVeque 1983, eq. 1.5, https://doi.org/10.1080/00031305.1983.10483115.
     """
-    count, mean, squares, low, high, nonfinite = np.moveaxis(np.asarray(parts, np.float64), -1, 0)
+    table = np.asarray(parts, np.float64)
+    if len(table) == 1:
+        row = table[0].copy()
+        row[..., 1:5][row[..., 0] == 0] = np.nan
+        return row
+    count, mean, squares, low, high, nonfinite = np.moveaxis(table, -1, 0)
     total = count.sum(0)
     known = np.maximum(total, 1)
     center = (count * mean).sum(0) / known

@@ -8,7 +8,7 @@ from typing import Any
 from keras import ops
 
 from keras_initlab import _backend
-from keras_initlab.monitor.step.moments import MOMENTS, moments_of, stacked_rows
+from keras_initlab.monitor.step.moments import MOMENTS, moments_of, stacked_rows, sum_of_squares
 from keras_initlab.monitor.step.samples import (
     Block,
     rows_block,
@@ -132,4 +132,5 @@ def _block(weight: Weight, part: Any, max_elements: int | None) -> Block:
 
 
 def _squares(values: Any, weights: Any) -> Any:
-    return ops.sum(ops.sum(ops.square(values), axis=2) * weights, axis=1, keepdims=True)
+    """Rows that do not count are zero."""
+    return ops.expand_dims(sum_of_squares(values), 1)

@@ -13,7 +13,12 @@ from keras_initlab import _backend
 from keras_initlab._wire import LayerInfo
 from keras_initlab.monitor.layers import Selection, is_loop
 from keras_initlab.monitor.step.calls import Call
-from keras_initlab.monitor.step.moments import Activation, activation_rows, histogram_of
+from keras_initlab.monitor.step.moments import (
+    Activation,
+    activation_rows,
+    histogram_of,
+    sum_of_squares,
+)
 from keras_initlab.monitor.step.parameters import Weight, gradient_block, heaviest, parameter_rows
 from keras_initlab.monitor.step.samples import Block, block_of
 
@@ -141,7 +146,7 @@ class Rows:
         most = self._settings.max_elements
         blocks = [block_of(tensor, most) for tensor in seen.inputs]
         return [
-            ops.sum(ops.square(block.values) * ops.expand_dims(block.weights, 1))
+            ops.sum(sum_of_squares(ops.expand_dims(block.values, 0)))
             / ops.maximum(ops.sum(block.weights) * block.values.shape[1], 1.0)
             for block in blocks
         ]

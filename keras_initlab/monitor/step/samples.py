@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from keras import ops
+
+from keras_initlab import _backend
 
 __all__ = ["Block", "block_of", "grouped", "rows_block", "weight_sample_of", "weight_sample_shape"]
 
@@ -19,7 +22,8 @@ class Block:
 
     Args:
         values: Float tensor `(rows, units)`.
-        weights: `(rows,)` of the same dtype: 1 for what counts, 0 for padding and masked steps.
+        weights: `(rows,)` of the same dtype: 1 for what counts, 0 for padding and masked steps,
+            whose values are zero.
     """
 
     values: Any
@@ -84,17 +88,21 @@ def rows_block(rows: Any, most_rows: int | None, valid: Any = None) -> Block:
         valid: Boolean `(rows,)`, `True` for the rows that count; `None` for all.
     """
     dtype, units = rows.dtype, rows.shape[1]
-    weights = ops.ones_like(rows[:, 0]) if valid is None else ops.cast(valid, dtype)
-    if most_rows is None:
+    rows = rows if most_rows is None else rows[:most_rows]
+    if valid is not None:
+        valid = valid if most_rows is None else valid[:most_rows]
+        rows = ops.where(ops.expand_dims(valid, 1), rows, 0.0)
+    if most_rows is None or rows.shape[0] is not None:
+        weights = ops.ones_like(rows[:, 0]) if valid is None else ops.cast(valid, dtype)
         return Block(rows, weights)
-    if rows.shape[0] is not None:
-        return Block(rows[:most_rows], weights[:most_rows])
-    values = ops.concatenate([rows[:most_rows], ops.zeros((most_rows, units), dtype)])
-    weights = ops.concatenate([weights[:most_rows], ops.zeros((most_rows,), dtype)])
-    return Block(
-        ops.reshape(values[:most_rows], (most_rows, units)),
-        ops.reshape(weights[:most_rows], (most_rows,)),
-    )
+    count = ops.shape(rows)[0]
+    values = ops.concatenate([rows, ops.zeros((most_rows, units), dtype)])[:most_rows]
+    if valid is None:
+        weights = ops.cast(ops.arange(most_rows, dtype="int32") < count, dtype)
+    else:
+        weights = ops.concatenate([ops.cast(valid, dtype), ops.zeros((most_rows,), dtype)])
+        weights = ops.reshape(weights[:most_rows], (most_rows,))
+    return Block(ops.reshape(values, (most_rows, units)), weights)
 
 
 def _cut_of(shape: Any, max_elements: int | None) -> tuple[Any, int | None]:
@@ -133,7 +141,8 @@ def weight_sample_of(weight: Any, max_elements: int | None) -> Any:
     rows, units = weight_sample_shape(weight.shape, None)
     stride = _stride_of(rows, units, max_elements)
     weight = ops.reshape(weight, (rows, units))
-    return weight if stride == 1 else weight[::stride]
+    # Gathered: a slice with strides copies one element at a time on TensorFlow.
+    return weight if stride == 1 else _backend.gathered(weight, np.arange(0, rows, stride))
 
 
 def weight_sample_shape(shape: Any, max_elements: int | None) -> tuple[int, int]:
