@@ -1,9 +1,22 @@
 """The only room that names a backend or touches a Keras internal; each use has a test."""
 
+from keras_initlab._backend.model import (
+    call_count,
+    loss_scale_of,
+    model_values,
+    optimizers_of,
+    own_sublayers,
+    own_trainable,
+    owns_weights,
+    refusal_of,
+    remat_mode,
+    updates_done,
+)
 from keras_initlab._backend.tensors import (
     KeySeed,
     concrete,
     dense_values,
+    distinct_rows,
     eager_scope,
     filled_tensor,
     flat_tensors,
@@ -13,33 +26,22 @@ from keras_initlab._backend.tensors import (
     quiet,
     reachable,
     reachable_gradient,
+    rows_of,
+    set_flags,
 )
 from keras_initlab._backend.training import (
     StepState,
     add_session_hook,
-    call_count,
     compiled,
-    distinct_rows,
     fit_frame,
     is_end_of_data,
     is_functional_step,
     is_replicated,
-    loss_scale_of,
-    model_values,
-    optimizers_of,
-    own_sublayers,
-    own_trainable,
-    owns_weights,
-    refusal_of,
-    remat_mode,
     remove_session_hook,
-    rows_of,
-    set_flags,
     step_is_compiled_by_torch,
     step_is_eager,
     sync_state,
     uncompiled_step,
-    updates_done,
     when,
 )
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 __all__ = [
     "KeySeed",
     "concrete",
     "dense_values",
+    "distinct_rows",
     "eager_scope",
     "filled_tensor",
     "flat_tensors",
@@ -22,6 +24,8 @@ __all__ = [
     "quiet",
     "reachable",
     "reachable_gradient",
+    "rows_of",
+    "set_flags",
 ]
 
 
@@ -189,3 +193,55 @@ def dense_values(tensor: Any) -> Any:
     if type(tensor).__name__ == "SparseTensor":
         return tensor.values
     return tensor
+
+
+def distinct_rows(ids: Any, limit: int | None) -> tuple[Any, Any]:
+    """Sorted ids among the first `limit` of a batch, and which of them are no repetition.
+
+    Args:
+        ids: Integer tensor of any shape.
+        limit: Bound on the ids looked at, `None` for all.
+    """
+    ids = ops.cast(ops.reshape(ids, (-1,)), "int32")
+    ids = ops.sort(ids if limit is None else ids[:limit])
+    first = ops.ones_like(ids[:1], dtype="bool")
+    return ids, ops.concatenate([first, ops.not_equal(ids[1:], ids[:-1])])
+
+
+def rows_of(tensor: Any, ids: Any) -> Any:
+    """Rows of a table or of its gradient; of TensorFlow's sparse gradient, repetitions summed.
+
+    Args:
+        tensor: `(vocabulary, ...)` dense, or an `IndexedSlices` of TensorFlow.
+        ids: `(n,)` int32, sorted.
+    """
+    if not hasattr(tensor, "indices"):
+        return ops.take(tensor, ids, axis=0)
+    indices = ops.cast(tensor.indices, "int32")
+    places = ops.minimum(ops.searchsorted(ids, indices), ops.shape(ids)[0] - 1)
+    places = ops.cast(places, "int32")
+    held = ops.cast(ops.equal(ops.take(ids, places), indices), tensor.values.dtype)
+    values = tensor.values * ops.reshape(held, (-1,) + (1,) * (len(tensor.values.shape) - 1))
+    import tensorflow as tf
+
+    return tf.math.unsorted_segment_sum(values, places, ops.shape(ids)[0])
+
+
+def set_flags(state: Any, ids: Any) -> None:
+    """Set a variable of flags to 1 at the places named, in place where the backend can.
+
+    Args:
+        state: Keras variable `(rows,)`, int32.
+        ids: Integer tensor of any shape.
+    """
+    ids = ops.cast(ops.reshape(ids, (-1,)), "int32")
+    ones = ops.ones_like(ids)
+    value = state.value
+    if hasattr(value, "scatter_update") and not hasattr(value, "values"):
+        import tensorflow as tf
+
+        value.scatter_update(tf.IndexedSlices(ones, ids))
+    elif keras.backend.backend() == "torch":
+        value.index_fill_(0, ids.long(), 1)
+    else:
+        state.assign(ops.scatter_update(value, ops.expand_dims(ids, 1), ones))

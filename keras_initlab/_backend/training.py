@@ -9,121 +9,21 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_initlab._backend.tensors import concrete
-
 __all__ = [
     "StepState",
     "add_session_hook",
-    "call_count",
     "compiled",
-    "distinct_rows",
     "fit_frame",
     "is_end_of_data",
     "is_functional_step",
     "is_replicated",
-    "loss_scale_of",
-    "model_values",
-    "optimizers_of",
-    "own_sublayers",
-    "own_trainable",
-    "owns_weights",
-    "refusal_of",
-    "remat_mode",
     "remove_session_hook",
-    "rows_of",
-    "set_flags",
     "step_is_compiled_by_torch",
     "step_is_eager",
     "sync_state",
     "uncompiled_step",
-    "updates_done",
     "when",
 ]
-
-
-# --- what a model is made of ---------------------------------------------------------------------
-
-
-def own_sublayers(layer: Any) -> list[Any]:
-    """Layers directly inside a layer."""
-    return list(layer._layers)
-
-
-def owns_weights(layer: Any) -> bool:
-    """Whether a layer has trainable weights of its own, apart from its sublayers."""
-    return bool(layer._trainable_variables)
-
-
-def own_trainable(layer: Any) -> list[Any]:
-    """A layer's own weights that are trained now, apart from its sublayers'."""
-    return [variable for variable in layer._trainable_variables if variable.trainable]
-
-
-def call_count(layer: Any) -> int:
-    """How often a layer stands in the graph of a functional model, at least once."""
-    return max(1, len(layer._inbound_nodes))
-
-
-def remat_mode(layer: Any) -> Any:
-    """The rematerialization a layer was made under, or `None`."""
-    return layer._remat_mode
-
-
-def optimizers_of(model: Any) -> list[Any]:
-    """The compiled optimizer, and those that a model with a training step of its own holds."""
-    held = [model.optimizer, *vars(model).values()]
-    found = {id(each): each for each in held if isinstance(each, keras.optimizers.Optimizer)}
-    return list(found.values())
-
-
-def loss_scale_of(optimizer: Any, variables: Any = None) -> Any:
-    """What the gradients that an optimizer receives are multiplied by.
-
-    Args:
-        optimizer: A Keras optimizer.
-        variables: Values of its variables where the step carries them apart, on JAX.
-    """
-    scale = getattr(optimizer, "dynamic_scale", None)
-    if scale is None:
-        return optimizer.loss_scale_factor or 1.0
-    if variables is None:
-        return scale
-    places = [variable is scale for variable in optimizer.variables]
-    return variables[places.index(True)]
-
-
-def updates_done(model: Any) -> int:
-    """Updates that the model's optimizer has made so far."""
-    return 0 if model.optimizer is None else int(concrete(model.optimizer.iterations.value))
-
-
-def model_values(model: Any) -> tuple[list[Any], list[Any]]:
-    """Newest values of the trainable and the other variables, also in the middle of JAX's `fit`."""
-    state = getattr(model, "_jax_state", None)
-    if state and not model._jax_state_synced:
-        return list(state["trainable_variables"]), list(state["non_trainable_variables"])
-    return (
-        [variable.value for variable in model.trainable_variables],
-        [variable.value for variable in model.non_trainable_variables],
-    )
-
-
-def refusal_of(model: Any) -> str | None:
-    """Why Keras's own `fit` fails under the model's strategy, or `None` where it works."""
-    if keras.backend.backend() != "tensorflow":
-        return None
-    strategy = model.distribute_strategy
-    kind = type(strategy).__name__
-    if kind.startswith("ParameterServerStrategy"):
-        return f"Keras 3 cannot iterate over data under {kind} (keras issue 20585)"
-    if not strategy.extended._in_multi_worker_mode():
-        return None
-    if strategy.num_replicas_in_sync == 1:
-        return None
-    return f"Keras 3 cannot train under {kind} with more than one worker (keras issue 20585)"
-
-
-# --- the step ------------------------------------------------------------------------------------
 
 
 def step_is_eager(model: Any) -> bool:
@@ -228,64 +128,6 @@ def add_session_hook(target: Any, name: str, replacement: Callable) -> None:
 def remove_session_hook(target: Any, name: str) -> None:
     """Uncover the method of the class again."""
     target.__dict__.pop(name, None)
-
-
-# --- rows of tables ------------------------------------------------------------------------------
-
-
-def distinct_rows(ids: Any, limit: int | None) -> tuple[Any, Any]:
-    """Sorted ids among the first `limit` of a batch, and which of them are no repetition.
-
-    Args:
-        ids: Integer tensor of any shape.
-        limit: Bound on the ids looked at, `None` for all.
-    """
-    ids = ops.cast(ops.reshape(ids, (-1,)), "int32")
-    ids = ops.sort(ids if limit is None else ids[:limit])
-    first = ops.ones_like(ids[:1], dtype="bool")
-    return ids, ops.concatenate([first, ops.not_equal(ids[1:], ids[:-1])])
-
-
-def rows_of(tensor: Any, ids: Any) -> Any:
-    """Rows of a table or of its gradient; of TensorFlow's sparse gradient, repetitions summed.
-
-    Args:
-        tensor: `(vocabulary, ...)` dense, or an `IndexedSlices` of TensorFlow.
-        ids: `(n,)` int32, sorted.
-    """
-    if not hasattr(tensor, "indices"):
-        return ops.take(tensor, ids, axis=0)
-    indices = ops.cast(tensor.indices, "int32")
-    places = ops.minimum(ops.searchsorted(ids, indices), ops.shape(ids)[0] - 1)
-    places = ops.cast(places, "int32")
-    held = ops.cast(ops.equal(ops.take(ids, places), indices), tensor.values.dtype)
-    values = tensor.values * ops.reshape(held, (-1,) + (1,) * (len(tensor.values.shape) - 1))
-    import tensorflow as tf
-
-    return tf.math.unsorted_segment_sum(values, places, ops.shape(ids)[0])
-
-
-def set_flags(state: Any, ids: Any) -> None:
-    """Set a variable of flags to 1 at the places named, in place where the backend can.
-
-    Args:
-        state: Keras variable `(rows,)`, int32.
-        ids: Integer tensor of any shape.
-    """
-    ids = ops.cast(ops.reshape(ids, (-1,)), "int32")
-    ones = ops.ones_like(ids)
-    value = state.value
-    if hasattr(value, "scatter_update") and not hasattr(value, "values"):
-        import tensorflow as tf
-
-        value.scatter_update(tf.IndexedSlices(ones, ids))
-    elif keras.backend.backend() == "torch":
-        value.index_fill_(0, ids.long(), 1)
-    else:
-        state.assign(ops.scatter_update(value, ops.expand_dims(ids, 1), ones))
-
-
-# --- state ---------------------------------------------------------------------------------------
 
 
 class StepState:

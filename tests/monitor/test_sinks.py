@@ -1,86 +1,138 @@
+import threading
+import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar.metadata import CONFIG_SUMMARY_TAG
 from tensorboard.util import tensor_util
 
 from keras_initlab._wire import (
-    FIRST_LOOK_TAG,
-    LOOKS_TAG,
+    FIRST_SUFFIX,
     PLUGIN_NAME,
+    PROBLEMS_TAG,
+    SECTIONS,
     LayerInfo,
+    Problem,
     decode_metadata,
+    decode_problems,
     encode_metadata,
+    encode_problems,
+    tag_of,
 )
 from keras_initlab.monitor import Look, TensorBoardSink
+from keras_initlab.monitor.looks import Section
 
 LAYERS = (LayerInfo("one", "Dense", "relu", 0), LayerInfo("two", "Dense", "", 1))
+TAG = tag_of("activations")
+PROBLEM = Problem("dead", "activations", ("one",), 7, 0.9, 0.5, "one is dead")
 
 
-def look_at(step):
-    values = np.arange(12, dtype=float).reshape(2, 6) + step
-    return Look(step, 1e9 + step, LAYERS, values)
+def look_at(step, **options):
+    width = len(SECTIONS["activations"])
+    values = np.arange(2.0 * width).reshape(2, width) + step
+    return Look(step, 1e9 + step, {"activations": Section(LAYERS, values)}, **options)
+
+
+def written(folder, *looks, **options):
+    sink = TensorBoardSink(folder, **options)
+    for look in looks:
+        sink.append(look)
+    sink.flush()
+    return sink
 
 
 def read(folder):
-    events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
-    return events.Reload()
+    return EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
+
+
+def array(event):
+    return tensor_util.make_ndarray(event.tensor_proto)
 
 
 def test_scalars_read_back_as_written(tmp_path):
-    sink = TensorBoardSink(tmp_path)
-    for step in (0, 10, 20):
-        sink.append(look_at(step))
+    written(tmp_path, *map(look_at, (0, 10, 20)))
 
     events = read(tmp_path).Tensors("activation_variance/two")
 
     assert [event.step for event in events] == [0, 10, 20]
-    values = [float(tensor_util.make_ndarray(event.tensor_proto)) for event in events]
-    assert values == [8, 18, 28]
+    first = len(SECTIONS["activations"]) + SECTIONS["activations"].index("variance")
+    assert [float(array(event)) for event in events] == [first, first + 10, first + 20]
+
+
+def test_scalars_can_be_left_out(tmp_path):
+    written(tmp_path, look_at(0), scalars=False)
+
+    assert set(read(tmp_path).Tags()["tensors"]) == {TAG, TAG + FIRST_SUFFIX, "watched_layers"}
 
 
 def test_packed_record_carries_every_statistic_and_names_its_rows(tmp_path):
-    sink = TensorBoardSink(tmp_path)
-    sink.append(look_at(0))
-    sink.append(look_at(7))
+    written(tmp_path, look_at(0), look_at(7))
 
     events = read(tmp_path)
-    last = tensor_util.make_ndarray(events.Tensors(LOOKS_TAG)[-1].tensor_proto)
-    content = events.SummaryMetadata(LOOKS_TAG).plugin_data.content
 
-    np.testing.assert_array_equal(last, look_at(7).values)
+    np.testing.assert_array_equal(
+        array(events.Tensors(TAG)[-1]), look_at(7).sections["activations"].values
+    )
+    content = events.SummaryMetadata(TAG).plugin_data.content
     assert decode_metadata(content) == list(LAYERS)
-    assert set(events.PluginTagToContent(PLUGIN_NAME)) == {LOOKS_TAG, FIRST_LOOK_TAG}
-    assert [event.step for event in events.Tensors(FIRST_LOOK_TAG)] == [0]
+    assert set(events.PluginTagToContent(PLUGIN_NAME)) == {TAG, TAG + FIRST_SUFFIX}
+    assert [event.step for event in events.Tensors(TAG + FIRST_SUFFIX)] == [0]
+
+
+def test_problems_are_written_in_words_and_as_data(tmp_path):
+    written(tmp_path, look_at(0), look_at(7, problems=(PROBLEM,)))
+
+    events = read(tmp_path)
+
+    event = events.Tensors(PROBLEMS_TAG)[0]
+    assert event.step == 7
+    assert decode_problems(array(event).item()) == [PROBLEM]
+    assert b"one is dead" in array(events.Tensors("problems")[0]).item()
 
 
 def test_custom_scalars_show_all_layers_in_one_chart(tmp_path):
-    TensorBoardSink(tmp_path).append(look_at(0))
+    written(tmp_path, look_at(0))
 
     event = read(tmp_path).Tensors(CONFIG_SUMMARY_TAG)[0]
-    layout = layout_pb2.Layout.FromString(tensor_util.make_ndarray(event.tensor_proto).item())
+    layout = layout_pb2.Layout.FromString(array(event).item())
 
     tags = [chart.multiline.tag[0] for chart in layout.category[0].chart]
     assert "^activation_variance/.*$" in tags
 
 
 def test_text_lists_the_layers(tmp_path):
-    TensorBoardSink(tmp_path).append(look_at(0))
+    written(tmp_path, look_at(0))
 
-    event = read(tmp_path).Tensors("watched_layers")[0]
+    text = array(read(tmp_path).Tensors("watched_layers")[0]).item().decode()
 
-    text = tensor_util.make_ndarray(event.tensor_proto).item().decode()
     assert "| 0 | one | Dense | relu |" in text
 
 
 def test_two_sinks_never_share_a_file(tmp_path):
-    for sink in (TensorBoardSink(tmp_path), TensorBoardSink(tmp_path)):
-        sink.append(look_at(0))
+    for _ in range(2):
+        written(tmp_path, look_at(0))
 
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_later_file_replaces_what_an_earlier_one_logged_from_its_first_step_on(tmp_path):
+    written(tmp_path, *map(look_at, (0, 10, 20, 30)))
+    written(tmp_path, *map(look_at, (20, 40)))
+
+    assert [event.step for event in read(tmp_path).Tensors(TAG)] == [0, 10, 20, 40]
+
+
+def test_copies_write_runs_of_their_own(tmp_path):
+    import copy
+
+    first = copy.deepcopy(TensorBoardSink(tmp_path))
+    second = copy.deepcopy(TensorBoardSink(tmp_path))
+
+    assert {first.log_dir, second.log_dir} == {tmp_path / "copy_1", tmp_path / "copy_2"}
 
 
 def test_directory_that_vanishes_gives_one_warning_and_no_error(tmp_path):
@@ -89,13 +141,86 @@ def test_directory_that_vanishes_gives_one_warning_and_no_error(tmp_path):
 
     with pytest.warns(UserWarning, match="Received: log_dir="):
         sink.append(look_at(0))
+        sink.flush()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         sink.append(look_at(1))
+        sink.flush()
 
 
-def test_record_of_a_later_version_is_refused():
-    content = encode_metadata(LAYERS).replace(b'"version": 1', b'"version": 9')
+def test_file_that_vanishes_is_not_begun_anew_in_the_middle(tmp_path):
+    sink = written(tmp_path, look_at(0))
+    sink.path.unlink()
+
+    with pytest.warns(UserWarning, match="can no longer be written"):
+        sink.append(look_at(1))
+        sink.flush()
+
+
+def test_full_disk_gives_one_warning_and_leaves_what_was_written(tmp_path, monkeypatch):
+    sink = written(tmp_path, look_at(0))
+
+    def full(self, *arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.warns(UserWarning, match="No space left on device"):
+        sink.append(look_at(1))
+        sink.flush()
+    monkeypatch.undo()
+
+    assert [event.step for event in read(tmp_path).Tensors(TAG)] == [0]
+
+
+def test_slow_disk_does_not_hold_up_and_is_said_once(tmp_path, monkeypatch):
+    sink, gate = TensorBoardSink(tmp_path), threading.Event()
+    monkeypatch.setattr(TensorBoardSink, "_write", lambda self, look: gate.wait(30))
+
+    begin = time.monotonic()
+    with pytest.warns(UserWarning, match="wait for the disk") as said:
+        for step in range(200):
+            sink.append(look_at(step))
+    took_s = time.monotonic() - begin
+    gate.set()
+
+    assert len(said) == 1
+    # Each write would have taken 30 s.
+    assert took_s < 30
+
+
+def test_end_of_training_waits_for_a_disk_that_hangs_only_so_long(tmp_path, monkeypatch):
+    sink, gate = TensorBoardSink(tmp_path), threading.Event()
+    monkeypatch.setattr(TensorBoardSink, "_write", lambda self, look: gate.wait(30))
+
+    sink.append(look_at(0))
+    with pytest.warns(UserWarning, match="waited for the disk"):
+        sink.flush(timeout_s=0.05)
+    gate.set()
+
+
+def test_file_cut_off_in_the_middle_of_a_look_is_readable_to_the_look_before(tmp_path):
+    sink = written(tmp_path, *map(look_at, (0, 10)))
+    content = sink.path.read_bytes()
+    sink.path.write_bytes(content[:-100])
+
+    assert [event.step for event in read(tmp_path).Tensors(TAG)] == [0]
+
+
+@pytest.mark.parametrize(
+    ("encoded", "decode"),
+    [
+        (encode_metadata("activations", LAYERS), decode_metadata),
+        (encode_problems([PROBLEM]), decode_problems),
+    ],
+)
+def test_record_of_a_later_version_is_refused(encoded, decode):
+    content = encoded.replace(b'"version": 2', b'"version": 9')
 
     with pytest.raises(ValueError, match="Received: version=9"):
-        decode_metadata(content)
+        decode(content)
+
+
+def test_entries_that_this_version_does_not_know_are_passed_over():
+    content = encode_metadata("activations", LAYERS).replace(b'"kind"', b'"colour": 1, "kind"')
+
+    assert decode_metadata(content) == list(LAYERS)

@@ -92,9 +92,10 @@ def rows_block(rows: Any, most_rows: int | None, valid: Any = None) -> Block:
     if valid is not None:
         valid = valid if most_rows is None else valid[:most_rows]
         rows = ops.where(ops.expand_dims(valid, 1), rows, 0.0)
-    if most_rows is None or rows.shape[0] is not None:
+    if rows.shape[0] or (most_rows is None and rows.shape[0] != 0):
         weights = ops.ones_like(rows[:, 0]) if valid is None else ops.cast(valid, dtype)
-        return Block(rows, weights)
+        return Block(*_never_empty(rows, weights))
+    most_rows = most_rows or 1
     count = ops.shape(rows)[0]
     values = ops.concatenate([rows, ops.zeros((most_rows, units), dtype)])[:most_rows]
     if valid is None:
@@ -103,6 +104,14 @@ def rows_block(rows: Any, most_rows: int | None, valid: Any = None) -> Block:
         weights = ops.concatenate([ops.cast(valid, dtype), ops.zeros((most_rows,), dtype)])
         weights = ops.reshape(weights[:most_rows], (most_rows,))
     return Block(ops.reshape(values, (most_rows, units)), weights)
+
+
+def _never_empty(rows: Any, weights: Any) -> tuple[Any, Any]:
+    """With a row that does not count behind rows of unknown number, which may be none."""
+    if rows.shape[0] is not None:
+        return rows, weights
+    nothing = ops.zeros((1, rows.shape[1]), rows.dtype)
+    return ops.concatenate([rows, nothing]), ops.concatenate([weights, nothing[:, 0]])
 
 
 def _cut_of(shape: Any, max_elements: int | None) -> tuple[Any, int | None]:

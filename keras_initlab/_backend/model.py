@@ -1,0 +1,99 @@
+"""What a Keras model is made of."""
+
+from typing import Any
+
+import keras
+
+from keras_initlab._backend.tensors import concrete
+
+__all__ = [
+    "call_count",
+    "loss_scale_of",
+    "model_values",
+    "optimizers_of",
+    "own_sublayers",
+    "own_trainable",
+    "owns_weights",
+    "refusal_of",
+    "remat_mode",
+    "updates_done",
+]
+
+
+def own_sublayers(layer: Any) -> list[Any]:
+    """Layers directly inside a layer."""
+    return list(layer._layers)
+
+
+def owns_weights(layer: Any) -> bool:
+    """Whether a layer has trainable weights of its own, apart from its sublayers."""
+    return bool(layer._trainable_variables)
+
+
+def own_trainable(layer: Any) -> list[Any]:
+    """A layer's own weights that are trained now, apart from its sublayers'."""
+    return [variable for variable in layer._trainable_variables if variable.trainable]
+
+
+def call_count(layer: Any) -> int:
+    """How often a layer stands in the graph of a functional model, at least once."""
+    return max(1, len(layer._inbound_nodes))
+
+
+def remat_mode(layer: Any) -> Any:
+    """The rematerialization a layer was made under, or `None`."""
+    return layer._remat_mode
+
+
+def optimizers_of(model: Any) -> list[Any]:
+    """The compiled optimizer, and those that a model with a training step of its own holds."""
+    held = [model.optimizer, *vars(model).values()]
+    found = {id(each): each for each in held if isinstance(each, keras.optimizers.Optimizer)}
+    return list(found.values())
+
+
+def loss_scale_of(optimizer: Any, variables: Any = None) -> Any:
+    """What the gradients that an optimizer receives are multiplied by.
+
+    Args:
+        optimizer: A Keras optimizer.
+        variables: Values of its variables where the step carries them apart, on JAX.
+    """
+    scale = getattr(optimizer, "dynamic_scale", None)
+    if scale is None:
+        return optimizer.loss_scale_factor or 1.0
+    if variables is None:
+        return scale
+    places = [variable is scale for variable in optimizer.variables]
+    return variables[places.index(True)]
+
+
+def updates_done(model: Any) -> int:
+    """Updates that the model's optimizer has made so far."""
+    return 0 if model.optimizer is None else int(concrete(model.optimizer.iterations.value))
+
+
+def model_values(model: Any) -> tuple[list[Any], list[Any]]:
+    """Newest values of the trainable and the other variables, also in the middle of JAX's `fit`."""
+    state = getattr(model, "_jax_state", None)
+    if state and not model._jax_state_synced:
+        return list(state["trainable_variables"]), list(state["non_trainable_variables"])
+    return (
+        [variable.value for variable in model.trainable_variables],
+        [variable.value for variable in model.non_trainable_variables],
+    )
+
+
+def refusal_of(model: Any) -> str | None:
+    """Why Keras's own `fit` fails under the model's strategy, or `None` where it works."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    strategy = model.distribute_strategy
+    kind = type(strategy).__name__
+    if kind.startswith("ParameterServerStrategy"):
+        return f"Keras 3 cannot iterate over data under {kind} (keras issue 20585)"
+    if not strategy.extended._in_multi_worker_mode():
+        return None
+    if strategy.num_replicas_in_sync == 1:
+        return None
+    return f"Keras 3 cannot train under {kind} with more than one worker (keras issue 20585)"
