@@ -20,6 +20,7 @@ __all__ = [
     "flat_tensors",
     "gathered",
     "in_symbolic_scope",
+    "isolated",
     "mask_of",
     "quiet",
     "reachable",
@@ -143,12 +144,24 @@ class KeySeed(keras.random.SeedGenerator):
         return self.key
 
 
-def gathered(tensor: Any, places: np.ndarray, axis: int = 0) -> Any:
-    """`keras.ops.take` of places that are known, in one operation: none of them is negative."""
+def isolated(tensor: Any) -> Any:
+    """The tensor behind a barrier, so that XLA fuses its maker as if nobody else asked for it.
+
+    On JAX alone: TensorFlow's barrier was tried and does not keep the roundings.
+    """
+    if keras.backend.backend() != "jax":
+        return tensor
+    import jax
+
+    return jax.lax.optimization_barrier(tensor)
+
+
+def gathered(tensor: Any, places: Any, axis: int = 0) -> Any:
+    """`keras.ops.take` of int32 places in one operation, for none of them is negative."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.gather(tensor, places.astype(np.int32), axis=axis)
+        return tf.gather(tensor, places, axis=axis)
     return keras.ops.take(tensor, places, axis=axis)
 
 

@@ -13,6 +13,7 @@ from keras_initlab.monitor.step.moments import (
     combined,
     histogram_of,
     moments_of,
+    stacked_rows,
 )
 from keras_initlab.monitor.step.samples import Block, block_of, weight_sample_of
 from keras_initlab.theory import flat_regions
@@ -34,9 +35,7 @@ def row(array, activation=None, before=None, mask=None):
 
 
 def moments(array):
-    part = block(array)
-    table = moments_of(part.values[None], part.weights[None])
-    return keras.ops.convert_to_numpy(table)[0]
+    return keras.ops.convert_to_numpy(stacked_rows([block(array)], moments_of))[0]
 
 
 def test_moments_keep_their_digits_at_a_large_mean():

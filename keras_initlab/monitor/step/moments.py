@@ -1,7 +1,7 @@
 """What is measured: from activations to rows of numbers, and from replicas to one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,18 +56,18 @@ class Activation:
     before: Block | None = None
 
 
-def moments_of(values: Any, weights: Any) -> Any:
+def moments_of(block: Block) -> Any:
     """Moments in two passes, so that a large mean costs no digits.
 
     Args:
-        values: Float tensor `(blocks, rows, units)`, zero in the rows that do not count.
-        weights: `(blocks, rows)`, 1 for the rows that count and 0 for the others.
+        block: Stacked blocks: values `(blocks, rows, units)`, weights `(blocks, rows)`.
 
     Returns:
         `(blocks, 6)`, columns `MOMENTS`: how many elements are counted and finite, their mean, the
         sum of their squared deviations, the least and the greatest, and how many are not finite.
         For the least and the greatest a zero stands in for what is not finite.
     """
+    values, weights = block.values, block.weights
     plain = _moments(values, weights, 0.0)
     squares = plain[:, MOMENTS.index("squares")]
     # Sums of finite numbers are finite: what is not needs more work, and is rare.
@@ -105,17 +105,17 @@ def sum_of_squares(values: Any) -> Any:
     return ops.sum(ops.sum(ops.square(values), axis=2), axis=1)
 
 
-def stacked_rows(blocks: Sequence[Block], measure: Callable[[Any, Any], Any]) -> Any:
-    """`measure(values, weights)` of every block, in their order, with blocks of a shape together.
+def stacked_rows(blocks: Sequence[Block], measure: Callable[[Block], Any]) -> Any:
+    """`measure(block)` of every block, in their order, with blocks of a shape together.
 
     Returns:
         `(blocks, columns)` float32.
     """
     order: list[int] = []
     rows = []
-    for places, values, weights in grouped(blocks):
+    for places, group in grouped(blocks):
         order += places
-        rows.append(ops.cast(measure(values, weights), "float32"))
+        rows.append(ops.cast(measure(group), "float32"))
     table = rows[0] if len(rows) == 1 else ops.concatenate(rows)
     back = [order.index(place) for place in range(len(order))]
     return table if back == sorted(back) else ops.take(table, np.array(back), axis=0)
@@ -128,29 +128,25 @@ def activation_rows(activations: Sequence[Activation]) -> Any:
     return ops.concatenate([table, _saturated(activations, zeros)], axis=1)
 
 
-def _measured(values: Any, weights: Any) -> Any:
+def _measured(block: Block) -> Any:
+    values, weights = block.values, block.weights
     zero = ops.cast(ops.equal(values, 0.0), values.dtype)
     by_unit = ops.squeeze(ops.matmul(ops.expand_dims(weights, 1), zero), 1)
     rows = ops.sum(weights, axis=1, keepdims=True)
     dead = ops.logical_and(ops.equal(by_unit, rows), rows > 0)
     shares = [ops.sum(by_unit, axis=1), ops.mean(ops.cast(dead, values.dtype), axis=1)]
-    shares += _spectrum(values, weights)
-    return ops.concatenate([moments_of(values, weights), ops.stack(shares, axis=1)], axis=1)
+    shares += _spectrum(block)
+    return ops.concatenate([moments_of(block), ops.stack(shares, axis=1)], axis=1)
 
 
-def _spectrum(values: Any, weights: Any) -> list[Any]:
+def _spectrum(block: Block) -> list[Any]:
     """Effective rank about the mean, and mean likeness of two rows, from a few rows.
 
     The rank is the participation ratio of the singular values, `tr(C)**2 / tr(C**2)`: 1 if all
     units do the same. The likeness is the mean inner product of two different rows over their mean
     square: 1 if all examples look the same.
     """
-    sample, held = values[:, :_RANK_ROWS], weights[:, :_RANK_ROWS]
-    if (values.shape[1] or 0) > _RANK_ROWS:
-        # Rows at equal distances, gathered: a slice with strides copies one element at a time.
-        places = np.arange(_RANK_ROWS) * (values.shape[1] // _RANK_ROWS)
-        sample = _backend.gathered(values, places, axis=1)
-        held = _backend.gathered(weights, places, axis=1)
+    sample, held, distinct = _spread_rows(block)
     rows = ops.maximum(ops.sum(held, axis=1), 1.0)
     mean = ops.matmul(ops.expand_dims(held / ops.expand_dims(rows, 1), 1), sample)
     centered = sample - ops.expand_dims(held, 2) * mean
@@ -159,7 +155,28 @@ def _spectrum(values: Any, weights: Any) -> list[Any]:
     rank = ops.divide_no_nan(ops.square(trace), ops.sum(ops.square(gram), axis=(1, 2)))
     shared = ops.sum(ops.square(mean), axis=(1, 2)) * rows
     share = ops.divide_no_nan(shared, shared + trace)
-    return [rank, (rows * share - 1.0) / ops.maximum(rows - 1.0, 1.0)]
+    distinct = ops.minimum(rows, distinct)
+    return [rank, (distinct * share - 1.0) / ops.maximum(distinct - 1.0, 1.0)]
+
+
+def _spread_rows(block: Block) -> tuple[Any, Any, Any]:
+    """Rows at equal distances, with their weights, and how many of them are no repetition.
+
+    Neighbouring rows may be positions of one example, too alike to tell about the layer.
+    """
+    blocks, rows, units = block.values.shape
+    rows = ops.shape(block.values)[1] if rows is None else rows
+    present = ops.expand_dims(block.present, 1)
+    places = ops.expand_dims(ops.arange(_RANK_ROWS, dtype="int32"), 0) * present // _RANK_ROWS
+    starts = ops.expand_dims(ops.arange(blocks, dtype="int32"), 1) * rows
+    flat = ops.reshape(places + starts, (-1,))
+    sample = _backend.gathered(ops.reshape(block.values, (-1, units)), flat)
+    held = _backend.gathered(ops.reshape(block.weights, (-1,)), flat)
+    return (
+        ops.reshape(sample, (blocks, _RANK_ROWS, units)),
+        ops.reshape(held, (blocks, _RANK_ROWS)),
+        ops.cast(block.present, block.values.dtype),
+    )
 
 
 def _saturated(activations: Sequence[Activation], zeros: Any) -> Any:
@@ -200,11 +217,11 @@ def _compared(activation: Activation) -> Block:
         if np.isfinite(low) and np.isfinite(high):
             here = ops.logical_and(here, block.values <= high)
         inside = here if inside is None else ops.logical_or(inside, here)
-    return Block(ops.cast(inside, block.values.dtype), block.weights)
+    return replace(block, values=ops.cast(inside, block.values.dtype))
 
 
-def _count_of(values: Any, weights: Any) -> Any:
-    return ops.sum(ops.matmul(ops.expand_dims(weights, 1), values), axis=2)
+def _count_of(block: Block) -> Any:
+    return ops.sum(ops.matmul(ops.expand_dims(block.weights, 1), block.values), axis=2)
 
 
 def histogram_of(block: Block) -> Any:

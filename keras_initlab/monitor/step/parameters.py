@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
@@ -84,24 +85,35 @@ def nothing_like(variable: Any, max_elements: int | None) -> Any:
     return ops.zeros(shape, ops.convert_to_tensor(variable.value).dtype)
 
 
-def parameter_rows(weights: Sequence[Weight], shares: Any, max_elements: int | None) -> Any:
+def parameter_rows(
+    weights: Sequence[Weight], shares: Any, max_elements: int | None, watch: Sequence[str]
+) -> Any:
     """The rows of weights: `(weights, 15)` float32, columns `PARAMETER_COLUMNS`.
 
     Args:
         weights: The weights.
         shares: `(weights,)` untouched share of each, NaN for what is no table.
         max_elements: Elements looked at of each, `None` for all.
+        watch: Whether `"gradients"` and `"updates"` are asked for; else their columns are NaN and
+            the step is left as it is, for XLA rounds anew what it fuses anew.
     """
     before = [_block(weight, weight.before, max_elements) for weight in weights]
-    after = [_block(weight, _after(weight, max_elements), max_elements) for weight in weights]
-    moved = [
-        Block(new.values - old.values, old.weights) for new, old in zip(after, before, strict=True)
-    ]
-    gradients = [gradient_block(weight, max_elements) for weight in weights]
+    unknown = ops.full((len(weights), len(MOMENTS)), np.nan, "float32")
+    gradients, moved = unknown, unknown[:, :1]
+    if "gradients" in watch:
+        blocks = [gradient_block(weight, max_elements) for weight in weights]
+        gradients = stacked_rows(blocks, moments_of)
+    if "updates" in watch:
+        after = [_block(weight, _after(weight, max_elements), max_elements) for weight in weights]
+        steps = [
+            replace(new, values=new.values - old.values)
+            for new, old in zip(after, before, strict=True)
+        ]
+        moved = stacked_rows(steps, _squares)
     columns = [
         stacked_rows(before, moments_of),
-        stacked_rows(gradients, moments_of),
-        stacked_rows(moved, _squares),
+        gradients,
+        moved,
         stacked_rows(before, _squares),
         ops.expand_dims(shares, 1),
     ]
@@ -110,11 +122,11 @@ def parameter_rows(weights: Sequence[Weight], shares: Any, max_elements: int | N
 
 def gradient_block(weight: Weight, max_elements: int | None) -> Block:
     """The gradient's part, without the loss scale."""
-    part = part_of(weight.gradient, weight.ids, max_elements)
+    part = part_of(_backend.isolated(weight.gradient), weight.ids, max_elements)
     block = _block(weight, part, max_elements)
     if isinstance(weight.scale, float) and weight.scale == 1.0:
         return block
-    return Block(block.values / ops.cast(weight.scale, block.values.dtype), block.weights)
+    return replace(block, values=block.values / ops.cast(weight.scale, block.values.dtype))
 
 
 def _after(weight: Weight, max_elements: int | None) -> Any:
@@ -131,6 +143,6 @@ def _block(weight: Weight, part: Any, max_elements: int | None) -> Block:
     return rows_block(ops.reshape(rows, (-1, rows.shape[-1])), most, weight.ids[1])
 
 
-def _squares(values: Any, weights: Any) -> Any:
+def _squares(block: Block) -> Any:
     """Rows that do not count are zero."""
-    return ops.expand_dims(sum_of_squares(values), 1)
+    return ops.expand_dims(sum_of_squares(block.values), 1)

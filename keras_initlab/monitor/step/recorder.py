@@ -209,7 +209,8 @@ class Recorder:
                     k = place[id(weight.variable)]
                     weight.scale = scale
                     weight.before = part_of(values[k], weight.ids, most)
-                    weight.after = part_of(outputs[0][k], weight.ids, most)
+                    if "updates" in probe.settings.watch:
+                        weight.after = part_of(outputs[0][k], weight.ids, most)
             self._local.weights += [(probe, weight) for weight in weights]
         self._local.calls = None
         return outputs

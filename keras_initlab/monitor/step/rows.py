@@ -14,6 +14,7 @@ from keras_initlab._wire import LayerInfo
 from keras_initlab.monitor.layers import Selection, is_loop
 from keras_initlab.monitor.step.calls import Call
 from keras_initlab.monitor.step.moments import (
+    BINS,
     Activation,
     activation_rows,
     histogram_of,
@@ -173,7 +174,8 @@ class Rows:
         if room:
             parts.append(ops.zeros((len(blocks), room), "float32"))
         if self._settings.histograms:
-            parts.append(ops.stack([histogram_of(block) for block in blocks]))
+            counts = [_nothing() if each is None else histogram_of(each) for each in blocks]
+            parts.append(ops.stack(counts))
         return ops.concatenate(parts, axis=1) if len(parts) > 1 else table
 
     # --- weights -------------------------------------------------------------------------------
@@ -222,6 +224,16 @@ class Rows:
             return None
         most = self._settings.max_elements
         shares = touched.untouched_shares_of([weight.layer for weight in weights])
-        table = parameter_rows(weights, shares, most)
-        blocks = [gradient_block(weight, most) for weight in weights] if self._settings.bins else []
+        table = parameter_rows(weights, shares, most, self._settings.watch)
+        blocks = self._gradient_blocks(weights)
         return self._wide(table, blocks or [None] * len(weights))
+
+    def _gradient_blocks(self, weights: list[Weight]) -> list[Block]:
+        """What the histograms of the weights' rows count."""
+        if not self._settings.bins or "gradients" not in self._settings.watch:
+            return []
+        return [gradient_block(weight, self._settings.max_elements) for weight in weights]
+
+
+def _nothing() -> Any:
+    return ops.zeros((BINS,), "float32")

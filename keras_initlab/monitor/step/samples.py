@@ -24,10 +24,12 @@ class Block:
         values: Float tensor `(rows, units)`.
         weights: `(rows,)` of the same dtype: 1 for what counts, 0 for padding and masked steps,
             whose values are zero.
+        present: How many rows are no padding; `None` for all.
     """
 
     values: Any
     weights: Any
+    present: Any = None
 
     @property
     def key(self) -> Any:
@@ -36,24 +38,30 @@ class Block:
         return id(self) if rows is None else (rows, units, str(self.values.dtype))
 
 
-def grouped(blocks: Sequence[Block]) -> list[tuple[list[int], Any, Any]]:
+def grouped(blocks: Sequence[Block]) -> list[tuple[list[int], Block]]:
     """Blocks of one shape stacked, so that one operation serves them all.
 
     Returns:
-        For each group the places of its blocks, their values `(blocks, rows, units)` and their
-        weights `(blocks, rows)`.
+        For each group the places of its blocks, and one block of one more axis in front.
     """
     places: dict[Any, list[int]] = {}
     for place, block in enumerate(blocks):
         places.setdefault(block.key, []).append(place)
-    return [
-        (
-            group,
-            ops.stack([blocks[place].values for place in group]),
-            ops.stack([blocks[place].weights for place in group]),
-        )
-        for group in places.values()
-    ]
+    return [(group, _stacked([blocks[place] for place in group])) for group in places.values()]
+
+
+def _stacked(blocks: Sequence[Block]) -> Block:
+    present = [_rows_of(block) for block in blocks]
+    return Block(
+        ops.stack([block.values for block in blocks]),
+        ops.stack([block.weights for block in blocks]),
+        ops.stack([ops.cast(count, "int32") for count in present]),
+    )
+
+
+def _rows_of(block: Block) -> Any:
+    """Rows of a block that are no padding."""
+    return ops.shape(block.values)[0] if block.present is None else block.present
 
 
 def block_of(tensor: Any, max_elements: int | None, mask: Any = None) -> Block:
@@ -94,7 +102,7 @@ def rows_block(rows: Any, most_rows: int | None, valid: Any = None) -> Block:
         rows = ops.where(ops.expand_dims(valid, 1), rows, 0.0)
     if rows.shape[0] or (most_rows is None and rows.shape[0] != 0):
         weights = ops.ones_like(rows[:, 0]) if valid is None else ops.cast(valid, dtype)
-        return Block(*_never_empty(rows, weights))
+        return _never_empty(rows, weights)
     most_rows = most_rows or 1
     count = ops.shape(rows)[0]
     values = ops.concatenate([rows, ops.zeros((most_rows, units), dtype)])[:most_rows]
@@ -103,15 +111,19 @@ def rows_block(rows: Any, most_rows: int | None, valid: Any = None) -> Block:
     else:
         weights = ops.concatenate([ops.cast(valid, dtype), ops.zeros((most_rows,), dtype)])
         weights = ops.reshape(weights[:most_rows], (most_rows,))
-    return Block(ops.reshape(values, (most_rows, units)), weights)
+    return Block(ops.reshape(values, (most_rows, units)), weights, count)
 
 
-def _never_empty(rows: Any, weights: Any) -> tuple[Any, Any]:
+def _never_empty(rows: Any, weights: Any) -> Block:
     """With a row that does not count behind rows of unknown number, which may be none."""
     if rows.shape[0] is not None:
-        return rows, weights
+        return Block(rows, weights)
     nothing = ops.zeros((1, rows.shape[1]), rows.dtype)
-    return ops.concatenate([rows, nothing]), ops.concatenate([weights, nothing[:, 0]])
+    return Block(
+        ops.concatenate([rows, nothing]),
+        ops.concatenate([weights, nothing[:, 0]]),
+        ops.shape(rows)[0],
+    )
 
 
 def _cut_of(shape: Any, max_elements: int | None) -> tuple[Any, int | None]:
