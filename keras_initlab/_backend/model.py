@@ -69,8 +69,13 @@ def loss_scale_of(optimizer: Any, variables: Any = None) -> Any:
 
 
 def updates_done(model: Any) -> int:
-    """Updates that the model's optimizer has made so far."""
-    return 0 if model.optimizer is None else int(concrete(model.optimizer.iterations.value))
+    """Training steps that the model's optimizer has taken part in so far."""
+    optimizer = model.optimizer
+    if optimizer is None:
+        return 0
+    # With accumulation `iterations` is a quotient: it counts the updates.
+    counting = getattr(optimizer, "inner_optimizer", optimizer)
+    return int(concrete(keras.ops.convert_to_tensor(counting._iterations)))
 
 
 def model_values(model: Any) -> tuple[list[Any], list[Any]]:

@@ -183,7 +183,8 @@ def _saturated(activations: Sequence[Activation], zeros: Any) -> Any:
     """How many elements of each lie where its activation is flat: `(activations, 1)`."""
     asked = [place for place, each in enumerate(activations) if _must_compare(each)]
     # ReLU is flat where its output is zero, for it is never below.
-    known = np.array([_known_share(each) for each in activations], "float32")
+    shares = np.array([_known_share(each) for each in activations], "float32")
+    known = ops.convert_to_tensor(shares)
     column = zeros * known
     if not asked:
         return ops.expand_dims(column, 1)
