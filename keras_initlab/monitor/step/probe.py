@@ -286,9 +286,6 @@ class _Guard:
         if not isinstance(error, Exception):
             return False
         if not self._probe.broken:
-            import traceback
-
-            traceback.print_exception(error)  # DEBUG
             self._probe.broken = True
             warnings.warn(
                 "This training step cannot be watched; training goes on without it. Received: "
