@@ -189,7 +189,7 @@ def reachable(tensor: Any) -> Any:
 
 def reachable_gradient(gradient: Any) -> Any:
     """A gradient, dense or of TensorFlow's sparse kind, if it can be reached from here."""
-    values = reachable(getattr(gradient, "values", gradient))
+    values = reachable(gradient.values if hasattr(gradient, "dense_shape") else gradient)
     return None if values is None else gradient
 
 
@@ -228,7 +228,7 @@ def rows_of(tensor: Any, ids: Any) -> Any:
         tensor: `(vocabulary, ...)` dense, or an `IndexedSlices` of TensorFlow.
         ids: `(n,)` int32, sorted.
     """
-    if not hasattr(tensor, "indices"):
+    if not hasattr(tensor, "dense_shape"):
         return ops.take(tensor, ids, axis=0)
     indices = ops.cast(tensor.indices, "int32")
     places = ops.minimum(ops.searchsorted(ids, indices), ops.shape(ids)[0] - 1)
