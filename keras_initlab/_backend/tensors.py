@@ -175,16 +175,32 @@ def mask_of(tensor: Any) -> Any:
 def reachable(tensor: Any) -> Any:
     """The tensor without its gradient; `None` if it belongs to an inner function, a loop body say.
 
-    TensorFlow refuses a tensor of another graph with a `TypeError`, JAX a tracer of another trace.
+    TensorFlow refuses a tensor of another graph with a `TypeError`, or with an error of its own if
+    that graph lies inside this one. JAX may let a tracer of a trace that has ended pass, and fail
+    when all is compiled.
     """
+    if keras.backend.backend() == "jax" and not _is_traced_here(tensor):
+        return None
     try:
         return keras.ops.stop_gradient(tensor)
     except TypeError:
         return None
     except Exception as error:
-        if type(error).__name__ != "UnexpectedTracerError":
+        if type(error).__name__ not in ("InaccessibleTensorError", "UnexpectedTracerError"):
             raise
         return None
+
+
+def _is_traced_here(tensor: Any) -> bool:
+    """Whether the trace that a tracer of JAX belongs to is running."""
+    from jax._src.core import Tracer, trace_ctx
+
+    if not isinstance(tensor, Tracer):
+        return True
+    trace = trace_ctx.trace
+    while trace is not None and trace is not tensor._trace:
+        trace = getattr(trace, "parent_trace", None)
+    return trace is not None
 
 
 def reachable_gradient(gradient: Any) -> Any:

@@ -13,11 +13,11 @@ __all__ = [
     "StepState",
     "add_session_hook",
     "compiled",
-    "fit_frame",
     "is_end_of_data",
     "is_functional_step",
     "is_replicated",
     "remove_session_hook",
+    "running_fit",
     "step_is_compiled_by_torch",
     "step_is_eager",
     "sync_state",
@@ -104,12 +104,13 @@ def is_replicated(model: Any) -> bool:
     return model.distribute_strategy.num_replicas_in_sync > 1
 
 
-def fit_frame(model: Any, depth: int = 1) -> Any:
-    """The innermost running `fit` of this model among the callers, or `None`."""
-    frame = sys._getframe(depth)
+def running_fit(model: Any) -> Any:
+    """The list of callbacks of this model's innermost running `fit`, or `None` if none runs."""
+    frame = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
-            return frame
+            held = frame.f_locals.get("callbacks")
+            return held if isinstance(held, keras.callbacks.CallbackList) else None
         frame = frame.f_back
     return None
 

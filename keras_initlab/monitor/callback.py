@@ -15,7 +15,7 @@ from keras_initlab.monitor.judge import Judge, SignalWarning
 from keras_initlab.monitor.layers import checked_filter
 from keras_initlab.monitor.looks import History
 from keras_initlab.monitor.report import TrainingReport
-from keras_initlab.monitor.schedule import Clock, schedule_of
+from keras_initlab.monitor.schedule import Clock, EpochEnds, schedule_of
 from keras_initlab.monitor.sinks import TensorBoardSink
 from keras_initlab.monitor.step.probe import Settings
 from keras_initlab.monitor.watcher import Watcher
@@ -140,7 +140,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
             return
         if self._watcher is None or not self._watcher.fits(model, self._chosen):
             self._watcher = Watcher(model, self.settings, self._chosen, self.reference)
-        self._in_fit = _backend.fit_frame(model) is not None
+        self._in_fit = _backend.running_fit(model) is not None
         self._started = False
         self._watcher.open()
         self._start(epoch=0)
@@ -154,7 +154,10 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Look at the reference batch, with the weights that the next step starts from."""
-        if self.reference is not None and self._is_watching() and self._due(self._clock):
+        if self.reference is None or not self._is_watching():
+            return
+        coming = range(self._clock.step, self._clock.step + int(self.model.steps_per_execution))
+        if any(self._due(self._clock._replace(step=step)) for step in coming):
             self._watcher.look_at_reference()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -210,7 +213,8 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
 
     def _keeps_epoch_ends(self) -> bool:
         """Whether every step is looked at because the length of an epoch is not known."""
-        return self.update_freq == "epoch" and not (self.params or {}).get("steps")
+        endings = isinstance(self.settings.schedule, EpochEnds)
+        return endings and not (self.params or {}).get("steps")
 
     def _due(self, clock: Clock) -> bool:
         return bool(self.settings.schedule.due(clock))

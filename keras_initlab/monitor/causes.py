@@ -13,6 +13,9 @@ __all__ = ["text_of"]
 # Weights off by less than this factor in variance are not blamed.
 _BLAMED = 1.3
 
+# Weights whose variance is this share of their mean square are one number.
+_EQUAL = 1e-12
+
 
 def text_of(
     problem: Problem, rows: Sequence[LayerInfo], look: Look, priors: Mapping[str, Prior]
@@ -85,12 +88,15 @@ def _blamed_weights(
 ) -> str:
     """Weights whose variance does not fit the activation, in the layers concerned or before."""
     names = {row.name for row in rows}
-    candidates = [*rows, *(row for row in reversed(look.layers) if row.name not in names)]
-    for row in candidates:
+    others = [row for row in reversed(look.layers) if row.name not in names]
+    if problem.what == "activations":
+        others = [row for row in others if row.depth < rows[0].depth]
+    for row in (*rows, *others):
         prior = priors.get(row.name)
         if prior is None or prior.fan_in == 0 or row.is_output:
             continue
-        if prior.second == prior.mean**2:
+        # The mean of equal numbers is rounded.
+        if prior.second - prior.mean**2 <= _EQUAL * prior.second:
             return f"the weights of {row.name} are all equal ({row.scheme}). Use {_fix(row)}"
         text = _misfit(row, prior, problem)
         if text:

@@ -99,8 +99,13 @@ def _scalars_of(look: Look) -> list[Any]:
         _value(f"{tag}/{layer.name}", np.float32(row[SECTIONS[name].index(statistic)]), about)
         for name, section in look.sections.items()
         for statistic, tag in _SCALARS.get(name, {}).items()
+        if _is_watched(section, SECTIONS[name].index(statistic))
         for layer, row in zip(section.layers, section.values, strict=True)
     ]
+
+
+def _is_watched(section: Section, column: int) -> bool:
+    return not np.isnan(section.values[:, column]).all()
 
 
 def _packed(name: str, section: Section, tag: str) -> Any:

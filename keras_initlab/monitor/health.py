@@ -195,7 +195,7 @@ def _depth(evidence: Evidence) -> list[_Finding]:
     small = seen < THRESHOLDS["vanishing"] * np.fmax(highest, first)
     small |= seen * THRESHOLDS["theory"] < theory
     large = (seen > THRESHOLDS["exploding"] * start) & (seen > _LARGE)
-    large |= (seen > THRESHOLDS["exploding"] * first) & (first > 0)
+    large |= (seen > THRESHOLDS["exploding"] * first) & (first > 0) & (seen > _LARGE)
     large |= (seen > theory * THRESHOLDS["theory"]) & (theory > 0)
     found = table.finding("vanishing", "activations", "variance", small & inside)
     return found + table.finding("exploding", "activations", "variance", large & inside)

@@ -164,7 +164,9 @@ def _after(link: Link, arriving: list[_Signal | None], prior: Prior | None) -> _
     if kind == "Concatenate" and all(link.sizes):
         return _pooled(signals, [float(size or 0) for size in link.sizes])
     name = activation_name(link.layer)
-    return _activated(name, signals[0].second) if name else None
+    # A layer with weights of which nothing is known may do anything before its activation.
+    silent = not name or link.layer.weights
+    return None if silent else _activated(name, signals[0].second)
 
 
 def _looked_up_or_normed(layer: Any, prior: Prior) -> _Signal:

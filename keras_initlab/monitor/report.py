@@ -56,7 +56,10 @@ class TrainingReport:
         return not self.problems
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON: one entry per layer with its first and last numbers."""
+        """Plain values, ready for JSON: one entry per layer with its first and last numbers.
+
+        A number that is not finite is `None`.
+        """
         return {
             "healthy": self.healthy,
             "first_step": None if self.first is None else self.first.step,
@@ -130,5 +133,7 @@ def _number(value: float | None, statistic: str) -> str:
     return f"{value:.0%}" if statistic in _SHARES else f"{value:.1e}"
 
 
-def _numbers_of(look: Look | None, layer: str) -> dict[str, float]:
-    return {} if look is None else numbers_by_layer(look).get(layer, {})
+def _numbers_of(look: Look | None, layer: str) -> dict[str, float | None]:
+    numbers = {} if look is None else numbers_by_layer(look).get(layer, {})
+    # JSON has no NaN and no infinity.
+    return {name: value if math.isfinite(value) else None for name, value in numbers.items()}

@@ -118,11 +118,13 @@ class Watcher:
         if "activations" in self._settings.watch:
             sections["activations"] = activation_section(rows.calls, glimpse.activations, bins)
         if len(glimpse.parameters[0]):
-            table = weight_section(rows.weights, glimpse.parameters, bins, rows.sizes)
+            counted = bins if "gradients" in self._settings.watch else 0
+            table = weight_section(rows.weights, glimpse.parameters, counted, rows.sizes)
             sections["weights"] = self._exact(table, glimpse)
         if self._referred is not None:
             infos, numbers = self._referred
             sections["reference"] = activation_section(infos, [numbers], bins)
+            self._referred = None
         if is_first and glimpse.step == self._first_step and "activations" in sections:
             sections["theory"] = self._theory(sections["activations"], glimpse)
         return sections

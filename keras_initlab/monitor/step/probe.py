@@ -221,7 +221,7 @@ class Probe:
         place, clock = self._state.place(), before[self._clock.place()]
         with self.guard():
             old = variables[place]
-            filled = functools.partial(self._with_weights, old, clock, weights)
+            filled = functools.partial(self._with_weights, old, clock, weights, list(variables))
             variables[place] = _backend.when(self._due(clock), filled, old)
         variables[self._clock.place()] = self._moved(clock)
 
@@ -244,8 +244,11 @@ class Probe:
             rows = ops.concatenate([rows, self.rows.of_calls(seen)])
         return self._put(old, clock, rows, 0)
 
-    def _with_weights(self, old: Any, clock: Any, weights: list[Weight]) -> Any:
-        rows = self.rows.of_weights(weights, self.touched)
+    def _with_weights(
+        self, old: Any, clock: Any, weights: list[Weight], carried: Any = None
+    ) -> Any:
+        untouched = functools.partial(self.touched.untouched_shares_of, carried=carried)
+        rows = self.rows.of_weights(weights, untouched)
         if rows is None:
             return old
         count = ops.full((1, 1), float(rows.shape[0]), "float32")

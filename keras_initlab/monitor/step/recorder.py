@@ -105,9 +105,7 @@ class Recorder:
 
     def _step(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
         if not any(_is_looking(probe) for probe in self._probes):
-            for probe in self._probes:
-                probe.skip()
-            return original(*args, **kwargs)
+            return self._unlooked_step(original, *args, **kwargs)
         self._local.calls, self._local.weights, self._local.reduced = [], [], {}
         try:
             outputs = original(*args, **kwargs)
@@ -119,6 +117,21 @@ class Recorder:
                 probe.finish(calls, [weight for owner, weight in weights if owner is probe])
             else:
                 probe.skip()
+        return outputs
+
+    def _unlooked_step(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
+        """A step of which only the rows looked up in tables are noted."""
+        marks = any(probe.touched.states for probe in self._probes)
+        self._local.calls, self._local.weights = [] if marks else None, []
+        try:
+            outputs = original(*args, **kwargs)
+            calls = self._local.calls or []
+        finally:
+            self._local.calls = None
+        for probe in self._probes:
+            with probe.guard():
+                probe.touched.mark(calls)
+            probe.skip()
         return outputs
 
     def _apply(

@@ -211,8 +211,13 @@ class Rows:
         limit = None if most is None else max(1, most // variable.shape[-1])
         return _backend.distinct_rows(ops.concatenate(ids), limit)
 
-    def of_weights(self, weights: list[Weight], touched: Any) -> Any:
-        """The rows of the watched weights, as wide as the array; `None` if there are none."""
+    def of_weights(self, weights: list[Weight], untouched: Any) -> Any:
+        """The rows of the watched weights, as wide as the array; `None` if there are none.
+
+        Args:
+            weights: The weights.
+            untouched: Makes the untouched shares of a list of layers.
+        """
         weights = weights[: self.most_weights]
         self.weights = [
             self._selection.info(weight.layer, "", depth) for depth, weight in enumerate(weights)
@@ -223,7 +228,7 @@ class Rows:
         if not weights:
             return None
         most = self._settings.max_elements
-        shares = touched.untouched_shares_of([weight.layer for weight in weights])
+        shares = untouched([weight.layer for weight in weights])
         table = parameter_rows(weights, shares, most, self._settings.watch)
         blocks = self._gradient_blocks(weights)
         return self._wide(table, blocks or [None] * len(weights))

@@ -42,7 +42,7 @@ class Session:
         self._plain: Any = None
         self._functions: dict[tuple[int, ...], Any] = {}
         self._keys: list[Probe] = []
-        self._in_fit = False
+        self._fit: Any = None
 
     @property
     def model(self) -> Any:
@@ -55,7 +55,8 @@ class Session:
         """Let a probe watch the training steps from now on."""
         self.close_leftover()
         if not self._probes:
-            self._in_fit = _backend.fit_frame(self.model) is not None
+            running = _backend.running_fit(self.model)
+            self._fit = None if running is None else weakref.ref(running)
             if self._plain is not self.model.train_function or self._plain is None:
                 self._functions, self._keys = {}, []
                 self.model.make_train_function()
@@ -90,7 +91,10 @@ class Session:
 
     def close_leftover(self) -> None:
         """Take everything off if the `fit` that we were opened in is no longer running."""
-        if self._in_fit and self._probes and _backend.fit_frame(self.model) is None:
+        if not self._probes or self._fit is None:
+            return
+        running = _backend.running_fit(self.model)
+        if running is None or running is not self._fit():
             self.close_all()
 
     def close_all(self) -> None:

@@ -38,19 +38,25 @@ class TouchedRows:
             if ids is not None:
                 _backend.set_flags(flags.state, ids)
 
-    def untouched_shares_of(self, layers: list[Any]) -> Any:
-        """Share of each layer's rows that no batch has looked up; NaN for what is no table."""
-        shares = [self._share(layer) for layer in layers]
+    def untouched_shares_of(self, layers: list[Any], carried: list[Any] | None) -> Any:
+        """Share of each layer's rows that no batch has looked up; NaN for what is no table.
+
+        Args:
+            layers: The layers.
+            carried: Values of the non-trainable variables where the step carries them, on JAX.
+        """
+        shares = [self._share(layer, carried) for layer in layers]
         if all(share is None for share in shares):
             return ops.convert_to_tensor(np.full(len(layers), np.nan, "float32"))
         nothing = ops.convert_to_tensor(np.float32(np.nan))
         return ops.stack([nothing if share is None else share for share in shares])
 
-    def _share(self, layer: Any) -> Any:
+    def _share(self, layer: Any, carried: list[Any] | None) -> Any:
         flags = self._flags.get(id(layer))
         if flags is None:
             return None
-        seen = ops.cast(ops.convert_to_tensor(flags.state.value) > 0, "float32")
+        value = flags.state.value if carried is None else carried[flags.place()]
+        seen = ops.cast(ops.convert_to_tensor(value) > 0, "float32")
         return 1.0 - ops.mean(seen)
 
     def untouched_shares(self) -> dict[int, float]:

@@ -1,0 +1,1 @@
+"""What the callback costs, beside no callback and beside other ways to see the same."""

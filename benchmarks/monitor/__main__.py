@@ -1,0 +1,142 @@
+"""Cost of the callback: the same `fit` with and without it, in pairs, in one process.
+
+    python -m benchmarks.monitor
+    KERAS_BACKEND=jax python -m benchmarks.monitor --system mlp --json mlp-jax.json
+    python -m benchmarks.monitor --smoke
+
+Short blocks of steps with a callback and without it alternate on one model, so that the noise of
+the machine hits both; the ratios are medians over the pairs. What a `fit` does before its second
+step and after its epoch is not counted, nor is the tracing.
+
+The rows with a star are worked out from the blocks that never look and those that look at every
+step: they are less noisy than the blocks of 100 steps. The last rows divide what one look of
+`predict` adds to a step by what one of ours adds, all that ours does between looks included.
+On a busy machine torch is several times faster, and steadier, with `OMP_NUM_THREADS=1`.
+"""
+
+import argparse
+import json
+import math
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.monitor.cases import NEVER, PREDICT, TENSORBOARD, WATCHED, Case, cases
+from benchmarks.monitor.pairs import CLOCKS, Pairs, measured, seconds
+from benchmarks.monitor.systems import SYSTEMS
+
+SMOKE_BATCH = 16
+
+Results = dict[tuple[str, int], Pairs]
+
+
+def main() -> None:
+    options = arguments_of()
+    results = {name: results_of(name, options) for name in options.system}
+    Console().print(table_of(results))
+    if options.json:
+        options.json.write_text(json.dumps(record_of(results), indent=1) + "\n")
+
+
+def arguments_of() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--system", nargs="+", choices=SYSTEMS, help="all of them by default")
+    parser.add_argument("--pairs", type=int, default=40, help="a quarter where a block is long")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write all blocks there")
+    parser.add_argument("--smoke", action="store_true", help="a run that only shows it works")
+    options = parser.parse_args()
+    options.system = options.system or list(SYSTEMS)[: 1 if options.smoke else None]
+    return options
+
+
+def results_of(name: str, options: argparse.Namespace) -> Results:
+    results, console = {}, Console(stderr=True, highlight=False)
+    for case in smoke_cases() if options.smoke else cases():
+        console.print(f"{name}: {case.what}, {shown(case.every)}")
+        system = SYSTEMS[name](SMOKE_BATCH) if options.smoke else SYSTEMS[name]()
+        count = 1 if options.smoke else options.pairs if case.steps < 100 else options.pairs // 4
+        callback = case.callback_for(system)
+        seconds(system, 1, [callback])
+        if not len(getattr(callback, "looks", [None])):
+            console.print("It cannot look here: left out.", style="red")
+            continue
+        results[case.what, case.every] = measured(system, callback, case.steps, max(1, count))
+    return results
+
+
+def smoke_cases() -> list[Case]:
+    return [case for case in cases() if case.every in (NEVER, 1) or case.what == TENSORBOARD]
+
+
+# --- numbers -----------------------------------------------------------------------------------
+
+
+def derived(results: Results, what: str, clock: str) -> float:
+    """Ratio at `update_freq=100`: that of a step without a look and a hundredth of a look."""
+    off, looking = (results[what, every].ratio(clock) for every in (NEVER, 1))
+    return off + (looking - off) / 100
+
+
+def quotient(results: Results, what: str, clock: str) -> float:
+    """What a look of `predict` adds to a step over what one of ours adds (unitless)."""
+    theirs, ours = (results[key, 1].added_ms(clock) for key in (PREDICT, what))
+    return theirs / ours if ours > 0 else math.inf
+
+
+# --- what is shown -----------------------------------------------------------------------------
+
+
+def shown(every: int) -> str:
+    return "never" if every == NEVER else str(every)
+
+
+def table_of(results: dict[str, Results]) -> Table:
+    table = Table(title=f"fit with / without the callback, {keras.backend.backend()}")
+    table.caption = "* off + look / 100, from the rows of never and 1"
+    for title in ("system", "what"):
+        table.add_column(title, no_wrap=True)
+    for title in ("every n steps", "CPU ratio", "wall ratio", "blocks"):
+        table.add_column(title, justify="right")
+    for name, found in results.items():
+        for (what, every), pairs in found.items():
+            ratios = [f"{pairs.ratio(clock):.3f}" for clock in CLOCKS]
+            blocks = f"{len(pairs.without)} x {pairs.steps}"
+            table.add_row(name, what, shown(every), *ratios, blocks)
+        watched = [what for what in WATCHED if {(what, NEVER), (what, 1)} <= set(found)]
+        for what in watched:
+            ratios = [f"{derived(found, what, clock):.3f}" for clock in CLOCKS]
+            table.add_row(name, f"{what}*", "100", *ratios, "")
+        for what in watched:
+            quotients = [f"{quotient(found, what, clock):.1f}" for clock in CLOCKS]
+            table.add_row(name, f"predict / {what}", "1", *quotients, "")
+        table.add_section()
+    return table
+
+
+def record_of(results: dict[str, Results]) -> list[dict]:
+    return [
+        {
+            "backend": keras.backend.backend(),
+            "keras": keras.__version__,
+            "system": name,
+            "what": what,
+            "every": None if every == NEVER else every,
+            "steps": pairs.steps,
+            "ratio": {clock: pairs.ratio(clock) for clock in CLOCKS},
+            "added_ms": {clock: pairs.added_ms(clock) for clock in CLOCKS},
+            "step_ms": {clock: pairs.step_ms(clock) for clock in CLOCKS},
+            "with": pairs.with_it,
+            "without": pairs.without,
+        }
+        for name, found in results.items()
+        for (what, every), pairs in found.items()
+    ]
+
+
+if __name__ == "__main__":
+    main()

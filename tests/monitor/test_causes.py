@@ -1,0 +1,193 @@
+"""What a problem says: where, since when, why and what to do; on made looks and in real fits."""
+
+import keras
+import monitoring
+import numpy as np
+import pytest
+from monitoring import BATCH, INPUTS, WIDTH, X, compiled, fitted, logger_of
+
+from keras_initlab._wire import SECTIONS, LayerInfo
+from keras_initlab.monitor import Look
+from keras_initlab.monitor.health import Evidence, problems_of
+from keras_initlab.monitor.layers import Selection
+from keras_initlab.monitor.looks import Section
+from keras_initlab.monitor.prediction import Prior, priors_of
+
+# What breaks a rule at the second layer of three.
+BREAKS = {
+    "vanishing": {"variance": [1, 1e-9, 1]},
+    "exploding": {"variance": [1, 1e9, 1e9]},
+    "dead": {"dead_fraction": [0, 0.9, 0]},
+    "saturated": {"saturated_fraction": [0, 0.9, 0]},
+    "collapsed": {"similarity": [0, 1, 0]},
+}
+
+
+def text_of(rule, activation="gelu", scheme="GlorotUniform", priors=None):
+    """The text of the one problem of a look whose layers `a`, `b` and `c` are alike."""
+    layers = tuple(
+        LayerInfo(name, "Dense", activation, depth, scheme, units=8)
+        for depth, name in enumerate("abc")
+    )
+    names = SECTIONS["activations"]
+    values = np.zeros((len(layers), len(names)))
+    numbers = {"count": 1000, "variance": 1, "effective_rank": 4, **BREAKS[rule]}
+    for name, column in numbers.items():
+        values[:, names.index(name)] = column
+    look = Look(3, 0.0, {"activations": Section(layers, values)})
+    (problem,) = problems_of(Evidence(look, look, None, priors or {}))
+    assert problem.rule == rule
+    return problem.text
+
+
+def prior(weight_variance, mean=0.0, fan_in=100.0):
+    return Prior(fan_in, mean, weight_variance / fan_in, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("rule", ["vanishing", "dead", "collapsed"])
+def test_weights_too_small_for_relu_are_blamed_and_he_is_advised(rule):
+    text = text_of(rule, "relu", "XavierUniform", {"b": prior(1.0)})
+
+    assert text.startswith("step 3, b: ")
+    assert "b (XavierUniform) has weights of variance 1 / fan_in" in text
+    # E[relu(z)**2] is 1/2.
+    assert "relu holds the signal at 2 / fan_in" in text
+    assert text.endswith("Use HeNormal().")
+
+
+@pytest.mark.parametrize("rule", ["exploding", "saturated"])
+def test_weights_too_large_for_tanh_are_blamed_and_xavier_is_advised(rule):
+    text = text_of(rule, "tanh", "RandomNormal", {"b": prior(9.0)})
+
+    assert "b (RandomNormal) has weights of variance 9 / fan_in" in text
+    assert text.endswith("Use XavierUniform().")
+
+
+def test_other_activation_is_named_in_the_fix():
+    text = text_of("exploding", "gelu", priors={"b": prior(9.0)})
+
+    assert text.endswith('Use HeNormal(activation="gelu").')
+
+
+@pytest.mark.parametrize("rule", BREAKS)
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_equal_weights_are_blamed_for_everything(rule, value):
+    equal = Prior(100.0, value, value**2, 0.0, 0.0)
+
+    text = text_of(rule, scheme="Constant", priors={"b": equal})
+
+    assert "the weights of b are all equal (Constant)" in text
+
+
+def test_weights_before_the_layer_are_blamed_where_its_own_are_right():
+    text = text_of("dead", "relu", priors={"a": prior(0.5), "b": prior(2.0), "c": prior(2.0)})
+
+    assert "a (GlorotUniform) has weights of variance 0.5 / fan_in" in text
+
+
+def test_weights_after_the_layer_are_not_blamed_for_its_signal():
+    text = text_of("dead", "relu", priors={"a": prior(2.0), "b": prior(2.0), "c": prior(0.5)})
+
+    assert "fan_in" not in text
+
+
+@pytest.mark.parametrize("factor", [1.29, 1 / 1.29])
+def test_weights_within_a_third_of_what_is_needed_are_not_blamed(factor):
+    for rule in ("vanishing", "exploding"):
+        assert "fan_in" not in text_of(rule, "relu", priors={"b": prior(2 * factor)})
+
+
+def test_tables_and_norms_are_not_blamed():
+    ones = Prior(0.0, 1.0, 1.0, 0.0, 0.0)
+
+    assert "all equal" not in text_of("dead", "relu", priors={"b": ones})
+
+
+def test_weights_before_an_activation_that_theory_does_not_know_are_not_blamed():
+    assert "fan_in" not in text_of("vanishing", "my_own", priors={"b": prior(0.1)})
+
+
+@pytest.mark.parametrize(
+    ("rule", "advice"),
+    [
+        ("vanishing", "add a residual path, or normalize"),
+        ("exploding", "lower the learning rate, clip the gradient"),
+        ("dead", "use leaky_relu"),
+        ("saturated", "inputs of b are too large for gelu: scale the inputs"),
+        ("collapsed", "CriticalNormal"),
+    ],
+)
+def test_advice_is_given_where_no_weights_can_be_blamed(rule, advice):
+    assert advice in text_of(rule)
+
+
+def test_rate_through_depth_is_told_with_the_variance():
+    # Hidden layers hold 1 and 1e-9, one step apart.
+    assert "signal vanishing, variance 1e-09, x 1e-09 per layer" in text_of("vanishing")
+
+
+def deep(scheme, activation="relu"):
+    inputs = x = keras.Input((INPUTS,))
+    for name in "abc":
+        x = keras.layers.Dense(WIDTH, activation, kernel_initializer=scheme, name=name)(x)
+    return compiled(keras.Model(inputs, keras.layers.Dense(1, name="head")(x)))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.05, 0.1, 1.0])
+def test_equal_kernel_of_any_value_is_recognised(value):
+    # The mean of 1,000 numbers like these is not any of them to the last bit.
+    constant = keras.initializers.Constant(value)
+    dense = keras.layers.Dense(10, kernel_initializer=constant, name="b")
+    model = keras.Sequential([keras.Input((100,)), dense])
+
+    text = text_of("collapsed", "relu", "Constant", priors_of(Selection(model)))
+
+    assert "the weights of b are all equal (Constant). Use HeNormal()" in text
+
+
+def test_zeros_through_a_deep_relu_network_are_reported_with_layer_and_fix():
+    logger = logger_of()
+
+    fitted(deep("zeros"), logger, x=X[: 2 * BATCH], y=monitoring.Y[: 2 * BATCH])
+
+    report = logger.report
+    assert not report.healthy
+    assert [each.rule for each in report.problems] == ["dead", "stalled"]
+    first = report.problems[0]
+    assert (first.layers, first.step) == (("a", "b", "c"), 0)
+    assert "the weights of a are all equal (Zeros). Use HeNormal()." in first.text
+
+
+def test_equal_weights_before_tanh_are_reported_as_collapsed():
+    logger = logger_of(update_freq=100)
+
+    fitted(deep(keras.initializers.Constant(0.1), "tanh"), logger)
+
+    (problem,) = logger.report.problems
+    assert (problem.rule, problem.layers, problem.step) == ("collapsed", ("a", "b", "c"), 0)
+    assert "the weights of a are all equal (Constant). Use XavierUniform()." in problem.text
+
+
+def test_network_with_fitting_weights_is_healthy():
+    logger = logger_of()
+
+    fitted(compiled(), logger)
+
+    assert len(logger.looks) == 6
+    assert logger.report.healthy
+
+
+def test_nan_in_one_batch_is_named_with_first_layer_and_step():
+    x = X.copy()
+    x[2 * BATCH + 3, 1] = np.nan
+    logger = logger_of()
+
+    fitted(compiled(), logger, x=x)
+
+    first = logger.report.problems[0]
+    assert (first.rule, first.what, first.step) == ("nonfinite", "activations", 2)
+    assert first.layers[0] == "a"
+    assert first.text.startswith("step 2, a to c (3 layers): first with NaN")
+    # One row of the batch: the 24 units of the layer.
+    assert first.value == WIDTH
+    assert "look at the data for NaN" in first.text

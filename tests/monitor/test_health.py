@@ -1,0 +1,289 @@
+"""Each rule on looks made by hand, just past its threshold and just before it."""
+
+import numpy as np
+import pytest
+
+from keras_initlab._wire import SECTIONS, LayerInfo
+from keras_initlab.monitor import THRESHOLDS, Look
+from keras_initlab.monitor.health import Evidence, problems_of
+from keras_initlab.monitor.looks import Section
+
+HEALTHY = {
+    "count": 1000.0,
+    "variance": 1.0,
+    "effective_rank": 4.0,
+    "weight_variance": 0.1,
+    "gradient_variance": 1.0,
+    "gradient_norm": 1.0,
+    "update_ratio": 1e-3,
+}
+
+# So far past a threshold, and so far short of it (unitless factors).
+PAST, SHORT = 1 + 1e-5, 1 - 1e-5
+
+
+def layer(name, depth, **options):
+    options = {"activation": "tanh", "units": 8, **options}
+    return LayerInfo(name=name, kind="Dense", depth=depth, **options)
+
+
+def rows_of(names="abcd", **options):
+    return tuple(layer(name, depth, **options) for depth, name in enumerate(names))
+
+
+def look_of(rows=None, step=7, **columns):
+    """A healthy look, but for the statistics given: one number, or one for each row."""
+    rows = rows_of() if rows is None else rows
+    sections = {}
+    for section in ("activations", "weights", "theory"):
+        names = SECTIONS[section]
+        given = [columns.get(name, HEALTHY.get(name, 0.0)) for name in names]
+        values = np.stack([np.broadcast_to(np.float64(each), len(rows)) for each in given], axis=1)
+        if section != "theory" or "predicted_variance" in columns:
+            sections[section] = Section(rows, values)
+    return Look(step, 0.0, sections)
+
+
+def judged(look, first=None, previous=None):
+    return problems_of(Evidence(look, first or look, previous, {}))
+
+
+def signs(problems):
+    """Rule, measured thing and layers of each problem."""
+    return [(each.rule, each.what, "".join(each.layers)) for each in problems]
+
+
+def at(key, excess):
+    """The number that lies beyond a threshold by a factor above 1, or short of it below 1."""
+    below = key in ("vanishing", "vanishing_gradient", "collapsed", "stalled")
+    return THRESHOLDS[key] / excess if below else THRESHOLDS[key] * excess
+
+
+def through_depth_down(excess, rows):
+    return judged(look_of(rows, variance=[1, at("vanishing", excess), 1, 1]))
+
+
+def since_the_first_look_down(excess, rows):
+    value = at("vanishing", excess)
+    return judged(look_of(rows, variance=value), first=look_of(rows, variance=[value, 1, value, 1]))
+
+
+def below_theory(excess, rows):
+    return judged(look_of(rows, predicted_variance=[1, at("theory", excess), 1, 1]))
+
+
+def through_depth_up(excess, rows):
+    value = at("exploding", excess)
+    return judged(look_of(rows, variance=[1, value, 2 * THRESHOLDS["vanishing"] * value, 1]))
+
+
+def since_the_first_look_up(excess, rows):
+    value = 1e-3 * at("exploding", excess)
+    first = look_of(rows, variance=[value, 1e-3, value, 1])
+    return judged(look_of(rows, variance=value), first=first)
+
+
+def above_theory(excess, rows):
+    return judged(look_of(rows, predicted_variance=[1, 1 / at("theory", excess), 1, 1]))
+
+
+def dead(excess, rows):
+    return judged(look_of(rows, dead_fraction=[0, at("dead", excess), 0, 0]))
+
+
+def saturated(excess, rows):
+    return judged(look_of(rows, saturated_fraction=[0, at("saturated", excess), 0, 0]))
+
+
+def of_low_rank(excess, rows):
+    return judged(look_of(rows, effective_rank=[4, at("collapsed", excess), 4, 4]))
+
+
+def alike(excess, rows):
+    return judged(look_of(rows, similarity=[0, at("similarity", excess), 0, 0]))
+
+
+def gradient_down(excess, rows):
+    return judged(look_of(rows, gradient_variance=[1, at("vanishing_gradient", excess), 1, 1]))
+
+
+def gradient_up(excess, rows):
+    norm = [1, at("exploding_gradient", excess), 1, 1]
+    return judged(look_of(rows, gradient_norm=norm), first=look_of(rows))
+
+
+def stalled(excess, rows):
+    ratio = [1e-3, at("stalled", excess), 1e-3, 1e-3]
+    return judged(look_of(rows, update_ratio=ratio), previous=look_of(rows))
+
+
+ACTIVATION_RULES = [
+    (through_depth_down, "vanishing"),
+    (since_the_first_look_down, "vanishing"),
+    (below_theory, "vanishing"),
+    (through_depth_up, "exploding"),
+    (since_the_first_look_up, "exploding"),
+    (above_theory, "exploding"),
+    (dead, "dead"),
+    (saturated, "saturated"),
+    (of_low_rank, "collapsed"),
+    (alike, "collapsed"),
+]
+RULES = [
+    *((case, rule, "activations") for case, rule in ACTIVATION_RULES),
+    (gradient_down, "vanishing", "gradients"),
+    (gradient_up, "exploding", "gradients"),
+    (stalled, "stalled", "weights"),
+]
+
+
+@pytest.mark.parametrize(("case", "rule", "what"), RULES)
+def test_rule_names_the_layer_just_past_its_threshold(case, rule, what):
+    assert signs(case(PAST, rows_of())) == [(rule, what, "b")]
+
+
+@pytest.mark.parametrize(("case", "rule", "what"), RULES)
+def test_rule_is_silent_just_short_of_its_threshold(case, rule, what):
+    assert case(SHORT, rows_of()) == ()
+
+
+def test_every_threshold_is_tried(monkeypatch):
+    asked = set()
+    real = at
+    monkeypatch.setitem(globals(), "at", lambda key, excess: asked.add(key) or real(key, excess))
+
+    for case, _, _ in RULES:
+        case(PAST, rows_of())
+
+    assert asked == set(THRESHOLDS)
+
+
+@pytest.mark.parametrize(("case", "rule"), ACTIVATION_RULES)
+def test_output_of_the_model_is_excused(case, rule):
+    rows = rows_of()
+    rows = (rows[0], layer("b", 1, is_output=True), *rows[2:])
+
+    assert case(PAST, rows) == ()
+
+
+def test_last_call_is_excused():
+    look = look_of(rows_of("ab"), variance=[1, 1e-9], dead_fraction=[0, 1], similarity=[0, 1])
+
+    assert judged(look) == ()
+
+
+@pytest.mark.parametrize(
+    ("statistic", "what"),
+    [
+        ("nonfinite_count", "activations"),
+        ("gradient_nonfinite_count", "gradients"),
+        ("weight_nonfinite_count", "weights"),
+    ],
+)
+def test_one_number_that_is_not_finite_is_named(statistic, what):
+    problems = judged(look_of(**{statistic: [0, 1, 0, 0]}))
+
+    assert signs(problems) == [("nonfinite", what, "b")]
+
+
+def test_output_that_is_not_finite_is_not_excused():
+    rows = rows_of("ab", is_output=True)
+
+    assert signs(judged(look_of(rows, nonfinite_count=1))) == [("nonfinite", "activations", "ab")]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_overflow_of_a_gradient_is_excused_in_float16_alone(dtype):
+    problems = judged(look_of(rows_of(dtype=dtype), gradient_nonfinite_count=[0, 1, 0, 0]))
+
+    assert bool(problems) == (dtype != "float16")
+
+
+def test_overflow_of_an_activation_is_named_in_float16_too():
+    problems = judged(look_of(rows_of(dtype="float16"), nonfinite_count=[0, 1, 0, 0]))
+
+    assert signs(problems) == [("nonfinite", "activations", "b")]
+
+
+def test_layers_that_follow_one_another_go_into_one_problem():
+    (problem,) = judged(look_of(rows_of("abcdef"), dead_fraction=[0, 0.6, 0.7, 0.8, 0, 0]))
+
+    assert problem.layers == ("b", "c", "d")
+    assert problem.step == 7
+    assert problem.value == 0.6
+    assert problem.threshold == THRESHOLDS["dead"]
+    assert "step 7, b to d (3 layers): 60% of the units" in problem.text
+
+
+def test_gravest_problem_comes_first():
+    look = look_of(
+        dead_fraction=[0.9, 0, 0, 0],
+        variance=[1, 1e-9, 1, 1],
+        weight_nonfinite_count=[0, 0, 1, 0],
+        gradient_variance=[1, 1e-9, 1, 1],
+    )
+
+    assert [each.rule for each in judged(look)] == ["nonfinite", "vanishing", "vanishing", "dead"]
+
+
+def test_growth_through_depth_is_excused_while_the_variance_is_small():
+    # 10,000 times 1e-5 is 0.1; at most 100 is no danger.
+    assert judged(look_of(variance=[1e-5, 0.2, 99.0, 0.2])) == ()
+
+
+def test_gradient_with_a_mean_but_no_variance_has_not_vanished():
+    look = look_of(gradient_variance=[1, 0, 1, 1], gradient_mean=[0, 1, 0, 0])
+
+    assert judged(look) == ()
+
+
+def test_layer_that_no_example_reached_is_excused():
+    nothing = {"variance": [1, np.nan, 1, 1], "dead_fraction": [0, 1, 0, 0]}
+
+    assert judged(look_of(count=[1000, 0, 1000, 1000], **nothing)) == ()
+
+
+@pytest.mark.parametrize("activation", ["", "linear", "relu"])
+def test_zeros_of_a_rectifier_are_not_called_saturation(activation):
+    look = look_of(rows_of(activation=activation), saturated_fraction=[0, 0.9, 0, 0])
+
+    assert judged(look) == ()
+
+
+@pytest.mark.parametrize(("units", "count"), [(3, 1000), (8, 63)])
+def test_too_few_units_or_examples_cannot_be_alike(units, count):
+    look = look_of(rows_of(units=units), count=count, similarity=1.0, effective_rank=1.0)
+
+    assert judged(look) == ()
+
+
+def test_layer_that_is_dead_as_a_whole_is_not_called_collapsed_too():
+    look = look_of(dead_fraction=[0, 1, 0, 0], effective_rank=[4, 0, 4, 4])
+
+    assert signs(judged(look)) == [("dead", "activations", "b")]
+
+
+def test_first_look_cannot_show_a_stall():
+    assert judged(look_of(update_ratio=0)) == ()
+
+
+@pytest.mark.parametrize("statistic", ["weight_mean", "weight_variance"])
+def test_weight_that_moved_since_the_look_before_has_not_stalled(statistic):
+    look, previous = look_of(update_ratio=0), look_of(**{statistic: 0.2})
+
+    assert judged(look, previous=previous) == ()
+
+
+def test_rows_are_compared_by_name_when_a_look_has_others():
+    first = look_of(rows_of("dba"), variance=[1, 1e-10, 1])
+
+    problems = judged(look_of(variance=1e-5), first=first)
+
+    assert signs(problems) == [
+        ("vanishing", "activations", "a"),
+        ("exploding", "activations", "b"),
+    ]
+
+
+def test_look_without_tables_is_healthy():
+    assert judged(Look(0, 0.0, {})) == ()
