@@ -193,11 +193,11 @@ def reachable(tensor: Any) -> Any:
 
 def _is_traced_here(tensor: Any) -> bool:
     """Whether the trace that a tracer of JAX belongs to is running."""
-    from jax._src.core import Tracer, trace_ctx
+    import jax
 
-    if not isinstance(tensor, Tracer):
+    if not isinstance(tensor, jax.core.Tracer):
         return True
-    trace = trace_ctx.trace
+    trace = jax.core.trace_ctx.trace
     while trace is not None and trace is not tensor._trace:
         trace = getattr(trace, "parent_trace", None)
     return trace is not None
