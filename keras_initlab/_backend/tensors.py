@@ -193,11 +193,11 @@ def reachable(tensor: Any) -> Any:
 
 def _is_traced_here(tensor: Any) -> bool:
     """Whether the trace that a tracer of JAX belongs to is running."""
-    import jax
+    from jax._src.core import Tracer, trace_ctx
 
-    if not isinstance(tensor, jax.core.Tracer):
+    if not isinstance(tensor, Tracer):
         return True
-    trace = jax.core.trace_ctx.trace
+    trace = trace_ctx.trace
     while trace is not None and trace is not tensor._trace:
         trace = getattr(trace, "parent_trace", None)
     return trace is not None
