@@ -137,10 +137,12 @@ def _after(weight: Weight, max_elements: int | None) -> Any:
 
 def _block(weight: Weight, part: Any, max_elements: int | None) -> Block:
     rows = ops.cast(part, "float64" if part.dtype == "float64" else "float32")
-    most = None if max_elements is None else max(1, max_elements // rows.shape[-1])
     if weight.ids is None:
         return rows_block(rows, None)
-    return rows_block(ops.reshape(rows, (-1, rows.shape[-1])), most, weight.ids[1])
+    # Asked of the variable: replicas lose the width of a sparse gradient when they add it up.
+    units = weight.variable.shape[-1]
+    most = None if max_elements is None else max(1, max_elements // units)
+    return rows_block(ops.reshape(rows, (-1, units)), most, weight.ids[1])
 
 
 def _squares(block: Block) -> Any:
