@@ -52,7 +52,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         sink: Where looks go instead of TensorBoard: anything with `append(look)`, a list say.
 
     Attributes:
-        looks: The looks so far, oldest first. Beyond 2,000 every second one is dropped.
+        looks: The looks so far, oldest first; at most 2,000, at equal distances.
 
     Raises:
         ValueError: If an argument is out of range; at the start of training, if the model has no

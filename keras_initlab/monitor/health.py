@@ -102,6 +102,7 @@ class _Layout:
         rectified: Flat only where the output is zero, or nowhere.
         half: Computed in float16.
         units: Length of the last axis.
+        table: Looks vectors up; few of them, of few ids, lie on a line without any harm.
     """
 
     rows: tuple[LayerInfo, ...]
@@ -109,6 +110,7 @@ class _Layout:
     rectified: np.ndarray
     half: np.ndarray
     units: np.ndarray
+    table: np.ndarray
 
 
 @lru_cache(maxsize=64)
@@ -119,6 +121,7 @@ def _layout_of(rows: tuple[LayerInfo, ...]) -> _Layout:
         np.array([row.activation in ("", "linear", "relu") for row in rows], bool),
         np.array([row.dtype == "float16" for row in rows], bool),
         np.array([row.units for row in rows]),
+        np.array([row.kind == "Embedding" for row in rows], bool),
     )
 
 
@@ -187,18 +190,31 @@ def _depth(evidence: Evidence) -> list[_Finding]:
         return []
     variance = table["variance"]
     inside = table.layout.hidden & (table["count"] > 0) & np.isfinite(variance)
+    inside &= ~_about_to_learn(evidence, table)
     seen = np.where(inside, variance, 0.0)
     highest = np.maximum.accumulate(seen)
     start = next((value for value in seen if value > 0), np.inf)
     first = _Table(evidence.first, "activations").like(table, "variance")
     theory = _Table(evidence.look, "theory").like(table, "predicted_variance")
-    small = seen < THRESHOLDS["vanishing"] * np.fmax(highest, first)
+    # At a table a signal begins: what other layers carry does not enter it.
+    before = np.where(table.layout.table, first, np.fmax(highest, first))
+    small = seen < THRESHOLDS["vanishing"] * before
     small |= seen * THRESHOLDS["theory"] < theory
     large = (seen > THRESHOLDS["exploding"] * start) & (seen > _LARGE)
     large |= (seen > THRESHOLDS["exploding"] * first) & (first > 0) & (seen > _LARGE)
     large |= (seen > theory * THRESHOLDS["theory"]) & (theory > 0)
     found = table.finding("vanishing", "activations", "variance", small & inside)
     return found + table.finding("exploding", "activations", "variance", large & inside)
+
+
+def _about_to_learn(evidence: Evidence, table: _Table) -> np.ndarray:
+    """Layers that are zero because all of their weights are, and whose gradient is not.
+
+    Logistic regression starts so, and the wide part of a recommender.
+    """
+    weights = _Table(evidence.look, "weights")
+    moving = weights.like(table, "gradient_norm") > 0
+    return (weights.like(table, "weight_rms") == 0) & moving & (table["rms"] == 0)
 
 
 def _gradients(evidence: Evidence) -> list[_Finding]:
@@ -220,11 +236,12 @@ def _units(evidence: Evidence) -> list[_Finding]:
     if not len(table):
         return []
     layout, count = table.layout, table["count"]
-    inside = layout.hidden & (count > 0)
+    inside = layout.hidden & (count > 0) & ~_about_to_learn(evidence, table)
     dead = table["dead_fraction"]
     flat = (table["saturated_fraction"] > THRESHOLDS["saturated"]) & ~layout.rectified
     enough = (layout.units >= _FEWEST_UNITS) & (count >= _FEWEST_EXAMPLES * layout.units)
     alike = (table["effective_rank"] < THRESHOLDS["collapsed"]) & (table["variance"] > 0)
+    alike &= ~layout.table
     alike |= table["similarity"] > THRESHOLDS["similarity"]
     alike &= (dead < 1) & enough
     return [

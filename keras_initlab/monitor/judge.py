@@ -53,7 +53,9 @@ class Judge:
         return Judge(self._on_problem)
 
     def hear(self, problems: tuple[Problem, ...], model: Any) -> None:
-        """Act on those that concern a layer not yet named for the same rule.
+        """Act on those that concern no layer already named for the same rule.
+
+        A problem that spreads to further layers is the same problem.
 
         Raises:
             SignalError: If there is one and the user wants it raised.
@@ -68,7 +70,7 @@ class Judge:
 
     def _is_new(self, problem: Problem) -> bool:
         keys = {(problem.rule, problem.what, layer) for layer in problem.layers}
-        fresh = not keys <= self._told
+        fresh = keys.isdisjoint(self._told)
         self._told |= keys
         return fresh
 
@@ -77,4 +79,5 @@ class Judge:
             raise SignalError(problem)
         if self._on_problem == "stop":
             model.stop_training = True
-        warnings.warn(problem.text, SignalWarning, stacklevel=2)
+        # No line of code is at fault, so none is shown.
+        warnings.warn_explicit(problem.text, SignalWarning, "<ActivationVarianceLogger>", 1)

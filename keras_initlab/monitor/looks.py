@@ -10,7 +10,7 @@ from keras_initlab._wire import SECTIONS, LayerInfo, Problem
 
 __all__ = ["History", "Look", "Section", "numbers_by_layer"]
 
-# Looks kept in memory; beyond, every second one is dropped. The event file keeps them all.
+# Looks kept in memory. The event file keeps them all.
 _MOST_LOOKS = 2_000
 
 
@@ -82,10 +82,12 @@ class Look:
 
 
 class History:
-    """Looks in order, thinned when there are very many: the first and the newest always stay."""
+    """Looks in order, at equal distances when there are very many: first and newest always stay."""
 
     def __init__(self) -> None:
         self._looks: list[Look] = []
+        self._seen = 0
+        self._stride = 1
 
     def __len__(self) -> int:
         return len(self._looks)
@@ -98,9 +100,14 @@ class History:
 
     def append(self, look: Look) -> None:
         """Take in the next look."""
+        if self._seen and (self._seen - 1) % self._stride:
+            self._looks.pop()
         self._looks.append(look)
+        self._seen += 1
         if len(self._looks) > _MOST_LOOKS:
-            self._looks = [*self._looks[:-1:2], self._looks[-1]]
+            self._stride *= 2
+            on_stride = self._looks[::2]
+            self._looks = on_stride if on_stride[-1] is look else [*on_stride, look]
 
     def as_columns(self) -> dict[str, list[Any]]:
         """Columns of equal length, one row for each look and layer; missing numbers are NaN."""

@@ -12,6 +12,8 @@ HEALTHY = {
     "count": 1000.0,
     "variance": 1.0,
     "effective_rank": 4.0,
+    "rms": 1.0,
+    "weight_rms": 0.3,
     "weight_variance": 0.1,
     "gradient_variance": 1.0,
     "gradient_norm": 1.0,
@@ -78,8 +80,8 @@ def through_depth_up(excess, rows):
 
 
 def since_the_first_look_up(excess, rows):
-    value = 1e-3 * at("exploding", excess)
-    first = look_of(rows, variance=[value, 1e-3, value, 1])
+    value = 0.1 * at("exploding", excess)
+    first = look_of(rows, variance=[value, 0.1, value, 1])
     return judged(look_of(rows, variance=value), first=first)
 
 
@@ -275,9 +277,9 @@ def test_weight_that_moved_since_the_look_before_has_not_stalled(statistic):
 
 
 def test_rows_are_compared_by_name_when_a_look_has_others():
-    first = look_of(rows_of("dba"), variance=[1, 1e-10, 1])
+    first = look_of(rows_of("dba"), variance=[1e3, 1e-2, 1e8])
 
-    problems = judged(look_of(variance=1e-5), first=first)
+    problems = judged(look_of(variance=1e3), first=first)
 
     assert signs(problems) == [
         ("vanishing", "activations", "a"),

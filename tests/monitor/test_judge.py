@@ -38,10 +38,16 @@ def test_problem_is_said_once_over_many_looks():
     assert said == ["dead activations a"]
 
 
-def test_problem_that_reaches_another_layer_is_said_again():
+def test_problem_that_spreads_is_not_said_again():
     said = words_of(Judge("warn"), [problem_of("a")], [problem_of("a", "b")], [problem_of("b")])
 
-    assert said == ["dead activations a", "dead activations a+b"]
+    assert said == ["dead activations a"]
+
+
+def test_problem_of_another_layer_is_said():
+    said = words_of(Judge("warn"), [problem_of("a")], [problem_of("b")])
+
+    assert said == ["dead activations a", "dead activations b"]
 
 
 @pytest.mark.parametrize("other", [{"rule": "collapsed"}, {"what": "gradients"}])
