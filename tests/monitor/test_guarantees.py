@@ -83,6 +83,7 @@ def test_files_saved_during_training_are_the_same_byte_for_byte(tmp_path):
 
 
 @pytest.mark.skipif(TORCH, reason="torch exports through a tracer of its own")
+@pytest.mark.filterwarnings("ignore:The `native_serialization` parameter:DeprecationWarning")
 def test_exported_model_holds_nothing_of_ours(tmp_path):
     class Export(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -187,7 +188,7 @@ def test_log_is_readable_to_its_last_look_after_a_kill(how, tmp_path):
 
 def test_memory_is_flat_over_ten_thousand_steps(tmp_path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, "relu", name="a")])
-    compiled(model)
+    compiled(model, steps_per_execution=1 if TORCH else 10)
     logger = logger_of(log_dir=tmp_path, watch="activations", update_freq=5)
     sizes = []
 
