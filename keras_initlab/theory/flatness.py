@@ -33,7 +33,7 @@ class FlatRegions:
 def flat_regions(
     activation: str | Function | Activation | None, *, slope: float = FLAT_SLOPE
 ) -> FlatRegions:
-    r"""Intervals in which $|\phi'|$ is below `slope`, of the output where that is enough to tell.
+    """Intervals in which the slope is below a bound, of the output where that is enough to tell.
 
     Args:
         activation: Name, Keras activation, callable, `Activation`, or `None` for linear.
