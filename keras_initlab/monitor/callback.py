@@ -156,8 +156,8 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         """Look at the reference batch, with the weights that the next step starts from."""
         if self.reference is None or not self._is_watching():
             return
-        coming = range(self._clock.step, self._clock.step + int(self.model.steps_per_execution))
-        if any(self._due(self._clock._replace(step=step)) for step in coming):
+        begin = self._clock.step
+        if self._due_in(range(begin, begin + int(self.model.steps_per_execution))):
             self._watcher.look_at_reference()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -174,7 +174,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
             and self.looks[-1].step >= self._clock.first
         ):
             return
-        if any(self._due(self._clock._replace(step=step)) for step in steps):
+        if self._due_in(steps):
             self._take()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -216,8 +216,9 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         endings = isinstance(self.settings.schedule, EpochEnds)
         return endings and not (self.params or {}).get("steps")
 
-    def _due(self, clock: Clock) -> bool:
-        return bool(self.settings.schedule.due(clock))
+    def _due_in(self, steps: range) -> bool:
+        due = self.settings.schedule.due
+        return any(due(self._clock._replace(step=step)) for step in steps)
 
     def _take(self) -> None:
         for look in self._watcher.looks(self.looks, time.time()):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from monitoring import TENSORFLOW, fitted, is_clean, logger_of
+from monitoring import fitted, is_clean, logger_of
 
 RNG = np.random.default_rng(7)
 N = 16
@@ -175,13 +175,6 @@ def attention():
     return model, SEQUENCES, LABELS, expected
 
 
-@kind
-def frozen():
-    model, x, y, expected = sequential()
-    model.layers[0].trainable = False
-    return model, x, y, expected
-
-
 @pytest.mark.parametrize("name", KINDS)
 def test_first_look_holds_the_outputs_of_each_layer(name):
     keras.utils.set_random_seed(3)
@@ -248,56 +241,3 @@ def test_dropout_and_batch_norm_are_seen_as_in_training():
     # The batch's own statistics, not the moving ones, which are 0 and 1.
     assert look.by_layer("variance")["norm"] == pytest.approx(1, rel=1e-3)
     assert 0.2 < look.by_layer("zero_fraction")["drop"] < 0.8
-
-
-def test_weights_of_frozen_layers_have_no_row():
-    model, x, y, _ = frozen()
-    model.compile("sgd", "mse")
-    logger = logger_of()
-
-    fitted(model, logger, x=x, y=y)
-
-    assert set(logger.looks[0].by_layer("weight_variance")) == {"b"}
-    assert set(logger.looks[0].by_layer("variance")) == {"a", "b"}
-
-
-def test_lora_trains_its_own_weights():
-    model, x, y, expected = sequential()
-    model.layers[0].enable_lora(2)
-    model.compile("sgd", "mse")
-    logger = logger_of()
-
-    fitted(model, logger, x=x, y=y, batch_size=N)
-
-    look = logger.looks[0]
-    # The first update starts at B = 0, so the output is that of the frozen kernel.
-    assert look.by_layer("variance")["a"] == pytest.approx(expected["a"].var(), rel=2e-5)
-    assert look.by_layer("gradient_norm")["a"] >= 0
-    assert is_clean(model)
-
-
-def test_quantized_layers_are_watched():
-    model, x, y, expected = sequential()
-    for layer in model.layers:
-        layer.quantize("int8")
-    model.compile("sgd", "mse")
-    logger = logger_of()
-
-    fitted(model, logger, x=x, y=y, batch_size=N)
-
-    # int8 inputs and weights leave about one part in 127, of each.
-    assert logger.looks[0].by_layer("variance")["a"] == pytest.approx(expected["a"].var(), rel=0.08)
-
-
-@pytest.mark.skipif(TENSORFLOW, reason="Keras 3.15 cannot train it: custom_gradient and keywords")
-def test_rematerialized_layer_is_watched_as_a_whole():
-    with keras.RematScope(mode="full"):
-        layer = layers.Dense(8, "relu", name="a")
-    model = keras.Sequential([keras.Input((6,)), layer, layers.Dense(1, name="b")])
-    expected = np.maximum(dense64(DENSE, layer), 0)
-    model.compile("sgd", "mse")
-    logger = logger_of()
-
-    fitted(model, logger, x=DENSE, y=LABELS, batch_size=N)
-
-    assert logger.looks[0].by_layer("variance")["a"] == pytest.approx(expected.var(), rel=2e-5)

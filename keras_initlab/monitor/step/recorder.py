@@ -104,34 +104,21 @@ class Recorder:
     # --- covers of a stateful step -------------------------------------------------------------
 
     def _step(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
-        if not any(_is_looking(probe) for probe in self._probes):
-            return self._unlooked_step(original, *args, **kwargs)
-        self._local.calls, self._local.weights, self._local.reduced = [], [], {}
+        looking = [probe for probe in self._probes if _is_looking(probe)]
+        # Rows looked up in tables are noted at every step.
+        collects = looking or any(probe.touched.states for probe in self._probes)
+        self._local.calls, self._local.weights = [] if collects else None, []
+        self._local.reduced = {}
         try:
             outputs = original(*args, **kwargs)
-            calls, weights = self._local.calls, self._local.weights
+            calls, weights = self._local.calls or [], self._local.weights
         finally:
             self._local.calls = None
         for probe in self._probes:
-            if _is_looking(probe):
+            if probe in looking:
                 probe.finish(calls, [weight for owner, weight in weights if owner is probe])
             else:
-                probe.skip()
-        return outputs
-
-    def _unlooked_step(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
-        """A step of which only the rows looked up in tables are noted."""
-        marks = any(probe.touched.states for probe in self._probes)
-        self._local.calls, self._local.weights = [] if marks else None, []
-        try:
-            outputs = original(*args, **kwargs)
-            calls = self._local.calls or []
-        finally:
-            self._local.calls = None
-        for probe in self._probes:
-            with probe.guard():
-                probe.touched.mark(calls)
-            probe.skip()
+                probe.skip(calls)
         return outputs
 
     def _apply(
