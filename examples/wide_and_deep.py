@@ -97,6 +97,7 @@ class Bar(keras.callbacks.Callback):
 
 
 def train(name: str, data: Adult, epochs: int, out: Path, progress: Progress) -> Run:
+    progress.console.print(f"[bold]{name}[/bold]")
     keras.utils.set_random_seed(0)
     model = build(SCHEMES[name], data.vocabulary)
     # Plain SGD: Adam would rescale vanished gradients and hide what the scheme does.

@@ -171,6 +171,23 @@ def test_values_of_ragged_and_sparse_tensors_are_dense():
 
     np.testing.assert_array_equal(_backend.dense_values(ragged), [1, 2, 3])
     np.testing.assert_array_equal(_backend.dense_values(sparse), [5, 6])
+    assert [_backend.is_sparse(each) for each in (ragged, sparse)] == [False, True]
+
+
+@pytest.mark.skipif(not (TENSORFLOW or JAX), reason="Keras has no sparse tensors on torch")
+def test_mean_square_of_a_sparse_tensor_counts_its_zeros():
+    dense = np.array([[0.0, 3.0, 0.0], [4.0, 0.0, 0.0]], "float32")
+    if TENSORFLOW:
+        import tensorflow as tf
+
+        sparse = tf.sparse.from_dense(dense)
+    else:
+        from jax.experimental.sparse import BCOO
+
+        sparse = BCOO.fromdense(dense)
+
+    assert float(_backend.mean_square_of_sparse(sparse)) == pytest.approx(25 / 6)
+    assert _backend.reachable(sparse) is sparse
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(None, [1, 2, 5]), (3, [1, 5]), (1, [5])])

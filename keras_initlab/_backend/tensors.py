@@ -20,8 +20,10 @@ __all__ = [
     "flat_tensors",
     "gathered",
     "in_symbolic_scope",
+    "is_sparse",
     "isolated",
     "mask_of",
+    "mean_square_of_sparse",
     "quiet",
     "reachable",
     "reachable_gradient",
@@ -179,6 +181,8 @@ def reachable(tensor: Any) -> Any:
     that graph lies inside this one. JAX may let a tracer of a trace that has ended pass, and fail
     when all is compiled.
     """
+    if is_sparse(tensor):
+        return None if reachable(dense_values(tensor)) is None else tensor
     if keras.backend.backend() == "jax" and not _is_traced_here(tensor):
         return None
     try:
@@ -210,18 +214,30 @@ def reachable_gradient(gradient: Any) -> Any:
 
 
 def flat_tensors(nested: Any) -> list[Any]:
-    """The tensors in a nested structure, dense."""
-    flat = [dense_values(each) for each in keras.tree.flatten(nested)]
+    """The tensors in a nested structure, of ragged ones their values."""
+    flat = [each if is_sparse(each) else dense_values(each) for each in keras.tree.flatten(nested)]
     return [each for each in flat if hasattr(each, "shape") and hasattr(each, "dtype")]
+
+
+def is_sparse(tensor: Any) -> bool:
+    """Whether a tensor is one of TensorFlow's or JAX's sparse kinds."""
+    return type(tensor).__name__ in ("SparseTensor", "BCOO")
 
 
 def dense_values(tensor: Any) -> Any:
     """The values that a ragged or sparse tensor holds; any other tensor as it is."""
     if hasattr(tensor, "flat_values"):
         return tensor.flat_values
-    if type(tensor).__name__ == "SparseTensor":
-        return tensor.values
+    if is_sparse(tensor):
+        return tensor.values if hasattr(tensor, "values") else tensor.data
     return tensor
+
+
+def mean_square_of_sparse(tensor: Any) -> Any:
+    """Mean square of a sparse tensor's elements, the zeros that it does not hold among them."""
+    values = ops.cast(dense_values(tensor), "float32")
+    sizes = [ops.cast(size, "float32") for size in ops.shape(tensor)]
+    return ops.sum(ops.square(values)) / ops.maximum(ops.prod(ops.stack(sizes)), 1.0)
 
 
 def distinct_rows(ids: Any, limit: int | None) -> tuple[Any, Any]:

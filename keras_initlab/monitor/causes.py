@@ -13,6 +13,8 @@ __all__ = ["text_of"]
 # Weights off by less than this factor in variance are not blamed.
 _BLAMED = 1.3
 
+_XAVIER = ("", "linear", "tanh")
+
 # Weights whose variance is this share of their mean square are one number.
 _EQUAL = 1e-12
 
@@ -29,40 +31,48 @@ def text_of(
         priors: What is known of the weights before training, by name of the layer.
     """
     seen = _SEEN[problem.rule](problem, look)
-    parts = [f"step {problem.step}, {_span(problem.layers)}: {seen}"]
+    parts = [f"step {problem.step}, {_span(rows)}: {seen}"]
     parts.append(_cause(problem, rows, look, priors))
     return replace(problem, text="; ".join(part for part in parts if part) + ".")
 
 
-def _span(names: Sequence[str]) -> str:
-    if len(names) <= 2:
+def _span(rows: Sequence[LayerInfo]) -> str:
+    names = [row.name for row in rows]
+    if len(rows) <= 2:
         return " and ".join(names)
-    return f"{names[0]} to {names[-1]} ({len(names)} layers)"
+    if rows[-1].depth - rows[0].depth == len(rows) - 1:
+        return f"{names[0]} to {names[-1]} ({len(names)} layers)"
+    return f"{names[0]}, {names[1]} and {len(names) - 2} more up to {names[-1]}"
 
 
 def _varying(problem: Problem, look: Look) -> str:
     if problem.what == "gradients":
         kind = "mean square" if problem.rule == "vanishing" else "norm"
         return f"gradient {problem.rule}, {kind} {problem.value:.2g}"
-    return f"signal {problem.rule}, variance {problem.value:.2g}{_rate(look)}"
+    rate = _rate(look)
+    # Against time or theory a layer may vanish that grows through depth.
+    fits = rate < 1 if problem.rule == "vanishing" else rate > 1
+    told = f", x {rate:.2g} per layer" if fits and problem.value > 0 else ""
+    return f"signal {problem.rule}, variance {problem.value:.2g}{told}"
 
 
-def _rate(look: Look) -> str:
-    """Mean factor on the variance from one hidden layer to the next."""
+def _rate(look: Look) -> float:
+    """Mean factor on the variance from one hidden layer to the next; 1 where there is no next."""
     table = look.sections["activations"]
     column = SECTIONS["activations"].index("variance")
+    # Tables stand side by side.
     inside = [
-        value
+        float(value)
         for row, value in zip(table.layers[:-1], table.values[:-1, column], strict=True)
-        if not row.is_output and value > 0
+        if not row.is_output and row.kind != "Embedding" and value > 0
     ]
     if len(inside) < 2:
-        return ""
-    return f", x {(inside[-1] / inside[0]) ** (1 / (len(inside) - 1)):.2g} per layer"
+        return 1.0
+    return float((inside[-1] / inside[0]) ** (1 / (len(inside) - 1)))
 
 
 _SEEN = {
-    "nonfinite": lambda p, look: f"first with NaN or infinite {p.what}, {p.value:.0f} of them",
+    "nonfinite": lambda p, look: f"NaN or infinite {p.what}, {p.value:.0f} in {p.layers[0]}",
     "vanishing": _varying,
     "exploding": _varying,
     "dead": lambda p, look: f"{p.value:.0%} of the units are zero for every example",
@@ -105,9 +115,8 @@ def _blamed_weights(
 
 
 def _misfit(row: LayerInfo, prior: Prior, problem: Problem) -> str:
-    try:
-        needed = gain_of(row.activation or None) ** 2
-    except ValueError:
+    needed = _needed(row.activation)
+    if needed is None:
         return ""
     factor = prior.weight_variance / needed
     small = factor < 1 / _BLAMED and problem.rule in ("vanishing", "collapsed", "dead")
@@ -121,11 +130,24 @@ def _misfit(row: LayerInfo, prior: Prior, problem: Problem) -> str:
     )
 
 
+def _needed(activation: str) -> float | None:
+    """Weight variance times fan-in that suits an activation; `None` where unknown.
+
+    Of slope 1 at zero it is Xavier's 1, which holds small signals and gradients alike.
+    """
+    if activation in _XAVIER:
+        return 1.0
+    try:
+        return float(gain_of(activation) ** 2)
+    except ValueError:
+        return None
+
+
 def _fix(row: LayerInfo) -> str:
-    if row.activation == "relu":
-        return "HeNormal()"
-    if row.activation in ("", "linear", "tanh"):
+    if row.activation in _XAVIER:
         return "XavierUniform()"
+    if row.activation == "relu" or _needed(row.activation) is None:
+        return "HeNormal()"
     return f'HeNormal(activation="{row.activation}")'
 
 
@@ -142,5 +164,5 @@ _OTHERWISE = {
     "smaller weights",
     "collapsed": "its weights are alike, or the layers before it have lost the differences: "
     "random weights, or a scheme at the edge of chaos (CriticalNormal)",
-    "stalled": "its gradient is zero or the learning rate is: look for dead units behind it",
+    "stalled": "the gradient is zero or the learning rate is: look for dead units behind {layer}",
 }

@@ -71,7 +71,7 @@ class _Finding:
 
 
 def problems_of(evidence: Evidence) -> tuple[Problem, ...]:
-    """What is wrong with a look, the gravest first; layers that follow one another go together."""
+    """What is wrong with a look, the gravest first; all layers that break one rule together."""
     found: list[_Finding] = []
     for rule in _RULES:
         found += rule(evidence)

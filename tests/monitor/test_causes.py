@@ -23,18 +23,25 @@ BREAKS = {
 }
 
 
-def text_of(rule, activation="gelu", scheme="GlorotUniform", priors=None):
-    """The text of the one problem of a look whose layers `a`, `b` and `c` are alike."""
-    layers = tuple(
+def rows_of(activation, scheme):
+    return tuple(
         LayerInfo(name, "Dense", activation, depth, scheme, units=8)
         for depth, name in enumerate("abc")
     )
-    names = SECTIONS["activations"]
-    values = np.zeros((len(layers), len(names)))
-    numbers = {"count": 1000, "variance": 1, "effective_rank": 4, **BREAKS[rule]}
-    for name, column in numbers.items():
-        values[:, names.index(name)] = column
-    look = Look(3, 0.0, {"activations": Section(layers, values)})
+
+
+def section_of(name, rows, numbers):
+    values = np.zeros((len(rows), len(SECTIONS[name])))
+    for column, number in numbers.items():
+        values[:, SECTIONS[name].index(column)] = number
+    return Section(rows, values)
+
+
+def text_of(rule, activation="gelu", scheme="GlorotUniform", priors=None, breaks=None):
+    """The text of the one problem of a look whose layers `a`, `b` and `c` are alike."""
+    numbers = {"count": 1000, "variance": 1, "effective_rank": 4, **(breaks or BREAKS[rule])}
+    section = section_of("activations", rows_of(activation, scheme), numbers)
+    look = Look(3, 0.0, {"activations": section})
     (problem,) = problems_of(Evidence(look, look, None, priors or {}))
     assert problem.rule == rule
     return problem.text
@@ -126,6 +133,37 @@ def test_rate_through_depth_is_told_with_the_variance():
     assert "signal vanishing, variance 1e-09, x 1e-09 per layer" in text_of("vanishing")
 
 
+def test_rate_through_depth_is_not_told_where_the_signal_is_zero():
+    text = text_of("vanishing", breaks={"variance": [1, 0, 1]})
+
+    assert "signal vanishing, variance 0; " in text
+
+
+def test_rate_through_depth_is_not_told_where_it_says_the_contrary():
+    # The variance grows from `a` to `b`; it is theory that `a` falls short of.
+    rows = rows_of("gelu", "GlorotUniform")
+    seen = {"count": 1000, "variance": [1e-6, 1, 1], "effective_rank": 4}
+    look = Look(
+        3,
+        0.0,
+        {
+            "activations": section_of("activations", rows, seen),
+            "theory": section_of("theory", rows, {"predicted_variance": 1}),
+        },
+    )
+
+    (problem,) = problems_of(Evidence(look, look, None, {}))
+
+    assert (problem.rule, problem.layers) == ("vanishing", ("a",))
+    assert "signal vanishing, variance 1e-06; " in problem.text
+
+
+def test_equal_weights_before_an_activation_without_a_gain_get_a_scheme_that_takes_none():
+    zeros = Prior(4.0, 0.0, 0.0, 0.0, 0.0)
+
+    assert "Use HeNormal()" in text_of("collapsed", "my_own", "Zeros", {"b": zeros})
+
+
 def deep(scheme, activation="relu"):
     inputs = x = keras.Input((INPUTS,))
     for name in "abc":
@@ -187,7 +225,7 @@ def test_nan_in_one_batch_is_named_with_first_layer_and_step():
     first = logger.report.problems[0]
     assert (first.rule, first.what, first.step) == ("nonfinite", "activations", 2)
     assert first.layers[0] == "a"
-    assert first.text.startswith("step 2, a to c (3 layers): first with NaN")
+    assert first.text.startswith("step 2, a to c (3 layers): NaN or infinite activations, 24 in a;")
     # One row of the batch: the 24 units of the layer.
     assert first.value == WIDTH
     assert "look at the data for NaN" in first.text

@@ -207,7 +207,7 @@ def test_overflow_of_an_activation_is_named_in_float16_too():
     assert signs(problems) == [("nonfinite", "activations", "b")]
 
 
-def test_layers_that_follow_one_another_go_into_one_problem():
+def test_layers_that_break_one_rule_go_into_one_problem():
     (problem,) = judged(look_of(rows_of("abcdef"), dead_fraction=[0, 0.6, 0.7, 0.8, 0, 0]))
 
     assert problem.layers == ("b", "c", "d")
@@ -215,6 +215,13 @@ def test_layers_that_follow_one_another_go_into_one_problem():
     assert problem.value == 0.6
     assert problem.threshold == THRESHOLDS["dead"]
     assert "step 7, b to d (3 layers): 60% of the units" in problem.text
+
+
+def test_layers_with_healthy_ones_between_are_not_told_as_a_range():
+    (problem,) = judged(look_of(rows_of("abcdef"), dead_fraction=[0, 0.6, 0.7, 0, 0.8, 0]))
+
+    assert problem.layers == ("b", "c", "e")
+    assert "step 7, b, c and 1 more up to e: 60% of the units" in problem.text
 
 
 def test_gravest_problem_comes_first():

@@ -144,13 +144,14 @@ class Rows:
 
     def input_squares(self, seen: Seen) -> list[Any]:
         """Mean squares of the tensors that enter the model."""
-        most = self._settings.max_elements
-        blocks = [block_of(tensor, most) for tensor in seen.inputs]
-        return [
-            ops.sum(sum_of_squares(ops.expand_dims(block.values, 0)))
-            / ops.maximum(ops.sum(block.weights) * block.values.shape[1], 1.0)
-            for block in blocks
-        ]
+        return [self._mean_square(tensor) for tensor in seen.inputs]
+
+    def _mean_square(self, tensor: Any) -> Any:
+        if _backend.is_sparse(tensor):
+            return _backend.mean_square_of_sparse(tensor)
+        block = block_of(tensor, self._settings.max_elements)
+        squares = ops.sum(sum_of_squares(ops.expand_dims(block.values, 0)))
+        return squares / ops.maximum(ops.sum(block.weights) * block.values.shape[1], 1.0)
 
     def of_calls(self, seen: Seen) -> Any:
         """The rows of the watched calls, as wide as the array."""
@@ -204,7 +205,8 @@ class Rows:
             return None
         ids = [call.inputs[0] for call in calls if call.layer is layer and call.inputs]
         ids = [_backend.reachable(each) for each in ids]
-        ids = [ops.reshape(each, (-1,)) for each in ids if each is not None]
+        ids = [_backend.dense_values(each) for each in ids if each is not None]
+        ids = [ops.reshape(each, (-1,)) for each in ids]
         if not ids:
             return None
         most = self._settings.max_elements

@@ -36,7 +36,7 @@ class TouchedRows:
             ids = call.inputs[0] if flags and call.inputs else None
             ids = None if ids is None else _backend.reachable(ids)
             if ids is not None:
-                _backend.set_flags(flags.state, ids)
+                _backend.set_flags(flags.state, _backend.dense_values(ids))
 
     def untouched_shares_of(self, layers: list[Any], carried: list[Any] | None) -> Any:
         """Share of each layer's rows that no batch has looked up; NaN for what is no table.
