@@ -12,10 +12,11 @@ from keras_initlab._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from keras_initlab.initializers import *  # noqa: F403
+    from keras_initlab.model import *  # noqa: F403
     from keras_initlab.monitor import *  # noqa: F403
     from keras_initlab.theory import *  # noqa: F403
 
-_ROOMS = ("initializers", "monitor", "theory")
+_ROOMS = ("initializers", "model", "monitor", "theory")
 
 _registration.register_with_keras()
 

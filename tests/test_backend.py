@@ -52,6 +52,36 @@ def test_own_trainable_leaves_out_what_is_frozen():
     assert _backend.own_trainable(layer) == []
 
 
+def test_own_weights_leave_out_those_of_sublayers():
+    layer = keras.layers.BatchNormalization()
+    model = keras.Sequential([keras.Input((2,)), layer])
+
+    assert len(_backend.own_weights(layer)) == 4
+    assert _backend.own_weights(model) == []
+
+
+def test_consumers_are_the_layers_that_take_an_output():
+    inputs = keras.Input((3,))
+    first, one, other = (keras.layers.Dense(3) for _ in range(3))
+    x = first(inputs)
+    model = keras.Model(inputs, keras.layers.Add()([one(x), other(x)]))
+
+    found = _backend.consumers_of(model)
+
+    assert {id(each) for each in found[id(first)]} == {id(one), id(other)}
+    sequential = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.ReLU()])
+    assert _backend.consumers_of(sequential)[id(sequential.layers[0])] == [sequential.layers[1]]
+    assert _backend.consumers_of(layer_without_graph()) == {}
+
+
+def layer_without_graph():
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    return Own()
+
+
 def test_call_count_is_that_of_the_graph():
     layer, inputs = keras.layers.Dense(3), keras.Input((3,))
     assert _backend.call_count(layer) == 1

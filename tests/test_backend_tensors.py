@@ -39,18 +39,6 @@ def test_every_helper_tells_what_it_is_for():
     assert all(inspect.getdoc(getattr(_backend, name)) for name in _backend.__all__)
 
 
-def test_quiet_silences_tensorflow_but_obeys_the_user(monkeypatch):
-    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
-    _backend.quiet()
-    import os
-
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
-
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
-    _backend.quiet()
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
-
-
 def test_concrete_is_the_value_outside_a_trace_and_none_inside():
     seen = []
 

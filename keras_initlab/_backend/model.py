@@ -8,11 +8,13 @@ from keras_initlab._backend.tensors import concrete
 
 __all__ = [
     "call_count",
+    "consumers_of",
     "loss_scale_of",
     "model_values",
     "optimizers_of",
     "own_sublayers",
     "own_trainable",
+    "own_weights",
     "owns_weights",
     "refusal_of",
     "remat_mode",
@@ -102,3 +104,19 @@ def refusal_of(model: Any) -> str | None:
     if strategy.num_replicas_in_sync == 1:
         return None
     return f"Keras 3 cannot train under {kind} with more than one worker (keras issue 20585)"
+
+
+def consumers_of(model: Any) -> dict[int, list[Any]]:
+    """The layers that take a layer's outputs, by `id`; nothing for a model without a graph."""
+    found: dict[int, list[Any]] = {}
+    graph = getattr(model, "_functional", model)
+    by_depth = getattr(graph, "_nodes_by_depth", {})
+    for node in (node for nodes in by_depth.values() for node in nodes):
+        for parent in node.parent_nodes:
+            found.setdefault(id(parent.operation), []).append(node.operation)
+    return found
+
+
+def own_weights(layer: Any) -> list[Any]:
+    """A layer's own weights, trainable or not, apart from its sublayers'."""
+    return [*layer._trainable_variables, *layer._non_trainable_variables]

@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -24,17 +23,11 @@ __all__ = [
     "isolated",
     "mask_of",
     "mean_square_of_sparse",
-    "quiet",
     "reachable",
     "reachable_gradient",
     "rows_of",
     "set_flags",
 ]
-
-
-def quiet() -> None:
-    """Silence TensorFlow's start-up messages; call before Keras is imported to have an effect."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def filled_tensor(shape: tuple[int, ...], dtype: str, fill: Callable[[np.ndarray], None]) -> Any:

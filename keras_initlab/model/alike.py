@@ -1,0 +1,84 @@
+"""Weights that begin with the same numbers, up to a factor."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_initlab.model.samples import PREFIX, Sample
+
+__all__ = ["Alike", "groups_alike"]
+
+# Fewer numbers are alike by chance.
+_FEWEST = 16
+
+# How far apart from chance a correlation must be, in standard errors of Fisher's z: one pair in
+# 10**11 by chance.
+_SIGMAS = 7.0
+_CORRELATED = 0.5
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Weights drawn from one stream.
+
+    Args:
+        samples: The weights, in the order of the model.
+        count: How many numbers they were compared by, the fewest of all pairs.
+        correlation: The least among neighbours.
+    """
+
+    samples: list[Sample]
+    count: int
+    correlation: float
+
+
+def groups_alike(samples: list[Sample]) -> Iterator[Alike]:
+    """Groups of weights that are copies of one another, or share a stream of random numbers.
+
+    Keras's random numbers depend on the seed alone, so that a small weight repeats the beginning
+    of a large one, times the ratio of their standard deviations.
+    """
+    drawn = [each for each in samples if _is_drawn(each)]
+    links = list(_links(drawn))
+    group_of = list(range(len(drawn)))
+    for one, other, *_ in links:
+        old, new = group_of[other], group_of[one]
+        group_of = [new if each == old else each for each in group_of]
+    for group in dict.fromkeys(group_of):
+        members = [k for k, each in enumerate(group_of) if each == group]
+        inside = [link for link in links if group_of[link[0]] == group]
+        if inside:
+            yield Alike(
+                [drawn[k] for k in members],
+                min(count for *_, count, _ in inside),
+                min(correlation for *_, correlation in inside),
+            )
+
+
+def _is_drawn(sample: Sample) -> bool:
+    """Whether the numbers are random: an identity or a pattern may be the same in two layers."""
+    enough = len(sample.prefix) >= _FEWEST and sample.variance > 0
+    return enough and len(np.unique(sample.prefix)) > len(sample.prefix) / 4
+
+
+def _links(drawn: list[Sample]) -> Iterator[tuple[int, int, int, float]]:
+    """Pairs that are alike: their places, numbers compared, and correlation."""
+    lengths = np.array([min(len(each.prefix), PREFIX) for each in drawn], int)
+    for length in np.unique(lengths):
+        others = np.flatnonzero(lengths >= length)
+        table = np.stack([_unit(drawn[k].prefix[:length]) for k in others])
+        for one in np.flatnonzero(lengths == length):
+            row = table @ table[list(others).index(one)]
+            limit = max(_CORRELATED, np.tanh(_SIGMAS / np.sqrt(length - 3)))
+            for place in np.flatnonzero(np.abs(row) > limit):
+                other = int(others[place])
+                # Equal lengths meet twice.
+                if other != one and (lengths[other] > length or other > one):
+                    yield int(one), other, int(length), float(row[place])
+
+
+def _unit(numbers: np.ndarray) -> np.ndarray:
+    centered = numbers - numbers.mean()
+    length = float(np.linalg.norm(centered))
+    return centered / length if length else centered

@@ -1,0 +1,45 @@
+"""Finds what is wrong with a model's weights before it is trained."""
+
+from collections.abc import Collection
+from typing import Any
+
+from keras_initlab.model.rules import RULES, Finding
+from keras_initlab.model.samples import samples_of
+
+__all__ = ["Finding", "lint"]
+
+
+def lint(model: Any, *, ignore: Collection[str] = ()) -> list[Finding]:
+    """Finds weights that cannot train well, from the weights and the graph alone.
+
+    No data is needed, nothing is run, and the model stays as it is. docs/lint.md has a section
+    for each rule.
+
+    Args:
+        model: A built Keras model, not yet trained: training makes weights alike for good reasons.
+        ignore: Rules to leave out.
+
+    Returns:
+        The findings, in the order of the rules and of the layers; empty for a healthy model.
+
+    Raises:
+        ValueError: If the model has no weights yet, or `ignore` names no rule.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu", name="a",
+        ...     kernel_initializer="zeros"), keras.layers.Dense(1)])
+        >>> print(*lint(model))
+        equal-units, a: all 8 units have the same weights, root mean square 0, and stay \
+alike for ever. Use kernel_initializer="he_normal".
+    """
+    unknown = set(ignore) - set(RULES)
+    if unknown:
+        raise ValueError(
+            f"`ignore` must hold some of {', '.join(RULES)}. Received: ignore={list(ignore)}."
+        )
+    samples = samples_of(model)
+    found: list[Finding] = []
+    for name, rule in RULES.items():
+        if name not in ignore:
+            found += rule(samples)
+    return found

@@ -1,0 +1,119 @@
+"""Fans as each layer has them, counted by hand, and what stands around a layer."""
+
+import keras
+import pytest
+from keras import layers
+
+from keras_initlab.model.sites import sites_of
+
+INPUTS = {1: (8,), 2: (12, 8), 3: (12, 12, 8)}
+
+
+def model_of(*inside, shape):
+    inputs = x = keras.Input(shape)
+    for layer in inside:
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
+# Layer, axes of its input with 8 channels, and by weight (role, fan_in, fan_out).
+LAYERS = [
+    (layers.Dense(5), 1, {"kernel": ("kernel", 8, 5)}),
+    # A window of 3 by 3; each input is seen by 9 * 5 outputs, or every fourth with stride 2.
+    (layers.Conv2D(5, 3), 3, {"kernel": ("kernel", 72, 45)}),
+    (layers.Conv2D(5, 3, strides=2), 3, {"kernel": ("kernel", 72, 45 / 4)}),
+    # Two groups of 4 channels, each to 3 of the 6 outputs.
+    (layers.Conv2D(6, 3, groups=2), 3, {"kernel": ("kernel", 36, 27)}),
+    (layers.Conv1D(5, 3), 2, {"kernel": ("kernel", 24, 15)}),
+    (layers.DepthwiseConv2D(3), 3, {"kernel": ("kernel", 9, 9)}),
+    (
+        layers.SeparableConv2D(5, 3),
+        3,
+        {"depthwise_kernel": ("kernel", 9, 9), "pointwise_kernel": ("kernel", 8, 5)},
+    ),
+    # An output of stride 2 is reached by a quarter of the window.
+    (layers.Conv2DTranspose(5, 4, strides=2), 3, {"kernel": ("kernel", 32, 80)}),
+    (
+        layers.LSTM(5),
+        2,
+        {"kernel": ("kernel", 8, 5), "recurrent_kernel": ("recurrent", 5, 5)},
+    ),
+    (
+        layers.Bidirectional(layers.GRU(5), merge_mode="sum"),
+        2,
+        {"kernel": ("kernel", 8, 5), "recurrent_kernel": ("recurrent", 5, 5)},
+    ),
+    (layers.EinsumDense("abc,cde->abde", (None, 2, 3)), 2, {"kernel": ("kernel", 8, 6)}),
+    (layers.TimeDistributed(layers.Dense(5)), 2, {"kernel": ("kernel", 8, 5)}),
+]
+
+
+@pytest.mark.parametrize(
+    ("layer", "axes", "expected"), LAYERS, ids=lambda x: getattr(x, "name", "")
+)
+def test_fans_are_those_of_the_layer(layer, axes, expected):
+    copy = type(layer).from_config(layer.get_config())
+    model = model_of(copy, shape=INPUTS[axes])
+
+    for site in sites_of(model):
+        role, fan_in, fan_out = expected[site.variable.name]
+        assert (site.role, site.fans.fan_in, site.fans.fan_out) == (role, fan_in, fan_out)
+
+
+def test_table_is_looked_up():
+    inputs = keras.Input((3,), dtype="int32")
+    model = keras.Model(inputs, layers.Embedding(50, 8)(inputs))
+
+    (site,) = sites_of(model)
+
+    assert (site.role, site.fans.fan_in) == ("table", 1)
+
+
+def dense(**options):
+    return layers.Dense(8, **options)
+
+
+@pytest.mark.parametrize(
+    ("inside", "activation"),
+    [
+        ([dense(activation="gelu")], "gelu"),
+        ([dense(), layers.ReLU()], "relu"),
+        ([dense(), layers.Activation("tanh")], "tanh"),
+        ([dense(), layers.BatchNormalization()], ""),
+    ],
+)
+def test_activation_that_follows_is_known(inside, activation):
+    model = model_of(*inside, dense(), shape=(8,))
+
+    assert sites_of(model)[0].activation == activation
+
+
+@pytest.mark.parametrize(
+    ("after", "normed"),
+    [
+        ([layers.LayerNormalization()], True),
+        ([layers.ReLU(), layers.Dropout(0.1), layers.BatchNormalization()], True),
+        ([layers.ReLU()], False),
+        ([dense(), layers.LayerNormalization()], False),
+    ],
+)
+def test_norm_behind_a_layer_is_seen_through_what_keeps_the_scale(after, normed):
+    model = model_of(dense(), *after, dense(), shape=(8,))
+
+    assert sites_of(model)[0].normed == normed
+
+
+def test_norm_on_one_of_two_ways_is_not_enough():
+    inputs = keras.Input((8,))
+    x = dense()(inputs)
+    model = keras.Model(inputs, layers.Add()([x, layers.LayerNormalization()(x)]))
+
+    site = sites_of(model)[0]
+
+    assert (site.normed, site.added) == (False, True)
+
+
+def test_output_is_known_through_its_activation():
+    model = model_of(dense(), dense(), layers.Activation("softmax"), shape=(8,))
+
+    assert [site.is_output for site in sites_of(model)] == [False, True]

@@ -1,0 +1,125 @@
+"""The command line, run as users run it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import pytest
+
+from keras_initlab.__main__ import main
+from keras_initlab.theory import gain_of
+
+
+def saved(path, *inside):
+    model = keras.Sequential([keras.Input((4,)), *inside, keras.layers.Dense(1)])
+    model.save(path)
+    return str(path)
+
+
+@pytest.fixture
+def sick(tmp_path):
+    layer = keras.layers.Dense(8, "relu", kernel_initializer="zeros", name="a")
+    return saved(tmp_path / "sick.keras", layer)
+
+
+@pytest.fixture
+def risky(tmp_path):
+    return saved(tmp_path / "risky.keras", keras.layers.Lambda(lambda x: x * 2))
+
+
+def test_findings_are_printed_and_end_with_1(sick, capsys):
+    assert main(["lint", sick]) == 1
+
+    assert capsys.readouterr().out.startswith("equal-units, a: all 8 units")
+
+
+def test_healthy_model_prints_nothing_and_ends_with_0(tmp_path, capsys):
+    path = saved(tmp_path / "well.keras", keras.layers.Dense(8, "relu"))
+
+    assert main(["lint", path]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_rule_can_be_ignored(sick):
+    assert main(["lint", sick, "--ignore", "equal-units"]) == 0
+
+
+def test_findings_as_json_are_data(sick, capsys):
+    main(["lint", sick, "--format", "json"])
+
+    (finding,) = json.loads(capsys.readouterr().out)
+    assert (finding["rule"], finding["layer"]) == ("equal-units", "a")
+
+
+def test_findings_for_github_name_the_file(sick, capsys):
+    main(["lint", sick, "--format", "github"])
+
+    start = f"::error file={sick},title=equal-units::equal-units, a: all 8 units"
+    assert capsys.readouterr().out.startswith(start)
+
+
+def test_code_in_a_file_is_run_only_when_asked(risky, capsys):
+    assert main(["lint", risky]) == 2
+    assert "Try --unsafe, if you trust the file." in capsys.readouterr().err
+
+    assert main(["lint", risky, "--unsafe"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "contents", "message"),
+    [
+        ("none.keras", None, "There is no model file"),
+        ("text.keras", b"not a model", "cannot be loaded as a Keras model"),
+    ],
+)
+def test_file_that_is_no_model_is_refused_with_its_name(tmp_path, capsys, name, contents, message):
+    path = tmp_path / name
+    if contents is not None:
+        path.write_bytes(contents)
+
+    assert main(["lint", str(path)]) == 2
+
+    error = capsys.readouterr().err
+    assert message in error
+    assert name in error
+
+
+def test_truncated_file_is_refused(sick, capsys):
+    with open(sick, "r+b") as file:
+        file.truncate(os.path.getsize(sick) // 2)
+
+    assert main(["lint", sick]) == 2
+    assert "cannot be loaded" in capsys.readouterr().err
+
+
+def test_gain_is_that_of_theory(capsys):
+    assert main(["gain", "gelu"]) == 0
+
+    assert float(capsys.readouterr().out) == pytest.approx(gain_of("gelu"), rel=1e-5)
+
+
+def test_unknown_activation_ends_with_2(capsys):
+    assert main(["gain", "nope"]) == 2
+    assert "Received: activation='nope'" in capsys.readouterr().err
+
+
+def test_process_prints_findings_and_nothing_else(sick):
+    ran = subprocess.run(
+        [sys.executable, "-m", "keras_initlab", "lint", sick],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 1
+    assert ran.stdout.startswith("equal-units, a: ")
+    assert ran.stderr == ""
+
+
+def test_gain_imports_neither_keras_nor_a_backend():
+    code = "import sys; from keras_initlab.__main__ import main; main(['gain', 'relu'])\n"
+    code += "assert not {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)"
+
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
