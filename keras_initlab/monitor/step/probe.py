@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,7 +196,7 @@ class Probe:
         else:
             self._clock.state.assign(self._moved(clock))
 
-    def skip(self, calls: list[Call]) -> None:
+    def skip(self, calls: Sequence[Call] = ()) -> None:
         """Pass an eager step that is not looked at: note the rows, and move the clock."""
         with self.guard():
             self.touched.mark(calls)

@@ -1,5 +1,6 @@
 """Which rows of embedding tables the batches have looked up since training began."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -29,7 +30,7 @@ class TouchedRows:
         }
         self.states = list(self._flags.values())
 
-    def mark(self, calls: list[Call]) -> None:
+    def mark(self, calls: Sequence[Call]) -> None:
         """Set the flags of the rows that a training step has looked up."""
         for call in calls:
             flags = self._flags.get(id(call.layer))
