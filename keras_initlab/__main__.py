@@ -1,6 +1,7 @@
 """Command line: `keras-initlab`, or `python -m keras_initlab`."""
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -31,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(words)
     try:
         return int(options.run(options))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"keras-initlab: {error}", file=sys.stderr)
         return 2
 
@@ -47,7 +48,15 @@ def _parser() -> argparse.ArgumentParser:
 
     lint = commands.add_parser("lint", help="find weights that cannot train; 1 if there are any")
     lint.add_argument("model", metavar="MODEL.keras")
-    lint.add_argument("--ignore", nargs="+", default=[], metavar="RULE")
+    lint.add_argument("--ignore", action="append", default=[], metavar="RULE")
+    lint.add_argument(
+        "--import",
+        dest="modules",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="import this first, for the layers that it registers",
+    )
     lint.add_argument("--format", choices=_FORMATS, default="text")
     lint.add_argument(
         "--unsafe", action="store_true", help="run code that the file holds, Lambda layers say"
@@ -64,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _lint(options: argparse.Namespace) -> int:
-    model = _loaded(options.model, unsafe=options.unsafe)
+    model = _loaded(options.model, options.modules, unsafe=options.unsafe)
     from keras_initlab.model import lint
 
     findings = lint(model, ignore=options.ignore)
@@ -81,7 +90,7 @@ def _gain(options: argparse.Namespace) -> int:
     return 0
 
 
-def _loaded(path: str, *, unsafe: bool) -> Any:
+def _loaded(path: str, modules: Sequence[str], *, unsafe: bool) -> Any:
     """A saved model.
 
     Raises:
@@ -94,10 +103,15 @@ def _loaded(path: str, *, unsafe: bool) -> Any:
         import keras
 
         keras.ops.zeros(())
+    # A command, unlike `python -m`, does not look where it was started.
+    sys.path.append(os.getcwd())
+    for name in modules:
+        importlib.import_module(name)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=not unsafe)
+    # A broken file makes Keras raise whatever it trips over.
     except Exception as error:
-        refused = "unsafe" in str(error)
+        refused = "enable_unsafe_deserialization" in str(error)
         advice = " Try --unsafe, if you trust the file." if refused else ""
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(f"{path!r} cannot be loaded as a Keras model: {first}{advice}") from error
@@ -132,13 +146,17 @@ def _as_json(path: str, findings: Sequence[Any]) -> str:
 def _as_github(path: str, findings: Sequence[Any]) -> str:
     """Workflow commands, which GitHub shows beside the change."""
     return "\n".join(
-        f"::error file={_escaped(path)},title={finding.rule}::{_escaped(str(finding))}"
+        f"::error file={_property(path)},title={finding.rule}::{_escaped(str(finding))}"
         for finding in findings
     )
 
 
 def _escaped(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
 
 
 _FORMATS = {"text": _as_text, "json": _as_json, "github": _as_github}

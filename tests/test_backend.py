@@ -60,18 +60,20 @@ def test_own_weights_leave_out_those_of_sublayers():
     assert _backend.own_weights(model) == []
 
 
-def test_consumers_are_the_layers_that_take_an_output():
+def test_graph_nodes_are_the_calls_with_their_tensors():
     inputs = keras.Input((3,))
-    first, one, other = (keras.layers.Dense(3) for _ in range(3))
-    x = first(inputs)
-    model = keras.Model(inputs, keras.layers.Add()([one(x), other(x)]))
+    layer = keras.layers.Dense(3)
+    model = keras.Model(inputs, layer(layer(inputs)))
 
-    found = _backend.consumers_of(model)
+    calls = [node for node in _backend.graph_nodes(model) if node.operation is layer]
 
-    assert {id(each) for each in found[id(first)]} == {id(one), id(other)}
-    sequential = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.ReLU()])
-    assert _backend.consumers_of(sequential)[id(sequential.layers[0])] == [sequential.layers[1]]
-    assert _backend.consumers_of(layer_without_graph()) == {}
+    assert len(calls) == 2
+    made = {id(tensor) for node in calls for tensor in node.outputs}
+    assert id(model.outputs[0]) in made
+    assert any(id(tensor) in made for node in calls for tensor in node.input_tensors)
+    sequential = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    assert len(_backend.graph_nodes(sequential)) == 2
+    assert _backend.graph_nodes(layer_without_graph()) is None
 
 
 def layer_without_graph():

@@ -32,7 +32,7 @@ def risky(tmp_path):
 def test_findings_are_printed_and_end_with_1(sick, capsys):
     assert main(["lint", sick]) == 1
 
-    assert capsys.readouterr().out.startswith("equal-units, a: all 8 units")
+    assert capsys.readouterr().out.startswith("equal-units, a: all weights are zero")
 
 
 def test_healthy_model_prints_nothing_and_ends_with_0(tmp_path, capsys):
@@ -43,7 +43,29 @@ def test_healthy_model_prints_nothing_and_ends_with_0(tmp_path, capsys):
 
 
 def test_rule_can_be_ignored(sick):
-    assert main(["lint", sick, "--ignore", "equal-units"]) == 0
+    assert main(["lint", "--ignore", "equal-units", "--ignore", "gain", sick]) == 0
+
+
+def test_module_that_registers_layers_can_be_imported_first(tmp_path, monkeypatch):
+    module = tmp_path / "own_layers.py"
+    module.write_text(
+        "import keras\n"
+        "@keras.saving.register_keras_serializable('own')\n"
+        "class Double(keras.layers.Layer):\n"
+        "    def call(self, x):\n"
+        "        return 2 * x\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    import own_layers
+
+    path = saved(tmp_path / "own.keras", own_layers.Double(), keras.layers.Dense(4))
+    code = f"from keras_initlab.__main__ import main; raise SystemExit(main({['lint', path]}"
+
+    without = subprocess.run([sys.executable, "-c", f"{code}))"], check=False, cwd="/")
+    assert without.returncode == 2
+    assert main(["lint", path, "--import", "own_layers"]) == 0
+    assert main(["lint", path, "--import", "no_such_module"]) == 2
 
 
 def test_findings_as_json_are_data(sick, capsys):
@@ -56,7 +78,7 @@ def test_findings_as_json_are_data(sick, capsys):
 def test_findings_for_github_name_the_file(sick, capsys):
     main(["lint", sick, "--format", "github"])
 
-    start = f"::error file={sick},title=equal-units::equal-units, a: all 8 units"
+    start = f"::error file={sick},title=equal-units::equal-units, a: all weights are zero"
     assert capsys.readouterr().out.startswith(start)
 
 

@@ -2,7 +2,7 @@
 
 from keras_initlab._backend.model import (
     call_count,
-    consumers_of,
+    graph_nodes,
     loss_scale_of,
     model_values,
     optimizers_of,
@@ -56,13 +56,13 @@ __all__ = [
     "call_count",
     "compiled",
     "concrete",
-    "consumers_of",
     "dense_values",
     "distinct_rows",
     "eager_scope",
     "filled_tensor",
     "flat_tensors",
     "gathered",
+    "graph_nodes",
     "in_symbolic_scope",
     "is_end_of_data",
     "is_functional_step",

@@ -8,7 +8,7 @@ from keras_initlab._backend.tensors import concrete
 
 __all__ = [
     "call_count",
-    "consumers_of",
+    "graph_nodes",
     "loss_scale_of",
     "model_values",
     "optimizers_of",
@@ -106,15 +106,10 @@ def refusal_of(model: Any) -> str | None:
     return f"Keras 3 cannot train under {kind} with more than one worker (keras issue 20585)"
 
 
-def consumers_of(model: Any) -> dict[int, list[Any]]:
-    """The layers that take a layer's outputs, by `id`; nothing for a model without a graph."""
-    found: dict[int, list[Any]] = {}
-    graph = getattr(model, "_functional", model)
-    by_depth = getattr(graph, "_nodes_by_depth", {})
-    for node in (node for nodes in by_depth.values() for node in nodes):
-        for parent in node.parent_nodes:
-            found.setdefault(id(parent.operation), []).append(node.operation)
-    return found
+def graph_nodes(model: Any) -> list[Any] | None:
+    """The calls in a model's graph, each with operation and tensors; `None` where it has none."""
+    by_depth = getattr(getattr(model, "_functional", model), "_nodes_by_depth", None)
+    return None if by_depth is None else [node for nodes in by_depth.values() for node in nodes]
 
 
 def own_weights(layer: Any) -> list[Any]:

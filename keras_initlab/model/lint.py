@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from keras_initlab.model.rules import RULES, Finding
-from keras_initlab.model.samples import samples_of
+from keras_initlab.model.samples import subject_of
 
 __all__ = ["Finding", "lint"]
 
@@ -23,23 +23,29 @@ def lint(model: Any, *, ignore: Collection[str] = ()) -> list[Finding]:
         The findings, in the order of the rules and of the layers; empty for a healthy model.
 
     Raises:
-        ValueError: If the model has no weights yet, or `ignore` names no rule.
+        ValueError: If the model is not built, or `ignore` names no rule.
 
     Example:
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu", name="a",
         ...     kernel_initializer="zeros"), keras.layers.Dense(1)])
         >>> print(*lint(model))
-        equal-units, a: all 8 units have the same weights, root mean square 0, and stay \
-alike for ever. Use kernel_initializer="he_normal".
+        equal-units, a: all weights are zero, and relu lets no gradient through to change \
+them. Use kernel_initializer="he_normal".
     """
     unknown = set(ignore) - set(RULES)
     if unknown:
         raise ValueError(
             f"`ignore` must hold some of {', '.join(RULES)}. Received: ignore={list(ignore)}."
         )
-    samples = samples_of(model)
+    if not model.built:
+        raise ValueError(
+            "A model is looked at after its weights are made. "
+            f"Received: model={model.name!r}, built={model.built}. "
+            "Try `model.build(input_shape)`, or call the model on a batch first."
+        )
+    subject = subject_of(model)
     found: list[Finding] = []
     for name, rule in RULES.items():
         if name not in ignore:
-            found += rule(samples)
+            found += rule(subject)
     return found

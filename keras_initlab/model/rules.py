@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_initlab.model.alike import groups_alike
-from keras_initlab.model.samples import Sample
+from keras_initlab.model.fixes import drawn_anew, fitting_kind
+from keras_initlab.model.samples import Sample, Subject
 from keras_initlab.theory import gain_of
 
 __all__ = ["RULES", "Finding"]
@@ -21,6 +22,9 @@ _FAN_FACTOR = 10.0
 _DEAD_SIGMAS = 4.0
 
 _HALF = 0.5
+
+# Share of weights that may round to zero.
+_FEW = 0.01
 
 _ZERO_BELOW = ("relu", "relu6")
 
@@ -47,61 +51,79 @@ class Finding:
         return f"{self.rule}, {self.layer}: {self.evidence}. {self.fix}."
 
 
-def _nonfinite(samples: list[Sample]) -> Iterator[Finding]:
-    for each in samples:
-        if each.nonfinite:
-            evidence = f"{each.nonfinite} of {_size(each)} weights are NaN or infinite"
-            yield _finding("nonfinite", each, evidence, "Initialize the layer again")
+def _nonfinite(subject: Subject) -> Iterator[Finding]:
+    for each in subject.broken:
+        evidence = f"{each.count} of {each.size} weights are NaN or infinite"
+        yield Finding("nonfinite", each.layer, (each.path,), evidence, "Initialize the layer again")
 
 
-def _equal_units(samples: list[Sample]) -> Iterator[Finding]:
-    for each in samples:
+def _equal_units(subject: Subject) -> Iterator[Finding]:
+    for each in subject.samples:
         site = each.site
-        zero_branch = each.second == 0 and (site.added or site.role == "other")
-        if not each.equal_units or site.is_output or site.role == "table" or zero_branch:
+        if site.role != "kernel" or site.is_output:
             continue
-        units, root = site.variable.shape[-1], np.sqrt(each.second)
-        evidence = (
-            f"all {units} units have the same weights, root mean square {root:.3g}, and stay alike "
-            "for ever"
-        )
-        yield _finding("equal-units", each, evidence, f"Use {_argument(each)}={_scheme(each)}")
+        evidence = _of_zeros(each) if each.second == 0 else _of_equal_units(each)
+        if evidence:
+            yield _finding("equal-units", each, evidence, drawn_anew(site))
 
 
-def _equal_rows(samples: list[Sample]) -> Iterator[Finding]:
-    for each in samples:
+def _of_zeros(sample: Sample) -> str:
+    """Zeros are meant at the end of a branch, and in a layer of which nothing is known may be."""
+    if sample.site.activation in _ZERO_BELOW:
+        return "all weights are zero, and relu lets no gradient through to change them"
+    if sample.site.added is not False:
+        return ""
+    return "all weights are zero, so that nothing comes through and no unit differs from another"
+
+
+def _of_equal_units(sample: Sample) -> str:
+    site = sample.site
+    # The units of a depthwise kernel see a channel each.
+    if not sample.equal_units or site.use.kind is None or site.use.kind.name == "depthwise":
+        return ""
+    units = len(sample.lengths) // site.use.kind.gates
+    return (
+        f"all {units} units have the same weights, root mean square {np.sqrt(sample.second):.3g}, "
+        "and only what the layers behind send back can part them"
+    )
+
+
+def _equal_rows(subject: Subject) -> Iterator[Finding]:
+    for each in subject.samples:
         # A table of zeros learns: its rows part at their first gradients.
         if each.site.role == "table" and each.twin_rows > _HALF and each.second > 0:
             evidence = f"{each.twin_rows:.0%} of the rows repeat the row before them"
-            yield _finding(
-                "equal-rows", each, evidence, 'Use embeddings_initializer="random_normal"'
-            )
+            fix = 'Use embeddings_initializer="random_normal"'
+            yield _finding("equal-rows", each, evidence, fix)
 
 
-def _same_weights(samples: list[Sample]) -> Iterator[Finding]:
-    for group in groups_alike(samples):
-        names = [each.site.path for each in group.samples]
+def _same_weights(subject: Subject) -> Iterator[Finding]:
+    for group in groups_alike(subject.samples):
+        paths = [each.site.path for each in group.samples]
         evidence = (
-            f"{_listed(names)} begin with the same {group.count} numbers, correlation "
+            f"{_listed(paths)} begin with the same {group.count} numbers, correlation "
             f"{group.correlation:.3f}: one seed, or one initializer object, for all of them"
         )
         fix = "Give each layer an initializer of its own without an int seed"
-        yield Finding("same-weights", group.samples[0].site.layer.name, tuple(names), evidence, fix)
+        yield Finding("same-weights", group.samples[0].site.layer.name, tuple(paths), evidence, fix)
 
 
-def _misfits(samples: list[Sample]) -> Iterator[tuple[Sample, float, float, bool]]:
-    """Kernels whose variance does not fit: measured and needed, times fan-in; fan to blame."""
-    for each in samples:
+def _misfits(subject: Subject) -> Iterator[tuple[Sample, float, float, bool]]:
+    """Kernels whose variance does not fit: found and needed, times fan-in; fans to blame."""
+    for each in subject.samples:
         site = each.site
-        judged = site.role == "kernel" and site.fans is not None and not site.normed
-        if not judged or each.variance == 0 or site.is_output:
+        # What stands behind must be known: a norm would repair the scale.
+        judged = site.role == "kernel" and site.normed is False and not site.is_output
+        if not judged or each.variance == 0 or site.fans is None:
             continue
         try:
             needed = float(gain_of(site.activation or None) ** 2)
         except ValueError:
             continue
-        found = each.second * site.fans.fan_in
-        mistaken = each.second * site.shape_fans.fan_in
+        found, mistaken = each.second * site.fans.fan_in, each.second * site.shape_fans.fan_in
+        # A branch may start small.
+        if site.added and found < needed:
+            continue
         ratio = max(found / needed, needed / found)
         # The shape's fans would explain most of it.
         explained = max(mistaken / needed, needed / mistaken) < np.sqrt(ratio)
@@ -109,36 +131,36 @@ def _misfits(samples: list[Sample]) -> Iterator[tuple[Sample, float, float, bool
             yield each, found, needed, explained
 
 
-def _wrong_fan(samples: list[Sample]) -> Iterator[Finding]:
-    for each, found, needed, explained in _misfits(samples):
+def _wrong_fan(subject: Subject) -> Iterator[Finding]:
+    for each, found, needed, explained in _misfits(subject):
         if explained:
             site = each.site
             evidence = (
                 f"the shape {tuple(site.variable.shape)} seems to have fan_in "
                 f"{site.shape_fans.fan_in:g}, the {type(site.layer).__name__} sums "
-                f"{site.fans.fan_in:g}: its output has {found / needed:.2g} x the variance that "
+                f"{found / each.second:g}: its output has {found / needed:.2g} x the variance that "
                 f"{site.activation or 'linear'} needs"
             )
-            yield _finding("wrong-fan", each, evidence, f"Use {_argument(each)}={_kind(each)}")
+            yield _finding("wrong-fan", each, evidence, fitting_kind(site))
 
 
-def _gain(samples: list[Sample]) -> Iterator[Finding]:
-    for each, found, needed, explained in _misfits(samples):
+def _gain(subject: Subject) -> Iterator[Finding]:
+    for each, found, needed, explained in _misfits(subject):
         if not explained:
             activation = each.site.activation or "linear"
             evidence = (
                 f"weights of variance {found:.2g} / fan_in where {activation} "
                 f"holds the signal at {needed:.3g} / fan_in"
             )
-            yield _finding("gain", each, evidence, f"Use {_argument(each)}={_scheme(each)}")
+            own = each.site.use.kind is not None and each.site.use.kind.name != "dense"
+            fix = fitting_kind(each.site) if own else drawn_anew(each.site)
+            yield _finding("gain", each, evidence, fix)
 
 
-def _dead(samples: list[Sample]) -> Iterator[Finding]:
-    for each in samples:
+def _dead(subject: Subject) -> Iterator[Finding]:
+    for each in subject.samples:
         site = each.site
         if each.biases is None or site.activation not in _ZERO_BELOW or site.role != "kernel":
-            continue
-        if len(each.biases) != len(each.lengths):
             continue
         dead = float((each.biases < -_DEAD_SIGMAS * each.lengths).mean())
         if dead > _HALF:
@@ -150,9 +172,9 @@ def _dead(samples: list[Sample]) -> Iterator[Finding]:
             yield _finding("dead", each, evidence, 'Use bias_initializer="zeros"')
 
 
-def _forget(samples: list[Sample]) -> Iterator[Finding]:
-    for each in samples:
-        if type(each.site.layer).__name__ != "LSTMCell" or each.site.role != "recurrent":
+def _forget(subject: Subject) -> Iterator[Finding]:
+    for each in subject.samples:
+        if type(each.site.layer).__name__ != "LSTMCell" or each.site.role != "kernel":
             continue
         if each.biases is None:
             continue
@@ -165,14 +187,14 @@ def _forget(samples: list[Sample]) -> Iterator[Finding]:
             yield _finding("forget-bias", each, evidence, "Use unit_forget_bias=True")
 
 
-def _underflow(samples: list[Sample]) -> Iterator[Finding]:
-    for each in samples:
-        if each.site.layer.compute_dtype == "float16" and each.tiny > 0.01:
+def _underflow(subject: Subject) -> Iterator[Finding]:
+    for each in subject.samples:
+        if each.site.layer.compute_dtype == "float16" and each.tiny > _FEW:
             evidence = f"{each.tiny:.0%} of the weights are zero in float16"
             yield _finding("underflow", each, evidence, 'Use dtype="mixed_bfloat16"')
 
 
-RULES: dict[str, Callable[[list[Sample]], Iterator[Finding]]] = {
+RULES: dict[str, Callable[[Subject], Iterator[Finding]]] = {
     "nonfinite": _nonfinite,
     "equal-units": _equal_units,
     "equal-rows": _equal_rows,
@@ -189,40 +211,7 @@ def _finding(rule: str, sample: Sample, evidence: str, fix: str) -> Finding:
     return Finding(rule, sample.site.layer.name, (sample.site.path,), evidence, fix)
 
 
-def _size(sample: Sample) -> int:
-    return int(np.prod(sample.site.variable.shape))
-
-
 def _listed(names: list[str]) -> str:
     if len(names) <= 3:
         return " and ".join([", ".join(names[:-1]), names[-1]])
     return f"{', '.join(names[:2])} and {len(names) - 2} more"
-
-
-def _argument(sample: Sample) -> str:
-    """Which argument of the layer draws this weight."""
-    name = sample.site.variable.name.removesuffix("_kernel")
-    if name == "kernel" and type(sample.site.layer).__name__.startswith("DepthwiseConv"):
-        name = "depthwise"
-    return f"{name}_initializer"
-
-
-def _scheme(sample: Sample) -> str:
-    activation = sample.site.activation
-    if activation == "relu":
-        return '"he_normal"'
-    if activation in ("", "linear", "tanh", "sigmoid", "softmax"):
-        return '"glorot_uniform"'
-    try:
-        gain_of(activation)
-    except ValueError:
-        return '"he_normal"'
-    return f'keras_initlab.HeNormal(activation="{activation}")'
-
-
-def _kind(sample: Sample) -> str:
-    """Our scheme with what the shape does not say."""
-    layer = sample.site.layer
-    name = "depthwise" if "depthwise" in type(layer).__name__.lower() else ""
-    name = name or ("transposed" if "Transpose" in type(layer).__name__ else "dense")
-    return f'keras_initlab.HeNormal(kind="{name}")'

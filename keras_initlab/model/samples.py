@@ -8,9 +8,10 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
+from keras_initlab.model.graph import layers_in
 from keras_initlab.model.sites import Site, sites_of
 
-__all__ = ["PREFIX", "Sample", "samples_of"]
+__all__ = ["PREFIX", "Broken", "Sample", "Subject", "subject_of"]
 
 # Numbers compared between weights, from the start of each.
 PREFIX = 4096
@@ -28,24 +29,22 @@ class Sample:
         prefix: The first numbers of the weight in memory, float64.
         mean: Mean of all finite elements.
         second: Their mean square.
-        nonfinite: How many elements are not finite.
-        equal_units: Whether all units, the last axis, have the same weights.
+        equal_units: Whether all units have the same weights.
         twin_rows: Share of rows that repeat the row before them.
         tiny: Share of elements that are not zero, but round to zero in float16.
-        biases: The layer's biases, `None` where it has none.
         lengths: Norm of each unit's weights.
+        biases: The layer's biases, one per unit; `None` where it has none, or others.
     """
 
     site: Site
     prefix: np.ndarray
     mean: float
     second: float
-    nonfinite: int
     equal_units: bool
     twin_rows: float
     tiny: float
-    biases: np.ndarray | None
     lengths: np.ndarray
+    biases: np.ndarray | None
 
     @property
     def variance(self) -> float:
@@ -54,45 +53,86 @@ class Sample:
         return variance if variance > 1e-12 * self.second else 0.0
 
 
-def samples_of(model: Any) -> list[Sample]:
-    """All sites of a model with their numbers.
+@dataclass(frozen=True)
+class Broken:
+    """A variable that is not finite: its layer's name, its path, how many elements, of how many."""
 
-    Raises:
-        ValueError: If the model has no weights yet.
-    """
-    return [_sample_of(site) for site in sites_of(model)]
+    layer: str
+    path: str
+    count: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """All that the rules know of a model."""
+
+    samples: list[Sample]
+    broken: list[Broken]
+
+
+def subject_of(model: Any) -> Subject:
+    """The numbers of a model's weights."""
+    return Subject([_sample_of(site) for site in sites_of(model)], _broken_in(model))
+
+
+def _broken_in(model: Any) -> list[Broken]:
+    found: dict[int, Broken] = {}
+    for layer in layers_in(model):
+        for variable in _backend.own_weights(layer):
+            count = _nonfinite_count(variable)
+            if count:
+                size = math.prod(variable.shape)
+                found[id(variable)] = Broken(layer.name, variable.path, count, size)
+    return list(found.values())
+
+
+def _nonfinite_count(variable: Any) -> int:
+    value = ops.convert_to_tensor(variable)
+    if "float" not in str(variable.dtype):
+        return 0
+    return int(ops.sum(ops.cast(ops.logical_not(ops.isfinite(value)), "int32")))
 
 
 def _sample_of(site: Site) -> Sample:
-    values = _on_host(site.variable).astype(np.float32, copy=False)
-    finite = np.isfinite(values)
-    broken = int(values.size - finite.sum())
-    held = np.where(finite, values, 0) if broken else values
-    count = max(1, values.size - broken)
-    units = held.reshape(-1, held.shape[-1])
-    rows = held.reshape(held.shape[0], -1)
+    values = np.nan_to_num(_on_host(site.variable), posinf=0.0, neginf=0.0)
+    rows = values.reshape(values.shape[0], -1)
+    units = _by_unit(values, site.use.units)
     squares = np.square(units, dtype=np.float64)
-    magnitude = np.abs(held)
     # Half of float16's smallest number rounds to zero.
-    tiny = (magnitude > 0) & (magnitude < 2.0**-25)
-    bias = getattr(site.layer, "bias", None)
+    tiny = (values != 0) & (np.abs(values) < 2.0**-25)
     return Sample(
         site,
         _prefix_of(site.variable),
-        float(held.sum(dtype=np.float64) / count),
-        float(squares.sum() / count),
-        broken,
+        float(values.mean(dtype=np.float64)),
+        float(squares.mean()),
         units.shape[1] > 1 and bool((units == units[:, :1]).all()),
         float((rows[1:] == rows[:-1]).all(axis=1).mean()) if len(rows) > 1 else 0.0,
         float(tiny.mean()),
-        None if bias is None else _on_host(bias).astype(np.float64).reshape(-1),
         np.sqrt(squares.sum(axis=0)),
+        _biases_of(site.layer, units.shape[1]),
     )
+
+
+def _by_unit(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """`(weights of a unit, units)`."""
+    axes = tuple(axis % values.ndim for axis in axes)
+    last = tuple(range(values.ndim - len(axes), values.ndim))
+    units = math.prod(values.shape[axis] for axis in axes)
+    return np.moveaxis(values, axes, last).reshape(-1, units)
+
+
+def _biases_of(layer: Any, units: int) -> np.ndarray | None:
+    bias = getattr(layer, "bias", None)
+    own = any(bias is variable for variable in _backend.own_weights(layer))
+    if not own or math.prod(bias.shape) != units:
+        return None
+    return _on_host(bias).astype(np.float64).reshape(-1)
 
 
 def _prefix_of(variable: Any) -> np.ndarray:
     value = ops.convert_to_tensor(variable)
-    rows = max(1, math.ceil(PREFIX / math.prod(value.shape[1:])))
+    rows = math.ceil(PREFIX / math.prod(value.shape[1:]))
     start = ops.convert_to_numpy(ops.cast(value[:rows], "float32")).reshape(-1)[:PREFIX]
     return np.nan_to_num(start.astype(np.float64), posinf=0.0, neginf=0.0)
 

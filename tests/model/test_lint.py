@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 from monitoring import JAX, TENSORFLOW
 
+import keras_initlab
 from keras_initlab import HeNormal, lint
 
 Constant, RandomNormal = keras.initializers.Constant, keras.initializers.RandomNormal
@@ -84,7 +85,7 @@ CASES = {
     "equal-units": (
         lambda: sequential(dense(kernel_initializer=Constant(0.5))),
         lambda: keras.Sequential([keras.Input((16,)), dense(kernel_initializer="zeros")]),
-        "all 16 units have the same weights, root mean square 0.5",
+        "all 16 units have the same weights, root mean square 0.5, and only",
         'kernel_initializer="he_normal"',
     ),
     "equal-rows": (
@@ -171,6 +172,10 @@ def test_model_without_weights_is_refused_with_the_fix():
         lint(model)
 
 
+def test_model_without_any_weights_is_healthy():
+    assert lint(keras.Sequential([keras.Input((3, 4)), layers.Flatten()])) == []
+
+
 def test_query_key_and_value_of_one_seed_are_one_finding():
     (finding,) = lint(attention(3))
 
@@ -198,7 +203,139 @@ def test_unseeded_scheme_of_ours_may_be_shared():
 
 def test_zero_branch_beside_a_skip_is_healthy():
     assert lint(residual("zeros")) == []
+    assert lint(residual(RandomNormal(stddev=1e-3))) == []
     assert [each.rule for each in lint(residual(Constant(0.3)))] == ["equal-units"]
+
+
+@pytest.mark.parametrize(
+    ("options", "evidence"),
+    [
+        ({"activation": "relu"}, "all weights are zero, and relu lets no gradient through"),
+        ({"activation": "tanh"}, "all weights are zero, so that nothing comes through"),
+    ],
+)
+def test_zero_kernel_of_a_hidden_layer_is_found(options, evidence):
+    (finding,) = lint(sequential(dense(kernel_initializer="zeros", **options)))
+
+    assert finding.evidence.startswith(evidence)
+
+
+def test_zero_depthwise_kernel_is_found():
+    (finding,) = lint(depthwise("zeros"))
+
+    assert (finding.rule, finding.layer) == ("equal-units", "a")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        layers.Softmax(),
+        layers.Rescaling(2.0),
+        keras.Sequential([layers.Activation("softmax")]),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_zero_head_is_healthy_behind_anything_without_weights(after):
+    after = type(after).from_config(after.get_config())
+    inputs = keras.Input((16,))
+    head = layers.Dense(4, kernel_initializer="zeros")(dense()(inputs))
+
+    assert lint(keras.Model(inputs, after(head))) == []
+
+
+def test_slopes_of_one_number_per_channel_are_no_kernel():
+    slopes = layers.PReLU(Constant(0.25), shared_axes=[1, 2])
+
+    assert lint(functional((8, 8, 3), layers.Conv2D(8, 3), slopes, layers.Flatten())) == []
+
+
+def test_zero_recurrent_kernel_is_healthy():
+    recurrent = layers.LSTM(8, recurrent_initializer="zeros")
+
+    assert lint(sequential(recurrent, shape=(5, 4))) == []
+
+
+def test_every_variable_that_is_not_finite_is_found():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.frozen, self.norm = dense(trainable=False), layers.BatchNormalization(name="norm")
+            self.own = self.add_weight(shape=(), initializer=Constant(np.nan), name="own")
+
+        def call(self, x):
+            return self.norm(self.frozen(x)) * self.own
+
+    model = Net()
+    model(np.zeros((2, 16), "float32"))
+    model.frozen.set_weights([np.full((16, 16), np.inf), np.zeros(16)])
+    model.norm.gamma.assign(np.full(16, np.nan))
+
+    found = lint(model)
+
+    assert {each.rule for each in found} == {"nonfinite"}
+    assert sorted(each.paths[0].split("/")[-1] for each in found) == ["gamma", "kernel", "own"]
+
+
+def test_subclassed_model_of_healthy_parts_has_no_findings():
+    class Block(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.norm = layers.LayerNormalization()
+            self.up = layers.Dense(64, "gelu")
+            self.down = layers.Dense(16, kernel_initializer="zeros")
+
+        def call(self, x):
+            return x + self.down(self.up(self.norm(x)))
+
+    inputs = keras.Input((16,))
+    model = keras.Model(inputs, layers.Dense(1)(Block()(inputs)))
+
+    assert lint(model) == []
+
+
+# What Keras draws with the wrong fans: the layer, and what it takes.
+MISCOUNTED = [
+    (layers.DepthwiseConv2D, {"activation": "relu"}, "depthwise_initializer"),
+    (layers.DepthwiseConv2D, {"activation": "gelu"}, "depthwise_initializer"),
+    (layers.DepthwiseConv2D, {}, "depthwise_initializer"),
+    (layers.SeparableConv2D, {"filters": 8, "activation": "relu"}, "depthwise_initializer"),
+    (
+        layers.Conv2DTranspose,
+        {"filters": 64, "strides": 4, "activation": "relu"},
+        "kernel_initializer",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "options", "argument"), MISCOUNTED)
+def test_fix_of_a_wrong_fan_can_be_pasted_and_helps(kind, options, argument):
+    def found(initializer):
+        layer = kind(kernel_size=4, name="a", **{argument: initializer}, **options)
+        return lint(functional((8, 8, 64), layer, layers.Flatten()))
+
+    (finding,) = found("he_normal")
+    assert finding.rule == "wrong-fan"
+    name, _, code = finding.fix.removeprefix("Use ").partition("=")
+    assert name == argument
+
+    assert found(eval(code, {"keras_initlab": keras_initlab})) == []
+
+
+@pytest.mark.parametrize(
+    ("build", "units"),
+    [
+        (lambda **options: layers.DepthwiseConv2D(3, **options), 8),
+        (lambda **options: layers.Conv2DTranspose(5, 3, **options), 5),
+        (lambda **options: layers.Conv2D(5, 3, **options), 5),
+    ],
+)
+def test_dead_units_are_found_in_any_layout(build, units):
+    layer = build(activation="relu", bias_initializer=Constant(-50.0), name="a")
+
+    found = lint(functional((8, 8, 8), layer, layers.Flatten()))
+
+    assert [each.rule for each in found] == ["dead"]
+    assert layer.bias.shape == (units,)
 
 
 def test_two_equal_identities_are_no_shared_seed():

@@ -1,6 +1,7 @@
 """Fans as each layer has them, counted by hand, and what stands around a layer."""
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
@@ -111,6 +112,50 @@ def test_norm_on_one_of_two_ways_is_not_enough():
     site = sites_of(model)[0]
 
     assert (site.normed, site.added) == (False, True)
+
+
+def test_what_stands_behind_a_nested_model_is_known():
+    inner = keras.Sequential([keras.Input((8,)), dense()])
+    model = model_of(inner, layers.LayerNormalization(), dense(), shape=(8,))
+
+    assert [site.normed for site in sites_of(model)] == [True, False]
+
+
+def test_output_inside_a_nested_model_is_known():
+    head = keras.Sequential([keras.Input((8,)), dense(), dense()])
+    model = model_of(dense(), head, shape=(8,))
+
+    assert sorted(site.is_output for site in sites_of(model)) == [False, False, True]
+
+
+def test_layer_inside_a_wrapper_stands_where_the_wrapper_does():
+    model = model_of(layers.TimeDistributed(dense()), layers.LayerNormalization(), shape=(3, 8))
+
+    assert sites_of(model)[0].normed is True
+
+
+def test_shared_layer_that_leads_back_to_itself_ends():
+    drop = layers.Dropout(0.1)
+    model = model_of(dense(), drop, layers.ReLU(), drop, dense(), shape=(8,))
+
+    assert [site.normed for site in sites_of(model)] == [False, False]
+
+
+def test_surroundings_are_unknown_without_a_graph():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = dense(), dense()
+
+        def call(self, x):
+            return self.last(self.first(x))
+
+    model = Net()
+    model(np.zeros((2, 8), "float32"))
+
+    first, last = sites_of(model)
+    assert (first.normed, first.added, first.is_output) == (None, None, None)
+    assert last.is_output is True
 
 
 def test_output_is_known_through_its_activation():

@@ -260,9 +260,8 @@ class Probe:
 
     def _header(self, clock: Any, seen: Any) -> Any:
         step = clock[0]
-        inputs = self.rows.input_squares(seen)
         room = self.settings.width - _HEADER
-        inputs = inputs[:room]
+        inputs = self.rows.input_squares(seen)[:room]
         # How many weights there are is filled in with them.
         counts = [len(self.rows.calls), 0, len(inputs)]
         header = [step // _RADIX, step % _RADIX, *counts, *inputs]

@@ -1,0 +1,50 @@
+"""What to write instead: arguments of a layer, as code."""
+
+from keras_initlab.model.sites import Site
+from keras_initlab.theory import Kind, gain_of
+
+__all__ = ["argument", "drawn_anew", "fitting_kind"]
+
+# Of slope 1 at zero, or none at all: Xavier's case.
+_XAVIER = ("", "linear", "tanh", "sigmoid", "softmax")
+
+
+def argument(site: Site) -> str:
+    """The layer's argument that draws this weight."""
+    name = site.variable.name.removesuffix("_kernel")
+    if name == "kernel" and type(site.layer).__name__.startswith("DepthwiseConv"):
+        name = "depthwise"
+    return f"{name}_initializer"
+
+
+def drawn_anew(site: Site) -> str:
+    """A scheme that fits the activation, for a weight whose shape tells its fans."""
+    if site.activation in _XAVIER:
+        return f'Use {argument(site)}="glorot_uniform"'
+    if site.activation == "relu" or not _has_gain(site.activation):
+        return f'Use {argument(site)}="he_normal"'
+    return f'Use {argument(site)}=keras_initlab.HeNormal(activation="{site.activation}")'
+
+
+def fitting_kind(site: Site) -> str:
+    """One of our schemes, told what the shape does not tell."""
+    kind = _as_code(site.use.kind or Kind())
+    if site.activation in _XAVIER:
+        return f"Use {argument(site)}=keras_initlab.LecunNormal(kind={kind})"
+    after = "" if site.activation == "relu" else f', activation="{site.activation}"'
+    return f"Use {argument(site)}=keras_initlab.HeNormal(kind={kind}{after})"
+
+
+def _as_code(kind: Kind) -> str:
+    if kind == Kind(kind.name):
+        return f'"{kind.name}"'
+    strides = f", strides={kind.strides}" if kind.strides != 1 else ""
+    return f'keras_initlab.Kind("{kind.name}"{strides})'
+
+
+def _has_gain(activation: str) -> bool:
+    try:
+        gain_of(activation or None)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,170 @@
+"""What stands behind a layer in the graph of a model, through nested models as well."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+
+from keras_initlab import _backend
+
+__all__ = ["Graph", "layers_in"]
+
+_NORM = re.compile(r"\w*(Batch|Layer|Group|RMS|Unit)Normalization")
+
+# The scale of what they take is that of what they give, or nearly so.
+_SCALING = re.compile(
+    r"(Global)?(Average|Max)Pooling\dD|(ZeroPadding|Cropping|UpSampling|SpatialDropout)\dD"
+    r"|(Alpha|Gaussian)?Dropout|GaussianNoise|Flatten|Reshape|Permute|RepeatVector|Identity"
+    r"|Activation|ReLU|LeakyReLU|PReLU|ELU|Concatenate|InputLayer"
+)
+
+_ADDING = re.compile("Add|Subtract|Multiply|Average")
+
+_ACTIVATIONS = {"ReLU": "relu", "ELU": "elu", "LeakyReLU": "leaky_relu"}
+
+Test = Callable[[Any], bool]
+
+
+def layers_in(layer: Any) -> Iterator[Any]:
+    """A layer and all layers inside it, each as often as it is held."""
+    yield layer
+    for child in _backend.own_sublayers(layer):
+        yield from layers_in(child)
+
+
+class Graph:
+    """The calls of a functional or sequential model and of such models inside it.
+
+    Of layers outside of any graph nothing is known, and the answers are `None`.
+
+    Args:
+        model: A Keras model.
+    """
+
+    def __init__(self, model: Any):
+        self._takers: dict[int, list[Any]] = {}
+        self._passed: dict[int, list[Any]] = {}
+        self._makers: dict[int, list[Any]] = {}
+        self._ends: set[int] = set()
+        self._known: set[int] = set()
+        if _backend.graph_nodes(model) is not None:
+            self._add(model)
+            self._ends = {id(tensor) for tensor in model.outputs}
+            self._last = None
+        else:
+            weighted = [each for each in layers_in(model) if _backend.own_weights(each)]
+            self._last = weighted[-1] if weighted else None
+
+    def _add(self, model: Any) -> None:
+        if id(model) in self._known:
+            return
+        self._known.add(id(model))
+        for node in _backend.graph_nodes(model):
+            operation = node.operation
+            if _backend.graph_nodes(operation) is not None:
+                self._add(operation)
+                self._pass(node.input_tensors, operation.inputs)
+                self._pass(operation.outputs, node.outputs)
+                continue
+            for tensor in node.input_tensors:
+                self._takers.setdefault(id(tensor), []).append(node)
+            inside = getattr(operation, "layer", None)
+            wrapped = inside if isinstance(operation, keras.layers.TimeDistributed) else operation
+            self._makers.setdefault(id(wrapped), []).append(node)
+
+    def _pass(self, tensors: list[Any], others: list[Any]) -> None:
+        for tensor, other in zip(tensors, others, strict=False):
+            self._passed.setdefault(id(tensor), []).append(other)
+
+    # --- answers -------------------------------------------------------------------------------
+
+    def is_output(self, layer: Any) -> bool | None:
+        """Whether nothing with weights stands between the layer and the outputs of the model."""
+        if self._last is not None:
+            return True if layer is self._last else None
+        return self._all(layer, lambda node: False, _is_weightless, ends=True)
+
+    def is_normed(self, layer: Any) -> bool | None:
+        """Whether every way from the layer leads to a normalization that repairs its scale."""
+        return self._all(layer, _named(_NORM), _named(_SCALING), ends=False)
+
+    def is_added(self, layer: Any) -> bool | None:
+        """Whether the layer, scaled or normed, ends a branch."""
+        if not self._makers.get(id(layer)):
+            return None
+        reached = (
+            node.operation
+            for node in self._reached(layer, lambda node: _is_scaling(node) or _is_norm(node))
+        )
+        return any(_ADDING.fullmatch(type(each).__name__) for each in reached)
+
+    def activation_after(self, layer: Any) -> str:
+        """The layer's own activation, or that of the one layer behind it; empty for none."""
+        own = getattr(getattr(layer, "activation", None), "__name__", "")
+        if own not in ("", "linear"):
+            return own
+        following = [node.operation for node in self._reached(layer, lambda node: False)]
+        if len(following) != 1:
+            return ""
+        if isinstance(following[0], keras.layers.Activation):
+            return getattr(following[0].activation, "__name__", "")
+        return _ACTIVATIONS.get(type(following[0]).__name__, "")
+
+    # --- ways ----------------------------------------------------------------------------------
+
+    def _all(self, layer: Any, goal: Test, passes: Test, *, ends: bool) -> bool | None:
+        makers = self._makers.get(id(layer))
+        if not makers:
+            return None
+        seen: set[int] = set()
+        return all(
+            self._leads(tensor, goal, passes, ends, seen)
+            for node in makers
+            for tensor in node.outputs
+        )
+
+    def _leads(self, tensor: Any, goal: Test, passes: Test, ends: bool, seen: set[int]) -> bool:
+        # A shared layer may lead back to itself: that way proves nothing.
+        if id(tensor) in seen:
+            return True
+        seen.add(id(tensor))
+        takers, passed = self._takers.get(id(tensor), []), self._passed.get(id(tensor), [])
+        if id(tensor) in self._ends and not ends:
+            return False
+        if not takers and not passed:
+            return ends and id(tensor) in self._ends
+        return all(self._leads(each, goal, passes, ends, seen) for each in passed) and all(
+            goal(node)
+            or (
+                passes(node)
+                and all(self._leads(each, goal, passes, ends, seen) for each in node.outputs)
+            )
+            for node in takers
+        )
+
+    def _reached(self, layer: Any, passes: Test) -> list[Any]:
+        """The first calls behind a layer, and those behind calls that are passed."""
+        waiting = [each for node in self._makers.get(id(layer), []) for each in node.outputs]
+        seen, found = set(), []
+        while waiting:
+            tensor = waiting.pop()
+            if id(tensor) in seen:
+                continue
+            seen.add(id(tensor))
+            waiting += self._passed.get(id(tensor), [])
+            for node in self._takers.get(id(tensor), []):
+                found.append(node)
+                waiting += node.outputs if passes(node) else []
+        return found
+
+
+def _named(pattern: re.Pattern) -> Test:
+    return lambda node: bool(pattern.fullmatch(type(node.operation).__name__))
+
+
+_is_scaling, _is_norm = _named(_SCALING), _named(_NORM)
+
+
+def _is_weightless(node: Any) -> bool:
+    return not getattr(node.operation, "weights", None)
