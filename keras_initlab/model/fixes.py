@@ -3,13 +3,13 @@
 from keras_initlab.model.sites import Site
 from keras_initlab.theory import Kind, gain_of
 
-__all__ = ["argument", "drawn_anew", "fitting_kind"]
+__all__ = ["drawn_anew", "fitting_kind", "needed_variance"]
 
 # Of slope 1 at zero, or none at all: Xavier's case.
 _XAVIER = ("", "linear", "tanh", "sigmoid", "softmax")
 
 
-def argument(site: Site) -> str:
+def _argument(site: Site) -> str:
     """The layer's argument that draws this weight."""
     name = site.variable.name.removesuffix("_kernel")
     if name == "kernel" and type(site.layer).__name__.startswith("DepthwiseConv"):
@@ -20,19 +20,19 @@ def argument(site: Site) -> str:
 def drawn_anew(site: Site) -> str:
     """A scheme that fits the activation, for a weight whose shape tells its fans."""
     if site.activation in _XAVIER:
-        return f'Use {argument(site)}="glorot_uniform"'
-    if site.activation == "relu" or not _has_gain(site.activation):
-        return f'Use {argument(site)}="he_normal"'
-    return f'Use {argument(site)}=keras_initlab.HeNormal(activation="{site.activation}")'
+        return f'Use {_argument(site)}="glorot_uniform"'
+    if site.activation == "relu" or needed_variance(site.activation) is None:
+        return f'Use {_argument(site)}="he_normal"'
+    return f'Use {_argument(site)}=keras_initlab.HeNormal(activation="{site.activation}")'
 
 
 def fitting_kind(site: Site) -> str:
     """One of our schemes, told what the shape does not tell."""
     kind = _as_code(site.use.kind or Kind())
     if site.activation in _XAVIER:
-        return f"Use {argument(site)}=keras_initlab.LecunNormal(kind={kind})"
+        return f"Use {_argument(site)}=keras_initlab.LecunNormal(kind={kind})"
     after = "" if site.activation == "relu" else f', activation="{site.activation}"'
-    return f"Use {argument(site)}=keras_initlab.HeNormal(kind={kind}{after})"
+    return f"Use {_argument(site)}=keras_initlab.HeNormal(kind={kind}{after})"
 
 
 def _as_code(kind: Kind) -> str:
@@ -42,9 +42,9 @@ def _as_code(kind: Kind) -> str:
     return f'keras_initlab.Kind("{kind.name}"{strides})'
 
 
-def _has_gain(activation: str) -> bool:
+def needed_variance(activation: str) -> float | None:
+    """Weight variance times fan-in that holds the signal; `None` where no gain is known."""
     try:
-        gain_of(activation or None)
+        return float(gain_of(activation or None) ** 2)
     except ValueError:
-        return False
-    return True
+        return None

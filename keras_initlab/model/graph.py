@@ -87,17 +87,14 @@ class Graph:
 
     def is_normed(self, layer: Any) -> bool | None:
         """Whether every way from the layer leads to a normalization that repairs its scale."""
-        return self._all(layer, _named(_NORM), _named(_SCALING), ends=False)
+        return self._all(layer, _is_norm, _is_scaling, ends=False)
 
     def is_added(self, layer: Any) -> bool | None:
         """Whether the layer, scaled or normed, ends a branch."""
         if not self._makers.get(id(layer)):
             return None
-        reached = (
-            node.operation
-            for node in self._reached(layer, lambda node: _is_scaling(node) or _is_norm(node))
-        )
-        return any(_ADDING.fullmatch(type(each).__name__) for each in reached)
+        reached = self._reached(layer, lambda node: _is_scaling(node) or _is_norm(node))
+        return any(_is_adding(node) for node in reached)
 
     def activation_after(self, layer: Any) -> str:
         """The layer's own activation, or that of the one layer behind it; empty for none."""
@@ -163,7 +160,7 @@ def _named(pattern: re.Pattern) -> Test:
     return lambda node: bool(pattern.fullmatch(type(node.operation).__name__))
 
 
-_is_scaling, _is_norm = _named(_SCALING), _named(_NORM)
+_is_norm, _is_scaling, _is_adding = _named(_NORM), _named(_SCALING), _named(_ADDING)
 
 
 def _is_weightless(node: Any) -> bool:

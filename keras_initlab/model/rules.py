@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_initlab.model.alike import groups_alike
-from keras_initlab.model.fixes import drawn_anew, fitting_kind
+from keras_initlab.model.fixes import drawn_anew, fitting_kind, needed_variance
 from keras_initlab.model.samples import Sample, Subject
-from keras_initlab.theory import gain_of
 
 __all__ = ["RULES", "Finding"]
 
@@ -116,9 +115,8 @@ def _misfits(subject: Subject) -> Iterator[tuple[Sample, float, float, bool]]:
         judged = site.role == "kernel" and site.normed is False and not site.is_output
         if not judged or each.variance == 0 or site.fans is None:
             continue
-        try:
-            needed = float(gain_of(site.activation or None) ** 2)
-        except ValueError:
+        needed = needed_variance(site.activation)
+        if needed is None:
             continue
         found, mistaken = each.second * site.fans.fan_in, each.second * site.shape_fans.fan_in
         # A branch may start small.
@@ -152,8 +150,8 @@ def _gain(subject: Subject) -> Iterator[Finding]:
                 f"weights of variance {found:.2g} / fan_in where {activation} "
                 f"holds the signal at {needed:.3g} / fan_in"
             )
-            own = each.site.use.kind is not None and each.site.use.kind.name != "dense"
-            fix = fitting_kind(each.site) if own else drawn_anew(each.site)
+            told = each.site.use.kind.name == "dense"
+            fix = drawn_anew(each.site) if told else fitting_kind(each.site)
             yield _finding("gain", each, evidence, fix)
 
 

@@ -88,9 +88,9 @@ def _broken_in(model: Any) -> list[Broken]:
 
 
 def _nonfinite_count(variable: Any) -> int:
-    value = ops.convert_to_tensor(variable)
     if "float" not in str(variable.dtype):
         return 0
+    value = ops.convert_to_tensor(variable)
     return int(ops.sum(ops.cast(ops.logical_not(ops.isfinite(value)), "int32")))
 
 
