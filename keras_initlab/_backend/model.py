@@ -9,6 +9,7 @@ from keras_initlab._backend.tensors import concrete
 __all__ = [
     "call_count",
     "graph_nodes",
+    "input_structure",
     "loss_scale_of",
     "model_values",
     "optimizers_of",
@@ -72,7 +73,7 @@ def loss_scale_of(optimizer: Any, variables: Any = None) -> Any:
 
 def updates_done(model: Any) -> int:
     """Training steps that the model's optimizer has taken part in so far."""
-    optimizer = model.optimizer
+    optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         return 0
     # With accumulation `iterations` is a quotient: it counts the updates.
@@ -115,3 +116,9 @@ def graph_nodes(model: Any) -> list[Any] | None:
 def own_weights(layer: Any) -> list[Any]:
     """A layer's own weights, trainable or not, apart from its sublayers'."""
     return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def input_structure(model: Any) -> Any:
+    """The inputs of a functional or sequential model as its call takes them."""
+    functional = getattr(model, "_functional", model)
+    return getattr(functional, "_inputs_struct", model.inputs)

@@ -18,6 +18,7 @@ __all__ = [
     "is_replicated",
     "remove_session_hook",
     "running_fit",
+    "staged",
     "step_is_compiled_by_torch",
     "step_is_eager",
     "sync_state",
@@ -95,6 +96,15 @@ def compiled(model: Any, function: Callable) -> Callable:
 
         return torch.no_grad()(function)
     return function
+
+
+def staged(model: Any, function: Callable) -> Callable:
+    """A function that runs once: compiled on JAX, where each operation alone would be, else not."""
+    if keras.backend.backend() != "jax" or model.run_eagerly:
+        return function
+    import jax
+
+    return jax.jit(function)
 
 
 def is_replicated(model: Any) -> bool:

@@ -1,5 +1,7 @@
-"""Whole models: what is wrong with their weights before training."""
+"""Whole models, before training: looked at, and what is wrong with their weights."""
 
-from keras_initlab.model.lint import Finding, lint
+from keras_initlab.model.diagnosis.diagnose import diagnose
+from keras_initlab.model.diagnosis.report import Change, LayerSignal, SignalReport
+from keras_initlab.model.linting.lint import Finding, lint
 
-__all__ = ["Finding", "lint"]
+__all__ = ["Change", "Finding", "LayerSignal", "SignalReport", "diagnose", "lint"]

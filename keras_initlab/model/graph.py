@@ -96,6 +96,11 @@ class Graph:
         reached = self._reached(layer, lambda node: _is_scaling(node) or _is_norm(node))
         return any(_is_adding(node) for node in reached)
 
+    def takers_of(self, tensor: Any) -> list[Any]:
+        """The first layers with weights, or with a vocabulary, that an input tensor leads to."""
+        found = self._behind([tensor], lambda node: _is_weightless(node) and not _counts(node))
+        return [node.operation for node in found if not _is_weightless(node) or _counts(node)]
+
     def activation_after(self, layer: Any) -> str:
         """The layer's own activation, or that of the one layer behind it; empty for none."""
         own = getattr(getattr(layer, "activation", None), "__name__", "")
@@ -142,7 +147,11 @@ class Graph:
 
     def _reached(self, layer: Any, passes: Test) -> list[Any]:
         """The first calls behind a layer, and those behind calls that are passed."""
-        waiting = [each for node in self._makers.get(id(layer), []) for each in node.outputs]
+        made = [each for node in self._makers.get(id(layer), []) for each in node.outputs]
+        return self._behind(made, passes)
+
+    def _behind(self, tensors: list[Any], passes: Test) -> list[Any]:
+        waiting = list(tensors)
         seen, found = set(), []
         while waiting:
             tensor = waiting.pop()
@@ -161,6 +170,10 @@ def _named(pattern: re.Pattern) -> Test:
 
 
 _is_norm, _is_scaling, _is_adding = _named(_NORM), _named(_SCALING), _named(_ADDING)
+
+
+def _counts(node: Any) -> bool:
+    return hasattr(node.operation, "num_tokens")
 
 
 def _is_weightless(node: Any) -> bool:

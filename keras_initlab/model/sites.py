@@ -75,25 +75,28 @@ class Site:
         return self.use.role
 
 
-def sites_of(model: Any) -> list[Site]:
-    """The weights of a model that are trained and carry its signal, in the order of its layers.
+def sites_of(model: Any, *, frozen: bool = False) -> list[Site]:
+    """The weights of a model that carry its signal, in the order of its layers.
 
     Args:
         model: A built Keras model.
+        frozen: Whether those that are not trained count too.
     """
     graph = Graph(model)
     found: dict[int, Site] = {}
     for layer in layers_in(model):
         for site in _sites_in(layer, graph):
+            if not frozen and not site.variable.trainable:
+                continue
             found.setdefault(id(site.variable), site)
     return list(found.values())
 
 
 def _sites_in(layer: Any, graph: Graph) -> Iterator[Site]:
     for variable in _backend.own_weights(layer):
-        if len(variable.shape) < 2 or not variable.trainable or not math.prod(variable.shape):
+        if len(variable.shape) < 2 or not math.prod(variable.shape):
             continue
-        if variable.name in _OFFSETS:
+        if variable.name in _OFFSETS or "float" not in str(variable.dtype):
             continue
         use = _use_of(layer, variable)
         axes = use.axes or {}

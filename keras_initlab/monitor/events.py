@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,14 @@ from keras_initlab._wire import (
 from keras_initlab.monitor.looks import Look, Section
 from keras_initlab.monitor.step.moments import BIN_EDGES
 
-__all__ = ["events_of", "first_events_of", "records_of", "session_start"]
+__all__ = [
+    "events_of",
+    "experiment_events",
+    "first_events_of",
+    "records_of",
+    "session_start",
+    "trial_events",
+]
 
 # What the Scalars dashboard shows, by section: a category each, one chart per layer. The packed
 # records hold everything; a scalar for each number would be thirty times the bytes.
@@ -84,11 +91,54 @@ def first_events_of(look: Look, scalars: bool) -> Any:
     return _event(look, values)
 
 
+def experiment_events(choices: Mapping[str, Sequence[Any]], metrics: Sequence[str]) -> list[Any]:
+    """What the HPARAMS dashboard compares: the choices of each hyperparameter, and the metrics."""
+    from tensorboard.plugins.hparams import summary_v2
+
+    hparams = [
+        summary_v2.HParam(name, summary_v2.Discrete(values)) for name, values in choices.items()
+    ]
+    about = summary_v2.hparams_config_pb(hparams, [summary_v2.Metric(name) for name in metrics])
+    return [*session_start(0)[:1], _summary_event(0, about.value)]
+
+
+def trial_events(
+    hparams: Mapping[str, Any], curves: Mapping[str, Mapping[int, float]], succeeded: bool
+) -> list[Any]:
+    """A whole training as one row of the HPARAMS dashboard.
+
+    Args:
+        hparams: Names and values.
+        curves: Of each metric its values by training step.
+        succeeded: Whether it came to its end.
+    """
+    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
+    from tensorboard.plugins.scalar import metadata as scalar
+
+    status = api_pb2.STATUS_SUCCESS if succeeded else api_pb2.STATUS_FAILURE
+    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
+    data = plugin_data_pb2.HParamsPluginData(session_end_info=end)
+    about = scalar.create_summary_metadata(display_name=None, description=None)
+    ending = _value(metadata.SESSION_END_INFO_TAG, 0.0, metadata.create_summary_metadata(data))
+    values = [
+        _summary_event(step, [_value(name, np.float32(value), about)])
+        for name, curve in curves.items()
+        for step, value in curve.items()
+    ]
+    start = _summary_event(0, summary_v2.hparams_pb(dict(hparams)).value)
+    return [*session_start(0)[:1], start, *values, _summary_event(0, [ending])]
+
+
 def _event(look: Look, values: list[Any]) -> Any:
+    return _summary_event(look.step, values, look.wall_time_s)
+
+
+def _summary_event(step: int, values: Any, wall_time_s: float | None = None) -> Any:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-    return Event(wall_time=look.wall_time_s, step=look.step, summary=Summary(value=values))
+    now = time.time() if wall_time_s is None else wall_time_s
+    return Event(wall_time=now, step=step, summary=Summary(value=values))
 
 
 def _scalars_of(look: Look) -> list[Any]:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from keras_initlab._wire import LayerInfo, Problem
 from keras_initlab.monitor.looks import Look, numbers_by_layer
+from keras_initlab.monitor.tables import kind_in_words, number_in_words, share_in_words
 
 __all__ = ["TrainingReport"]
 
@@ -100,13 +101,8 @@ class TrainingReport:
                 _cell(first.get(statistic, {}), last.get(statistic, {}), layer.name, statistic, two)
                 for _, statistic, two in shown
             ]
-            table.add_row(layer.name, _kind(layer), *cells)
+            table.add_row(layer.name, kind_in_words(layer.kind, layer.activation), *cells)
         return table
-
-
-def _kind(layer: LayerInfo) -> str:
-    named = layer.activation not in ("", "linear")
-    return f"{layer.kind} {layer.activation}" if named else layer.kind
 
 
 def _columns_of(look: Look | None) -> dict[str, dict[str, float]]:
@@ -123,14 +119,9 @@ def _cell(first: dict, last: dict, layer: str, statistic: str, two: bool) -> str
     values: Sequence[float | None] = (
         [first.get(layer), last.get(layer)] if two else [first.get(layer)]
     )
-    words = [_number(value, statistic) for value in values]
+    in_words = share_in_words if statistic in _SHARES else number_in_words
+    words = [in_words(value) for value in values]
     return words[0] if len(set(words)) == 1 else "\n".join(words)
-
-
-def _number(value: float | None, statistic: str) -> str:
-    if value is None or math.isnan(value):
-        return "-"
-    return f"{value:.0%}" if statistic in _SHARES else f"{value:.1e}"
 
 
 def _numbers_of(look: Look | None, layer: str) -> dict[str, float | None]:

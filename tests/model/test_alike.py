@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from keras_initlab.model.alike import groups_alike
+from keras_initlab.model.linting.alike import groups_alike
 
 
 def weight(numbers):

@@ -57,17 +57,25 @@ class Recorder:
                 yield layer, name, functools.partial(self._call, layer)
 
     @contextmanager
-    def recording(self, layers: list[Any]) -> Iterator[list[Call]]:
-        """Collect the calls of these layers while something other than a training step runs."""
+    def recording(
+        self, layers: list[Any], tap: Callable | None = None, *, before: bool = False
+    ) -> Iterator[list[Call]]:
+        """Collect the calls of these layers while something other than a training step runs.
+
+        Args:
+            layers: The layers.
+            tap: Makes of a layer and its outputs those that go on in their place.
+            before: Whether to note what enters the activation of every layer.
+        """
         calls: list[Call] = []
         held = [(each, name, wrapper) for each, name, wrapper in self._layer_covers(layers)]
         hooks = Hooks()
         hooks.add(held)
-        self._local.calls = calls
+        self._local.calls, self._local.tap, self._local.before = calls, tap, before
         try:
             yield calls
         finally:
-            self._local.calls = None
+            self._local.calls = self._local.tap = self._local.before = None
             hooks.remove()
 
     # --- covers of layers ----------------------------------------------------------------------
@@ -81,11 +89,17 @@ class Recorder:
         if calls is None:
             return original(*args, **kwargs)
         with activation_recorded(layer, self._wants_before(layer)) as before:
-            outputs = original(*args, **kwargs)
+            outputs = self._tapped(layer, original(*args, **kwargs))
         calls.append(_call_of(layer, args, kwargs, outputs, before))
         return outputs
 
+    def _tapped(self, layer: Any, outputs: Any) -> Any:
+        tap = getattr(self._local, "tap", None)
+        return outputs if tap is None else tap(layer, outputs)
+
     def _wants_before(self, layer: Any) -> bool:
+        if getattr(self._local, "before", False):
+            return True
         flats = [probe.rows.flat_of(layer) for probe in self._probes]
         return any(flat is not None and flat.of == "input" for flat in flats)
 
@@ -96,6 +110,7 @@ class Recorder:
             outputs = made(*inner, **options)
             calls = self._watching()
             if calls is not None:
+                outputs = self._tapped(layer, outputs)
                 calls.append(_call_of(layer, inner, options, outputs, []))
             return outputs
 

@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from typing import Any
 
-from keras_initlab.model.rules import RULES, Finding
-from keras_initlab.model.samples import subject_of
+from keras_initlab.model.linting.rules import RULES, Finding
+from keras_initlab.model.linting.samples import subject_of
 
-__all__ = ["Finding", "lint"]
+__all__ = ["Finding", "check_built", "lint"]
 
 
 def lint(model: Any, *, ignore: Collection[str] = ()) -> list[Finding]:
@@ -37,15 +37,24 @@ them. Use kernel_initializer="he_normal".
         raise ValueError(
             f"`ignore` must hold some of {', '.join(RULES)}. Received: ignore={list(ignore)}."
         )
-    if not model.built:
-        raise ValueError(
-            "A model is looked at after its weights are made. "
-            f"Received: model={model.name!r}, built={model.built}. "
-            "Try `model.build(input_shape)`, or call the model on a batch first."
-        )
+    check_built(model)
     subject = subject_of(model)
     found: list[Finding] = []
     for name, rule in RULES.items():
         if name not in ignore:
             found += rule(subject)
     return found
+
+
+def check_built(model: Any) -> None:
+    """Refuse a model that has no weights yet.
+
+    Raises:
+        ValueError: If the model is not built.
+    """
+    if not model.built:
+        raise ValueError(
+            "A model is looked at after its weights are made. "
+            f"Received: model={model.name!r}, built={model.built}. "
+            "Try `model.build(input_shape)`, or call the model on a batch first."
+        )

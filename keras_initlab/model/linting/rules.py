@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_initlab.model.alike import groups_alike
-from keras_initlab.model.fixes import drawn_anew, fitting_kind, needed_variance
-from keras_initlab.model.samples import Sample, Subject
+from keras_initlab.model.linting.alike import groups_alike
+from keras_initlab.model.linting.fixes import drawn_anew, fitting_kind, needed_variance
+from keras_initlab.model.linting.samples import Sample, Subject
 
 __all__ = ["RULES", "Finding"]
 

@@ -1,0 +1,116 @@
+"""Gradients of one function on whichever backend runs, and the loss of a model without a trace."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+__all__ = ["dry_run", "fresh_loss", "is_out_of_memory", "value_and_gradients", "with_loss"]
+
+
+def dry_run(function: Callable, *arguments: Any) -> None:
+    """Run a function for what it notes on the way: on JAX with shapes alone."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.eval_shape(function, *arguments)
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        with torch.no_grad():
+            function(*arguments)
+    else:
+        function(*arguments)
+
+
+def value_and_gradients(
+    function: Callable[[list[Any]], tuple[Any, Any]], tensors: Sequence[Any]
+) -> tuple[Any, Any, list[Any]]:
+    """A scalar, what else the function returns, and the scalar's gradients.
+
+    Args:
+        function: Takes tensors and returns a scalar and any structure of tensors.
+        tensors: Float tensors.
+
+    Returns:
+        Scalar, structure, and for each tensor the gradient: zeros where nothing depends on it. Of
+        tables TensorFlow gives an `IndexedSlices`.
+    """
+    tensors = list(tensors)
+    kind = {"tensorflow": _by_tensorflow, "jax": _by_jax, "torch": _by_torch}
+    value, others, gradients = kind[keras.backend.backend()](function, tensors)
+    gradients = [
+        keras.ops.zeros_like(tensor) if gradient is None else gradient
+        for tensor, gradient in zip(tensors, gradients, strict=True)
+    ]
+    return value, others, gradients
+
+
+def _by_tensorflow(function: Callable, tensors: list[Any]) -> tuple[Any, Any, list[Any]]:
+    import tensorflow as tf
+
+    tensors = [tf.convert_to_tensor(tensor) for tensor in tensors]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(tensors)
+        value, others = function(tensors)
+    return value, others, tape.gradient(value, tensors)
+
+
+def _by_jax(function: Callable, tensors: list[Any]) -> tuple[Any, Any, list[Any]]:
+    import jax
+
+    (value, others), gradients = jax.value_and_grad(function, has_aux=True)(tensors)
+    return value, others, gradients
+
+
+def _by_torch(function: Callable, tensors: list[Any]) -> tuple[Any, Any, list[Any]]:
+    import torch
+
+    tensors = [tensor.detach().requires_grad_() for tensor in tensors]
+    with torch.enable_grad():
+        value, others = function(tensors)
+        gradients = [None] * len(tensors)
+        if value.requires_grad:
+            gradients = list(torch.autograd.grad(value, tensors, allow_unused=True))
+    others = keras.tree.map_structure(
+        lambda each: each.detach() if torch.is_tensor(each) else each, others
+    )
+    return value.detach(), others, gradients
+
+
+def fresh_loss(model: Any, loss: Any = None) -> Any:
+    """The compiled loss of a model, or another one, as an object that keeps its own account.
+
+    Args:
+        model: A Keras model.
+        loss: What `compile` takes as `loss`; `None` for the compiled one.
+    """
+    from keras.src.trainers.compile_utils import CompileLoss
+
+    held = model._compile_loss if loss is None else None
+    weights = None if held is None else held._user_loss_weights
+    names = getattr(model, "output_names", None)
+    return CompileLoss(loss if held is None else held._user_loss, weights, output_names=names)
+
+
+@contextmanager
+def with_loss(model: Any, loss: Any) -> Iterator[None]:
+    """A context in which the model computes its loss by this object."""
+    kept = model.__dict__.get("_compile_loss")
+    object.__setattr__(model, "_compile_loss", loss)
+    try:
+        yield
+    finally:
+        object.__setattr__(model, "_compile_loss", kept)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an operation failed for want of memory, on the host or a device."""
+    if isinstance(error, MemoryError) or type(error).__name__ in (
+        "ResourceExhaustedError",
+        "OutOfMemoryError",
+    ):
+        return True
+    words = str(error)
+    return "RESOURCE_EXHAUSTED" in words or "can't allocate memory" in words

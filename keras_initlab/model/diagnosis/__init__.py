@@ -1,0 +1,1 @@
+"""Looking at a whole model before it is trained."""

@@ -1,0 +1,215 @@
+"""One pass through a model, forward and backward, that leaves no trace in it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_initlab import _backend
+from keras_initlab.model.diagnosis.batch import Batch
+from keras_initlab.model.diagnosis.taps import Outlets, Tap, is_float
+from keras_initlab.monitor.layers import Selection
+from keras_initlab.monitor.schedule import Every
+from keras_initlab.monitor.step.calls import Call
+from keras_initlab.monitor.step.moments import MOMENTS, moments_of, stacked_rows
+from keras_initlab.monitor.step.parameters import Weight, part_of
+from keras_initlab.monitor.step.probe import Settings
+from keras_initlab.monitor.step.recorder import Recorder
+from keras_initlab.monitor.step.rows import Rows
+from keras_initlab.monitor.step.samples import Block, block_of
+
+__all__ = ["Measured", "Pass"]
+
+# Layers that are an activation and keep it in no attribute.
+_ACTIVATIONS = ("ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax")
+
+# What the loss of a model in half precision is multiplied by, as `LossScaleOptimizer` begins.
+_HALF_SCALE = 2.0**15
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The numbers of one pass, on the host; rows as `Rows.calls` and `Rows.weights` say.
+
+    Args:
+        activations: `(calls, columns)`, columns as of the callback's array.
+        before: `(calls, 6)` moments of what enters each activation.
+        backward: `(calls, 6)` moments of the gradients of the outputs.
+        weights: `(weights, columns)`, no rows if no weight is trained.
+        inputs: Mean squares of the tensors that enter the model.
+        loss: The loss, or the sum that stands in for it.
+    """
+
+    activations: np.ndarray
+    before: np.ndarray
+    backward: np.ndarray
+    weights: np.ndarray
+    inputs: list[float]
+    loss: float
+
+
+class Pass:
+    """A batch run through a model in training mode, without a change to any variable.
+
+    Weights enter as tensors of a stateless scope, and what the layers assign stays in it. To the
+    first output of each layer a tensor of zeros is added, whose gradient is that of the output.
+
+    Args:
+        model: A built Keras model.
+        selection: Which layers are measured.
+        max_elements: Elements looked at per layer, `None` for all.
+        loss: An object that computes the loss from labels, or `None` for a unit cotangent.
+    """
+
+    def __init__(self, model: Any, selection: Selection, max_elements: int | None, loss: Any):
+        watch = ("activations", "gradients", "weights")
+        self.rows = Rows(selection, Settings(Every(1), watch, max_elements, histograms=False))
+        self._model = model
+        self._selection = selection
+        self._most = max_elements
+        self._loss = loss
+        self._places: list[int | None] = []
+        self._recorder = Recorder(model, [])
+
+    def run(self, batch: Batch) -> Measured:
+        """Measure one batch."""
+        trainable, others = _backend.model_values(self._model)
+        outlets = self._outlets(batch, trainable, others)
+        zeros = [ops.zeros(each.shape, each.dtype) for each in outlets.taps]
+        cotangents = [] if self._loss is not None else outlets.cotangents()
+        with _backend.with_loss(self._model, self._loss):
+            if self._loss is not None:
+                self._loss.build(batch.y, outlets.model)
+            measure = _backend.staged(self._model, self._measure)
+            found = measure(trainable, others, zeros, cotangents, batch.tensors)
+        found = keras.tree.map_structure(ops.convert_to_numpy, found)
+        return Measured(
+            *(found[name] for name in ("activations", "before")),
+            self._by_row(found["backward"]),
+            found["weights"],
+            [float(square) for square in found["inputs"]],
+            float(found["loss"]),
+        )
+
+    def _by_row(self, backward: np.ndarray) -> np.ndarray:
+        """Moments by row; NaN for outputs that could not be tapped, ragged ones say."""
+        table = np.full((len(self.rows.calls), len(MOMENTS)), np.nan)
+        tapped = [row for row, place in enumerate(self._places) if place is not None]
+        table[tapped] = backward[: len(tapped)]
+        return table
+
+    def _outlets(self, batch: Batch, trainable: Any, others: Any) -> Outlets:
+        """What comes out of the layers and of the model, as shapes."""
+        outlets = Outlets()
+
+        def run(trainable: Any, others: Any, tensors: Any) -> Any:
+            outlets.taps.clear()
+            with self._recorder.recording(self._selection.covered, outlets.note):
+                outlets.end(self._called(trainable, others, tensors[0]))
+            return ops.zeros(())
+
+        _backend.dry_run(run, trainable, others, batch.tensors)
+        return outlets
+
+    def _called(self, trainable: Any, others: Any, x: Any) -> Any:
+        with keras.StatelessScope(state_mapping=self._mapping(trainable, others)):
+            return self._model(x, training=True)
+
+    def _mapping(self, trainable: Any, others: Any) -> list[tuple[Any, Any]]:
+        variables = [*self._model.trainable_variables, *self._model.non_trainable_variables]
+        return list(zip(variables, [*trainable, *others], strict=True))
+
+    # --- forward and backward ------------------------------------------------------------------
+
+    def _measure(
+        self, trainable: Any, others: Any, zeros: Any, cotangents: Any, tensors: Any
+    ) -> dict[str, Any]:
+        recorded: list[Call] = []
+
+        def function(values: list[Any]) -> tuple[Any, Any]:
+            weights, tap = values[: len(trainable)], Tap(values[len(trainable) :])
+            scope = keras.StatelessScope(self._mapping(weights, others), collect_losses=True)
+            with self._recorder.recording(self._selection.covered, tap, before=True) as calls:
+                with scope:
+                    outputs = self._model(tensors[0], training=True)
+                    loss = self._loss_of(tensors, outputs, cotangents)
+                found = self._forward(calls)
+            rows = zip(calls, self.rows.links, strict=True)
+            self._places = [tap.place_of(call.output) for call, link in rows if link.row is not None]
+            recorded.extend(calls)
+            return loss * self._scale, (loss, found)
+
+        values = [*trainable, *zeros]
+        _, (loss, found), gradients = _backend.value_and_gradients(function, values)
+        of_weights, of_taps = gradients[: len(trainable)], gradients[len(trainable) :]
+        found["backward"] = self._backward(of_taps, found.pop("masks"))
+        found["weights"] = self._weights(trainable, of_weights, recorded)
+        return {**found, "loss": loss}
+
+    def _backward(self, gradients: list[Any], masks: list[Any]) -> Any:
+        blocks = [
+            block_of(gradients[place], self._most, mask)
+            for place, mask in zip(self._places, masks, strict=True)
+            if place is not None
+        ]
+        if not blocks:
+            return ops.zeros((0, len(MOMENTS)))
+        return _unscaled(stacked_rows(blocks, moments_of), self._scale)
+
+    @property
+    def _scale(self) -> float:
+        half = self._model.compute_dtype == "float16" and self._loss is not None
+        return _HALF_SCALE if half else 1.0
+
+    def _loss_of(self, tensors: Any, outputs: Any, cotangents: Any) -> Any:
+        if self._loss is None:
+            flat = [each for each in _backend.flat_tensors(outputs) if is_float(each)]
+            products = [
+                ops.sum(ops.cast(each, "float32") * cotangent)
+                for each, cotangent in zip(flat, cotangents, strict=True)
+            ]
+            return ops.sum(ops.stack(products))
+        x, y, sample_weight = tensors
+        loss = self._model.compute_loss(x, y, outputs, sample_weight, training=True)
+        return ops.cast(loss, "float32")
+
+    def _forward(self, calls: list[Call]) -> dict[str, Any]:
+        seen = self.rows.signals(calls)
+        before = [_before(call, self._most) for call in seen.calls]
+        return {
+            "activations": self.rows.of_calls(seen),
+            "before": stacked_rows(before, moments_of),
+            "inputs": self.rows.input_squares(seen),
+            "masks": [call.mask for call in seen.calls],
+        }
+
+    def _weights(self, trainable: list[Any], gradients: list[Any], calls: list[Call]) -> Any:
+        variables = list(self._model.trainable_variables)
+        by_id = {id(each): place for place, each in enumerate(variables)}
+        gradient_of = {key: gradients[place] for key, place in by_id.items()}
+        weights = self.rows.weights_in(variables, gradient_of, calls)
+        for weight in weights:
+            value = trainable[by_id[id(weight.variable)]]
+            weight.scale = self._scale
+            weight.before = part_of(value, weight.ids, self._most)
+        return self.rows.of_weights(weights, _unknown_shares) if weights else ops.zeros((0, 1))
+
+
+def _before(call: Call, most: int | None) -> Block:
+    """What entered the activation of a call: its output, if it has none."""
+    before = call.before
+    if before is None and type(call.layer).__name__ in _ACTIVATIONS and call.inputs:
+        before = _backend.reachable(call.inputs[0])
+    return block_of(call.output if before is None else before, most, call.mask)
+
+
+def _unscaled(moments: Any, scale: float) -> Any:
+    """Moments of what was multiplied by a number before."""
+    factors = [1.0, 1 / scale, 1 / scale**2, 1 / scale, 1 / scale, 1.0]
+    return moments * np.array(factors, "float32")
+
+
+def _unknown_shares(layers: list[Any]) -> Any:
+    return ops.full((len(layers),), np.nan, "float32")

@@ -1,0 +1,274 @@
+"""What was seen in a model: a row for each call of a layer, and what is wrong."""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from keras_initlab._wire import Problem
+from keras_initlab.model.linting.rules import Finding
+from keras_initlab.monitor.tables import (
+    as_html,
+    as_text,
+    kind_in_words,
+    number_in_words,
+    share_in_words,
+)
+
+__all__ = ["Change", "LayerSignal", "SignalReport"]
+
+_NUMBERS = (
+    ("before\nactivation", "before_variance"),
+    ("variance", "variance"),
+    ("theory", "predicted_variance"),
+)
+_SHARES = (("zero", "zero_fraction"), ("saturated", "saturated_fraction"))
+_GRADIENTS = (
+    ("gradient\nvariance", "gradient_variance"),
+    ("weights'\ngradient", "weight_gradient_variance"),
+)
+
+
+@dataclass(frozen=True)
+class LayerSignal:
+    """One call of a layer. A number that is unknown is NaN, or `None` for shape and fans.
+
+    Args:
+        name: The layer's name, its path where names repeat, with `#2` for a second call.
+        kind: Class of the layer.
+        activation: Its activation, empty for none.
+        kernel_shape: Shape of its largest weight.
+        fan_in: Connections into a unit, as the layer has them.
+        fan_out: Connections out of an input.
+        weight_variance: Of the largest weight; of a table of the rows looked up.
+        before_mean: Mean of what enters the activation.
+        before_variance: Its variance.
+        mean: Mean of the output.
+        variance: Variance of the output.
+        predicted_mean: Mean of the output as theory has it.
+        predicted_variance: Variance of the output as theory has it.
+        zero_fraction: Share of the output that is exactly zero.
+        dead_fraction: Share of units that are zero for every example.
+        saturated_fraction: Share of the output where the activation is flat.
+        nonfinite_count: Elements that are NaN or infinite.
+        effective_rank: Directions that the units use: 1 if all do the same, as with zero weights.
+        similarity: Correlation of two examples about zero: 1 if all look the same.
+        gradient_variance: Variance of the loss's gradient with respect to the output.
+        weight_gradient_variance: The same with respect to the largest weight.
+        rules: The rules that it breaks, empty for a healthy layer.
+        verdict: What is wrong with it in words, with cause and fix, or `"healthy"`.
+    """
+
+    name: str
+    kind: str
+    activation: str
+    kernel_shape: tuple[int, ...] | None
+    fan_in: float | None
+    fan_out: float | None
+    weight_variance: float
+    before_mean: float
+    before_variance: float
+    mean: float
+    variance: float
+    predicted_mean: float
+    predicted_variance: float
+    zero_fraction: float
+    dead_fraction: float
+    saturated_fraction: float
+    nonfinite_count: float
+    effective_rank: float
+    similarity: float
+    gradient_variance: float
+    weight_gradient_variance: float
+    rules: tuple[str, ...] = ()
+    verdict: str = "healthy"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What `initialize` did with one variable.
+
+    Args:
+        path: Path of the variable in the model.
+        scheme: What it was drawn from; empty if it was left alone.
+        reason: Why it was left alone, or by what its first draw was multiplied; may be empty.
+    """
+
+    path: str
+    scheme: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SignalReport:
+    """The signal of a model, and what is wrong with it.
+
+    Args:
+        layers: One row for each call of a layer, in call order.
+        problems: What the signal shows, by the rules of the callback.
+        findings: What the weights show, by the rules of the linter.
+        notes: What was looked at, and what could not be.
+        loss: The loss on the batch; NaN where there are no labels.
+        changes: What `initialize` did, empty for `diagnose`.
+
+    Example:
+        >>> report = SignalReport((), (), (), ("nothing was looked at",))
+        >>> report.healthy, report.to_dict()["notes"]
+        (True, ['nothing was looked at'])
+    """
+
+    layers: tuple[LayerSignal, ...]
+    problems: tuple[Problem, ...]
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    loss: float = float("nan")
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether neither the signal nor the weights show a problem."""
+        return not self.problems and not self.findings
+
+    def assert_healthy(self) -> None:
+        """Pass if the model is healthy: for a test.
+
+        Raises:
+            AssertionError: If it is not, with every problem in words.
+        """
+        if not self.healthy:
+            raise AssertionError("\n".join(self._complaints()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON. A number that is not finite is `None`."""
+        plain = asdict(self)
+        return {"healthy": self.healthy, **{key: _plain(value) for key, value in plain.items()}}
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` with a row for each call of a layer, by its name.
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("`to_pandas` needs pandas. Try `pip install pandas`.") from error
+        rows = [asdict(layer) for layer in self.layers]
+        return pandas.DataFrame(rows, columns=list(LayerSignal.__dataclass_fields__)).set_index(
+            "name"
+        )
+
+    def plot(self) -> Any:
+        """A matplotlib figure: variance by depth, forward and backward.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
+        """
+        from keras_initlab.model.diagnosis.figure import profile_figure
+
+        return profile_figure(self.layers)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the report to a file: `.json`, `.html`, `.txt`, or a figure, `.png`, `.svg`, `.pdf`.
+
+        Raises:
+            ValueError: If the name ends otherwise.
+            OSError: If it cannot be written.
+        """
+        ending = os.path.splitext(os.fspath(path))[1].lower()
+        if ending in (".png", ".svg", ".pdf"):
+            self.plot().savefig(path)
+            return
+        makers = {
+            ".json": lambda: json.dumps(self.to_dict(), indent=1),
+            ".html": self._repr_html_,
+            ".txt": self.__str__,
+        }
+        if ending not in makers:
+            raise ValueError(
+                f"`path` must end with .json, .html, .txt, .png, .svg or .pdf. Received: {path!r}."
+            )
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(makers[ending]() + "\n")
+
+    # --- as people read it ---------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def __rich__(self) -> Group:
+        parts: list[Any] = [self._table()]
+        parts += [Text(words, "red") for words in self._complaints()]
+        parts += [Text(words, "cyan") for words in self._changes()]
+        parts += [Text(f"note: {note}", "dim") for note in self.notes]
+        if self.healthy and self.layers:
+            parts.append(Text("The signal is healthy.", "green"))
+        return Group(*parts)
+
+    def _complaints(self) -> list[str]:
+        said = [f"{problem.rule}: {problem.text}" for problem in self.problems]
+        return said + [str(finding) for finding in self.findings]
+
+    def _changes(self) -> list[str]:
+        drawn = [each for each in self.changes if each.scheme]
+        left: dict[str, list[str]] = {}
+        for each in self.changes:
+            if not each.scheme:
+                left.setdefault(each.reason, []).append(each.path)
+        said = [f"drawn anew: {len(drawn)} variables"] if self.changes else []
+        return said + [
+            f"left alone, {reason}: {_few(paths)}" for reason, paths in left.items()
+        ]
+
+    def _table(self) -> Table:
+        table = Table(title="Signal per layer", box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("layer", overflow="fold")
+        table.add_column("kind")
+        shown = [each for each in (*_NUMBERS, *_SHARES, *_GRADIENTS) if self._is_known(each[1])]
+        for header in ("kernel", "fan in", *(header for header, _ in shown)):
+            table.add_column(header, justify="right", no_wrap=True)
+        table.add_column("verdict")
+        for layer in self.layers:
+            cells = [_cell(layer, statistic) for _, statistic in shown]
+            verdict = Text(", ".join(layer.rules), "red") if layer.rules else Text("healthy", "green")
+            table.add_row(
+                layer.name,
+                kind_in_words(layer.kind, layer.activation),
+                " x ".join(str(size) for size in layer.kernel_shape or ()),
+                "" if layer.fan_in is None else f"{layer.fan_in:g}",
+                *cells,
+                verdict,
+            )
+        return table
+
+    def _is_known(self, statistic: str) -> bool:
+        return any(not math.isnan(getattr(layer, statistic)) for layer in self.layers)
+
+
+def _cell(layer: LayerSignal, statistic: str) -> str:
+    in_words = share_in_words if statistic.endswith("fraction") else number_in_words
+    return in_words(getattr(layer, statistic))
+
+
+def _few(paths: Sequence[str]) -> str:
+    shown = ", ".join(paths[:3])
+    return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it, which knows no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

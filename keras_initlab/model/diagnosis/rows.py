@@ -1,0 +1,108 @@
+"""From the tables of a look to the rows of a report."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_initlab._wire import LayerInfo, Problem
+from keras_initlab.model.diagnosis.passes import Measured
+from keras_initlab.model.diagnosis.report import LayerSignal
+from keras_initlab.model.graph import layers_in
+from keras_initlab.model.linting.rules import Finding
+from keras_initlab.model.sites import Site
+from keras_initlab.monitor.layers import Selection, is_loop
+from keras_initlab.monitor.looks import Look, numbers_by_layer
+from keras_initlab.monitor.prediction import Prior
+
+__all__ = ["rows_of"]
+
+_OF_OUTPUT = (
+    *("mean", "variance", "predicted_mean", "predicted_variance", "zero_fraction"),
+    *("dead_fraction", "saturated_fraction", "nonfinite_count", "effective_rank", "similarity"),
+)
+
+
+def rows_of(
+    look: Look,
+    measured: Measured,
+    selection: Selection,
+    sites: Sequence[Site],
+    complaints: Sequence[Problem | Finding],
+    priors: dict[str, Prior],
+) -> tuple[LayerSignal, ...]:
+    """One row for each call, in call order.
+
+    Args:
+        look: Its tables.
+        measured: What enters the activations, and the gradients of the outputs.
+        selection: The layers.
+        sites: Their weights.
+        complaints: What is wrong.
+        priors: What is known of the weights, also of those that are not trained.
+    """
+    numbers = numbers_by_layer(look)
+    layer_of = {name: layer for layer, name in selection.names.items()}
+    rows = []
+    for place, info in enumerate(look.layers):
+        name = info.name.split("#")[0] if info.name not in layer_of else info.name
+        site = _main_site(layer_of[name], sites)
+        known = {**numbers.get(name, {}), **numbers[info.name]}
+        weight_variance = known.get("weight_variance", np.nan)
+        if np.isnan(weight_variance) and name in priors:
+            weight_variance = priors[name].second - priors[name].mean ** 2
+        before, backward = measured.before[place], measured.backward[place]
+        rules, verdict = _verdict(info, site, complaints)
+        rows.append(
+            LayerSignal(
+                **_description(info, site),
+                weight_variance=float(weight_variance),
+                before_mean=float(before[1]),
+                before_variance=_variance(before),
+                gradient_variance=_variance(backward),
+                weight_gradient_variance=float(known.get("gradient_variance", np.nan)),
+                **{each: float(known.get(each, np.nan)) for each in _OF_OUTPUT},
+                rules=rules,
+                verdict=verdict,
+            )
+        )
+    return tuple(rows)
+
+
+def _description(info: LayerInfo, site: Site | None) -> dict[str, Any]:
+    fans = None if site is None else site.fans
+    return {
+        "name": info.name,
+        "kind": info.kind,
+        "activation": info.activation,
+        "kernel_shape": None if site is None else tuple(site.variable.shape),
+        "fan_in": None if fans is None else float(fans.fan_in),
+        "fan_out": None if fans is None else float(fans.fan_out),
+    }
+
+
+def _main_site(layer: Any, sites: Sequence[Site]) -> Site | None:
+    """The largest weight of a layer; of a loop that of its cells."""
+    inside = {id(each) for each in (layers_in(layer) if is_loop(layer) else [layer])}
+    own = [site for site in sites if id(site.layer) in inside]
+    return max(own, key=lambda site: np.prod(site.variable.shape), default=None)
+
+
+def _verdict(
+    info: LayerInfo, site: Site | None, complaints: Sequence[Problem | Finding]
+) -> tuple[tuple[str, ...], str]:
+    own = [each for each in complaints if _concerns(each, info, site)]
+    rules = tuple(dict.fromkeys(each.rule for each in own))
+    words = [each.text if isinstance(each, Problem) else str(each) for each in own]
+    return rules, "; ".join(words) or "healthy"
+
+
+def _concerns(complaint: Problem | Finding, info: LayerInfo, site: Site | None) -> bool:
+    if isinstance(complaint, Problem):
+        return info.name in complaint.layers
+    return complaint.layer == info.name or (site is not None and site.path in complaint.paths)
+
+
+def _variance(moments: np.ndarray) -> float:
+    """From count, mean and the sum of squared deviations."""
+    return float(moments[2] / moments[0]) if moments[0] > 0 else float("nan")

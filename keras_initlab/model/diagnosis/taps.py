@@ -1,0 +1,83 @@
+"""Tensors of zeros added to the outputs of layers: their gradients are those of the outputs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_initlab import _backend
+from keras_initlab.monitor.step.calls import first_float
+
+__all__ = ["Outlets", "Tap", "is_float"]
+
+
+class Outlets:
+    """Shapes of what comes out of a model and of its layers, noted while it runs.
+
+    Attributes:
+        taps: One `KerasTensor` for each float output of a layer, in the order of calls.
+        model: The outputs of the model, `KerasTensor`s in its structure.
+    """
+
+    def __init__(self) -> None:
+        self.taps: list[Any] = []
+        self.model: Any = None
+
+    def note(self, layer: Any, outputs: Any) -> Any:
+        """Note what one call of a layer gives, and hand it on."""
+        tensor = _tappable(outputs)
+        if tensor is not None:
+            self.taps.append(_shape_of(tensor))
+        return outputs
+
+    def end(self, outputs: Any) -> None:
+        """Note what the model gives."""
+        self.model = keras.tree.map_structure(_shape_of, outputs)
+
+    def cotangents(self) -> list[Any]:
+        """Gradients of unit variance to start from, one for each float output of the model."""
+        random = np.random.default_rng(0)
+        flat = [each for each in keras.tree.flatten(self.model) if is_float(each)]
+        return [ops.convert_to_tensor(random.normal(size=each.shape), "float32") for each in flat]
+
+
+class Tap:
+    """Adds to each float output of a layer the next tensor of zeros.
+
+    Args:
+        zeros: As many as there are outputs, in the order of calls.
+    """
+
+    def __init__(self, zeros: Sequence[Any]):
+        self._zeros = list(zeros)
+        self._made: list[Any] = []
+
+    def __call__(self, layer: Any, outputs: Any) -> Any:
+        tensor = _tappable(outputs)
+        if tensor is None or len(self._made) == len(self._zeros):
+            return outputs
+        made = tensor + self._zeros[len(self._made)]
+        self._made.append(made)
+        return keras.tree.map_structure(lambda each: made if each is tensor else each, outputs)
+
+    def place_of(self, output: Any) -> int | None:
+        """Which tensor of zeros this output holds, `None` if it holds none."""
+        return next((k for k, made in enumerate(self._made) if made is output), None)
+
+
+def is_float(tensor: Any) -> bool:
+    """Whether a tensor holds numbers that have a gradient."""
+    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
+
+
+def _tappable(outputs: Any) -> Any:
+    """The first float output, if it is dense."""
+    tensor = first_float(outputs)
+    held = any(each is tensor for each in keras.tree.flatten(outputs))
+    return tensor if tensor is not None and held and not _backend.is_sparse(tensor) else None
+
+
+def _shape_of(tensor: Any) -> Any:
+    return keras.KerasTensor(tuple(tensor.shape), keras.backend.standardize_dtype(tensor.dtype))
