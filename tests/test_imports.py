@@ -30,7 +30,8 @@ OUTSIDE = {
     "theory": {"numpy"},
     "sampling": {"numpy"},
     "initializers": {"keras", "numpy"},
-    "model": {"keras", "numpy", "rich"},
+    # The last two are the user's choice: imported inside functions, where they are asked for.
+    "model": {"keras", "numpy", "rich", "matplotlib", "pandas"},
     "__main__": {"keras"},
     "monitor": {"keras", "numpy", "rich"},
     "_wire": {"numpy"},

@@ -24,7 +24,8 @@ def as_html(report: Any) -> str:
     console = Console(record=True, file=io.StringIO(), width=_WIDTH)
     console.print(report)
     style = "white-space: pre; overflow-x: auto; line-height: normal; font-family: monospace"
-    return console.export_html(inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>')
+    code_format = f'<pre style="{style}">{{code}}</pre>'
+    return console.export_html(inline_styles=True, code_format=code_format)
 
 
 def kind_in_words(kind: str, activation: str) -> str:

@@ -43,7 +43,7 @@ class Batch:
         """The first half of the examples."""
         count = max(1, self.size // 2)
         note = f"out of memory with {self.size} examples: the first {count} are looked at"
-        parts = keras.tree.map_structure(lambda each: None if each is None else each[:count], self.tensors)
+        parts = _first_examples(self.tensors, count)
         return Batch(*parts, (*self.notes, note))
 
 
@@ -62,15 +62,21 @@ def batch_of(model: Any, data: Any, examples: int) -> Batch:
     if data is None:
         x, note = random_inputs(model, examples)
         return Batch(keras.tree.map_structure(ops.convert_to_tensor, x), notes=(note,))
-    parts = keras.utils.unpack_x_y_sample_weight(_first_of(data))
+    first = _first_of(data)
+    # Keras's own unpacking takes a list for a tuple; here it is one of several inputs.
+    parts = (*first, None, None)[:3] if isinstance(first, tuple) else (first, None, None)
     _check_inputs(model, parts[0])
     count, notes = _length_of(parts[0]), ()
     if count > examples:
-        parts = keras.tree.map_structure(lambda each: None if each is None else each[:examples], parts)
+        parts = _first_examples(parts, examples)
         notes = (f"the first {examples} of {count} examples are looked at",)
     for name, part in zip(("inputs", "labels", "sample weights"), parts, strict=True):
         _check_finite(name, part)
     return Batch(*keras.tree.map_structure(_tensor_of, parts), notes)
+
+
+def _first_examples(parts: Any, count: int) -> Any:
+    return keras.tree.map_structure(lambda each: None if each is None else each[:count], parts)
 
 
 def _tensor_of(array: Any) -> Any:
@@ -108,7 +114,8 @@ def _check_inputs(model: Any, x: Any) -> None:
         return
     expected = _backend.input_structure(model)
     if isinstance(x, dict):
-        named = expected if isinstance(expected, dict) else {each.name: each for each in model.inputs}
+        by_name = {each.name: each for each in model.inputs}
+        named = expected if isinstance(expected, dict) else by_name
         missing = [name for name in named if name not in x]
         if missing:
             raise ValueError(

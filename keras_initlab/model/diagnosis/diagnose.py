@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from keras_initlab import _backend
@@ -94,14 +95,15 @@ class _Diagnosis:
         self._selection = selection
         self._pass = Pass(model, selection, most, loss)
 
-    def report(
-        self, batch: Batch, findings: list[Finding], notes: tuple[str, ...]
-    ) -> SignalReport:
+    def report(self, batch: Batch, findings: list[Finding], notes: tuple[str, ...]) -> SignalReport:
         """The report on one batch."""
         batch, measured = self._measured(batch)
         priors = priors_of(self._selection)
         look = self._look(measured, priors)
-        problems = problems_of(Evidence(look, look, None, priors))
+        problems = tuple(
+            replace(each, text=each.text.removeprefix(f"step {each.step}, "))
+            for each in problems_of(Evidence(look, look, None, priors))
+        )
         sites = sites_of(self._model, frozen=True)
         rows = rows_of(look, measured, self._selection, sites, (*problems, *findings), priors)
         notes = (*batch.notes, *notes, *self._unmeasured())
@@ -129,8 +131,12 @@ class _Diagnosis:
 
     def _unmeasured(self) -> list[str]:
         return [
-            *(f"{name} runs its steps in a loop: its output as a whole is measured"
-              for name in self._selection.loops),
-            *(f"{name} is called inside a loop or an inner function and was skipped"
-              for name in self._pass.rows.unseen),
+            *(
+                f"{name} runs its steps in a loop: its output as a whole is measured"
+                for name in self._selection.loops
+            ),
+            *(
+                f"{name} is called inside a loop or an inner function and was skipped"
+                for name in self._pass.rows.unseen
+            ),
         ]

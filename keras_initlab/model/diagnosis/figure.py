@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from keras_initlab.model.diagnosis.report import LayerSignal
 
 __all__ = ["profile_figure"]
@@ -24,20 +26,25 @@ def profile_figure(layers: Sequence[LayerSignal]) -> Any:
     figure = Figure(figsize=(max(6.0, 0.3 * len(layers)), 6.0), layout="constrained")
     forward, backward = figure.subplots(2, 1, sharex=True)
     places = range(len(layers))
-    forward.plot(places, [x.variance for x in layers], "o-", color=_FORWARD, label="measured")
-    theory = [x.predicted_variance for x in layers]
+    forward.plot(places, _column(layers, "variance"), "o-", color=_FORWARD, label="measured")
+    theory = _column(layers, "predicted_variance")
     forward.plot(places, theory, "--", color="gray", label="theory")
     forward.set_ylabel("variance of output")
     forward.legend()
-    backward.plot(
-        places, [x.gradient_variance for x in layers], "o-", color=_BACKWARD, label="outputs"
+    outputs, weights = (
+        _column(layers, name) for name in ("gradient_variance", "weight_gradient_variance")
     )
-    weights = [x.weight_gradient_variance for x in layers]
+    backward.plot(places, outputs, "o-", color=_BACKWARD, label="outputs")
     backward.plot(places, weights, "s:", color=_BACKWARD, alpha=0.6, label="weights")
     backward.set_ylabel("variance of gradient")
     backward.legend()
     backward.set_xticks(list(places), [x.name for x in layers], rotation=60, ha="right")
     for axes in (forward, backward):
-        axes.set_yscale("log")
+        if any((line.get_ydata() > 0).any() for line in axes.lines):
+            axes.set_yscale("log")
         axes.grid(alpha=0.3)
     return figure
+
+
+def _column(layers: Sequence[LayerSignal], name: str) -> np.ndarray:
+    return np.array([getattr(layer, name) for layer in layers])

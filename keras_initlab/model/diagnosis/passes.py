@@ -14,7 +14,7 @@ from keras_initlab.monitor.layers import Selection
 from keras_initlab.monitor.schedule import Every
 from keras_initlab.monitor.step.calls import Call
 from keras_initlab.monitor.step.moments import MOMENTS, moments_of, stacked_rows
-from keras_initlab.monitor.step.parameters import Weight, part_of
+from keras_initlab.monitor.step.parameters import part_of
 from keras_initlab.monitor.step.probe import Settings
 from keras_initlab.monitor.step.recorder import Recorder
 from keras_initlab.monitor.step.rows import Rows
@@ -39,7 +39,7 @@ class Measured:
         backward: `(calls, 6)` moments of the gradients of the outputs.
         weights: `(weights, columns)`, no rows if no weight is trained.
         inputs: Mean squares of the tensors that enter the model.
-        loss: The loss, or the sum that stands in for it.
+        loss: The loss, NaN where a unit cotangent stands in for it.
     """
 
     activations: np.ndarray
@@ -90,7 +90,7 @@ class Pass:
             self._by_row(found["backward"]),
             found["weights"],
             [float(square) for square in found["inputs"]],
-            float(found["loss"]),
+            float("nan") if self._loss is None else float(found["loss"]),
         )
 
     def _by_row(self, backward: np.ndarray) -> np.ndarray:
@@ -136,8 +136,12 @@ class Pass:
                     outputs = self._model(tensors[0], training=True)
                     loss = self._loss_of(tensors, outputs, cotangents)
                 found = self._forward(calls)
-            rows = zip(calls, self.rows.links, strict=True)
-            self._places = [tap.place_of(call.output) for call, link in rows if link.row is not None]
+            watched = [
+                call
+                for call, link in zip(calls, self.rows.links, strict=True)
+                if link.row is not None
+            ]
+            self._places = [tap.place_of(call.output) for call in watched]
             recorded.extend(calls)
             return loss * self._scale, (loss, found)
 
@@ -208,7 +212,7 @@ def _before(call: Call, most: int | None) -> Block:
 def _unscaled(moments: Any, scale: float) -> Any:
     """Moments of what was multiplied by a number before."""
     factors = [1.0, 1 / scale, 1 / scale**2, 1 / scale, 1 / scale, 1.0]
-    return moments * np.array(factors, "float32")
+    return moments * ops.convert_to_tensor(factors, "float32")
 
 
 def _unknown_shares(layers: list[Any]) -> Any:

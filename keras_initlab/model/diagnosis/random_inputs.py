@@ -72,7 +72,8 @@ def _array_for(tensor: Any, graph: Graph, random: np.random.Generator, examples:
     vocabulary = _vocabulary_of(takers)
     if "int" in dtype or vocabulary is not None:
         ids = random.integers(0, vocabulary or _FEW_IDS, size=shape)
-        if vocabulary and any(getattr(each, "mask_zero", False) for each in takers) and len(shape) > 1:
+        masked = any(getattr(each, "mask_zero", False) for each in takers)
+        if vocabulary and masked and len(shape) > 1:
             ids = np.where(_inside(random, shape), np.maximum(ids, min(1, vocabulary - 1)), 0)
         return ids.astype(dtype)
     return random.normal(size=shape).astype(dtype)

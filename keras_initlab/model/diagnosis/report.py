@@ -176,7 +176,11 @@ class SignalReport:
         return profile_figure(self.layers)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the report to a file: `.json`, `.html`, `.txt`, or a figure, `.png`, `.svg`, `.pdf`.
+        """Write the report to a file; its ending says as what.
+
+        Args:
+            path: Ends with `.json`, `.html` or `.txt`, or with `.png`, `.svg` or `.pdf` for the
+                figure.
 
         Raises:
             ValueError: If the name ends otherwise.
@@ -226,9 +230,7 @@ class SignalReport:
             if not each.scheme:
                 left.setdefault(each.reason, []).append(each.path)
         said = [f"drawn anew: {len(drawn)} variables"] if self.changes else []
-        return said + [
-            f"left alone, {reason}: {_few(paths)}" for reason, paths in left.items()
-        ]
+        return said + [f"left alone, {reason}: {_few(paths)}" for reason, paths in left.items()]
 
     def _table(self) -> Table:
         table = Table(title="Signal per layer", box=SIMPLE_HEAD, pad_edge=False)
@@ -240,7 +242,7 @@ class SignalReport:
         table.add_column("verdict")
         for layer in self.layers:
             cells = [_cell(layer, statistic) for _, statistic in shown]
-            verdict = Text(", ".join(layer.rules), "red") if layer.rules else Text("healthy", "green")
+            verdict = Text(", ".join(layer.rules) or "healthy", "red" if layer.rules else "green")
             table.add_row(
                 layer.name,
                 kind_in_words(layer.kind, layer.activation),

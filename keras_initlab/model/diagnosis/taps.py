@@ -55,6 +55,7 @@ class Tap:
         self._made: list[Any] = []
 
     def __call__(self, layer: Any, outputs: Any) -> Any:
+        """The outputs of a layer, the first float one with its zeros added."""
         tensor = _tappable(outputs)
         if tensor is None or len(self._made) == len(self._zeros):
             return outputs

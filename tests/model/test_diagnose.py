@@ -1,0 +1,506 @@
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as kl
+from keras import ops
+from monitoring import BATCH, X, Y, by_hand, compiled, is_clean, network
+
+from keras_initlab import HeNormal, XavierUniform, diagnose
+from keras_initlab.model.diagnosis.passes import Pass
+
+# Rounding of float32 through three layers, as in `monitoring.check_look`.
+REL = 2e-5
+
+
+def values_of(model):
+    """Every variable there is, as numbers."""
+    held = [*model.variables, *model.metrics_variables]
+    held += [] if model.optimizer is None else model.optimizer.variables
+    return [np.array(ops.convert_to_numpy(variable)) for variable in held]
+
+
+def rows_of(report):
+    return {layer.name: layer for layer in report.layers}
+
+
+def deep(units=32, depth=4, **options):
+    hidden = [kl.Dense(units, name=f"h{k}", **options) for k in range(depth)]
+    return keras.Sequential([keras.Input((16,)), *hidden, kl.Dense(1, name="out")])
+
+
+# --- the numbers -------------------------------------------------------------------------------
+
+
+def test_forward_and_backward_agree_with_float64():
+    model = compiled()
+    x, y = X[:BATCH], Y[:BATCH]
+    weights = [np.array(weight, np.float64) for weight in model.get_weights()]
+    outputs, gradients, _, _ = by_hand(weights, x, y)
+    c = outputs["c"]
+    d = {"c": 2 * (c - y) / c.size}
+    d["b"] = d["c"] @ weights[4].T
+    d["a"] = (d["b"] * (1 - outputs["b"] ** 2)) @ weights[2].T
+    before = {"a": x @ weights[0] + weights[1], "b": outputs["a"] @ weights[2] + weights[3], "c": c}
+
+    report = diagnose(model, (x, y), max_elements=None)
+
+    assert list(rows_of(report)) == ["a", "b", "c"]
+    for kernel, (name, row) in zip(weights[::2], rows_of(report).items(), strict=True):
+        expected = {
+            "variance": outputs[name].var(),
+            "before_variance": before[name].var(),
+            "gradient_variance": d[name].var(),
+            "weight_gradient_variance": gradients[name].var(),
+            "weight_variance": kernel.var(),
+            "zero_fraction": (outputs[name] == 0).mean(),
+        }
+        for statistic, value in expected.items():
+            assert abs(getattr(row, statistic) - value) <= REL * value, (name, statistic)
+        assert abs(row.before_mean - before[name].mean()) <= REL * before[name].std()
+        assert row.kernel_shape == kernel.shape
+        assert (row.fan_in, row.fan_out) == kernel.shape
+    assert abs(report.loss - ((c - y) ** 2).mean()) <= REL * report.loss
+
+
+def test_gradients_start_with_unit_variance_where_there_are_no_labels():
+    model = keras.Sequential([keras.Input((8,)), kl.Dense(512, use_bias=False, name="out")])
+
+    report = diagnose(model, X[:, :8], max_elements=None)
+
+    # 96 x 512 normal numbers: the variance of their variance is 2 / n.
+    assert abs(report.layers[0].gradient_variance - 1) < 5 * np.sqrt(2 / (len(X) * 512))
+    assert any("unit variance" in note for note in report.notes)
+
+
+def test_loss_counts_regularizers_as_training_does():
+    def build(regularizer):
+        kernel = keras.initializers.RandomNormal(stddev=0.3, seed=1)
+        dense = kl.Dense(1, kernel_initializer=kernel, kernel_regularizer=regularizer, name="d")
+        return compiled(keras.Sequential([keras.Input((12,)), dense]))
+
+    plain, penalized = (
+        diagnose(build(each), (X[:BATCH], Y[:BATCH])) for each in (None, keras.regularizers.L2(0.5))
+    )
+    kernel = np.array(build(None).layers[0].kernel, np.float64)
+
+    assert abs(penalized.loss - plain.loss - 0.5 * (kernel**2).sum()) < REL * penalized.loss
+
+
+def test_theory_stands_beside_what_is_measured():
+    model = deep(256, activation="relu", kernel_initializer="he_normal")
+
+    rows = diagnose(model).layers[:-1]
+
+    assert all(0.3 < row.variance / row.predicted_variance < 3 for row in rows)
+
+
+def test_given_loss_takes_the_place_of_the_compiled_one():
+    x, y = X[:BATCH], Y[:BATCH]
+    model = compiled(loss="mse")
+
+    own, given = diagnose(model, (x, y)), diagnose(model, (x, y), loss="mae")
+
+    prediction = by_hand(model.get_weights(), x, y)[0]["c"]
+    assert abs(own.loss - ((prediction - y) ** 2).mean()) <= REL * own.loss
+    assert abs(given.loss - np.abs(prediction - y).mean()) <= REL * given.loss
+
+
+def test_all_examples_weigh_what_the_sample_weights_say():
+    x, y = X[:BATCH], Y[:BATCH]
+    weights = np.zeros(BATCH, "float32")
+
+    report = diagnose(compiled(), (x, y, weights))
+
+    assert report.loss == 0
+    assert all(row.gradient_variance == 0 for row in report.layers)
+
+
+# --- the model stays as it was -----------------------------------------------------------------
+
+
+def rich_model():
+    """Batch statistics, a seed, two outputs, and a regularizer."""
+    inputs = keras.Input((12,), name="x")
+    x = kl.Dense(16, "relu", kernel_regularizer="l2", name="one")(inputs)
+    x = kl.BatchNormalization(name="norm")(x)
+    x = kl.Dropout(0.5, seed=3, name="drop")(x)
+    outputs = {"p": kl.Dense(1, name="p")(x), "q": kl.Dense(2, name="q")(x)}
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", {"p": "mse", "q": "mae"}, metrics={"p": ["mae"]})
+    return model
+
+
+LABELS = {"p": Y, "q": np.repeat(Y, 2, axis=1)}
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["fresh", "trained"])
+def test_model_stays_as_it_was_bit_for_bit(trained):
+    model = rich_model()
+    if trained:
+        model.fit(X, LABELS, verbose=0)
+    before, loss = values_of(model), model._compile_loss
+
+    report = diagnose(model, (X, LABELS))
+
+    after = values_of(model)
+    assert len(before) == len(after)
+    assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+    assert model._compile_loss is loss
+    assert is_clean(model)
+    assert {"one", "norm", "p", "q"} == set(rows_of(report))
+
+
+def test_training_goes_on_as_if_nobody_had_looked():
+    histories = []
+    for looked in (False, True):
+        keras.utils.set_random_seed(7)
+        model = rich_model()
+        if looked:
+            diagnose(model, (X, LABELS))
+        histories.append(model.fit(X, LABELS, epochs=2, verbose=0).history)
+
+    assert histories[0] == histories[1]
+
+
+def test_model_is_clean_after_an_error():
+    class Broken(kl.Layer):
+        def call(self, x, training=False):
+            if training:
+                raise RuntimeError("broken on purpose")
+            return x
+
+    model = compiled(keras.Sequential([keras.Input((12,)), kl.Dense(4), Broken()]))
+    loss = model._compile_loss
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        diagnose(model, (X, X[:, :4]))
+
+    assert is_clean(model)
+    assert model._compile_loss is loss
+
+
+# --- kinds of models ---------------------------------------------------------------------------
+
+
+def test_shared_layer_has_a_row_for_each_call():
+    shared = kl.Dense(8, "tanh", name="shared")
+    one, two = keras.Input((8,)), keras.Input((8,))
+    model = keras.Model([one, two], kl.Dense(1)(kl.Add()([shared(one), shared(two)])))
+
+    rows = rows_of(diagnose(model, [X[:, :8], 10 * X[:, :8]]))
+
+    assert rows["shared#2"].before_variance > 50 * rows["shared"].before_variance
+    assert rows["shared#2"].kernel_shape == (8, 8)
+    assert rows["shared"].gradient_variance == pytest.approx(rows["shared#2"].gradient_variance)
+
+
+def test_subclassed_model_with_nested_layers_is_measured():
+    class Block(kl.Layer):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.inner = kl.Dense(8, "relu", name="inner")
+
+        def call(self, x):
+            return self.inner(x)
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.block = Block(name="block")
+            self.out = kl.Dense(1, name="out")
+
+        def call(self, x):
+            return self.out(self.block(x))
+
+    model = Model()
+    model(X[:2])
+
+    rows = rows_of(diagnose(model, (X, Y), loss="mse"))
+    made_up = diagnose(model)
+
+    assert set(rows) == {"inner", "out"}
+    assert rows["inner"].fan_in == 12
+    assert rows["inner"].weight_gradient_variance > 0
+    assert "floats" in made_up.notes[0]
+
+
+def test_attention_and_recurrent_layers_are_measured():
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    x = kl.Embedding(20, 16, mask_zero=True, name="table")(ids)
+    x = kl.MultiHeadAttention(2, 8, name="attention")(x, x)
+    x = kl.GRU(8, name="gru")(x)
+    model = keras.Model(ids, kl.Dense(1, name="out")(x))
+
+    report = diagnose(model)
+
+    rows = rows_of(report)
+    assert {"query", "key", "value", "attention_output", "gru", "out", "table"} <= set(rows)
+    assert rows["gru"].kernel_shape == (16, 24)
+    assert rows["gru"].fan_out == 8
+    assert all(row.gradient_variance > 0 for row in report.layers)
+    assert rows["table"].weight_gradient_variance > 0
+    assert any("gru runs its steps in a loop" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_is_measured_in_float32(policy):
+    hidden = kl.Dense(16, "tanh", kernel_initializer=XavierUniform(seed=1), dtype=policy, name="h")
+    model = keras.Sequential([keras.Input((12,)), hidden, kl.Dense(1, dtype="float32", name="o")])
+    model.compile("sgd", "mse")
+
+    report = diagnose(model, (X, Y))
+
+    whole = np.tanh(X.astype("float64") @ np.array(hidden.kernel, "float64")).var()
+    # Seven bits after the point of bfloat16, in inputs, weights and sums.
+    assert abs(rows_of(report)["h"].variance / whole - 1) < 3 * 2.0**-8
+    assert all(row.gradient_variance > 0 for row in report.layers)
+
+
+def test_frozen_layer_has_its_shape_and_no_gradient_of_its_weights():
+    model = deep()
+    model.get_layer("h1").trainable = False
+
+    row = rows_of(diagnose(model))["h1"]
+
+    assert row.kernel_shape == (32, 32)
+    assert row.gradient_variance > 0
+    assert np.isnan(row.weight_gradient_variance)
+    assert row.weight_variance == pytest.approx(np.array(model.get_layer("h1").kernel).var())
+
+
+def test_layer_inside_a_loop_is_named_and_the_rest_is_measured():
+    class Looping(kl.Layer):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.inner = kl.Dense(12, name="inner")
+
+        def build(self, shape):
+            self.inner.build(shape)
+
+        def call(self, x):
+            return ops.fori_loop(0, 2, lambda _, state: ops.tanh(self.inner(state)), x)
+
+    model = keras.Sequential([keras.Input((12,)), Looping(name="looping"), kl.Dense(1, name="out")])
+
+    report = diagnose(model, X)
+
+    assert "out" in rows_of(report)
+    if keras.backend.backend() == "jax":
+        assert any("inner is called inside a loop" in note for note in report.notes)
+
+
+# --- verdicts ----------------------------------------------------------------------------------
+
+
+def test_zero_weights_are_named_with_a_fix():
+    model = deep(activation="tanh", kernel_initializer="zeros")
+
+    report = diagnose(model)
+
+    row = rows_of(report)["h1"]
+    assert not report.healthy
+    assert "equal-units" in row.rules
+    assert "all weights are zero" in row.verdict
+    assert "kernel_initializer=" in row.verdict
+
+
+def test_constant_weights_leave_one_direction():
+    model = deep(activation="tanh", kernel_initializer=keras.initializers.Constant(0.05))
+
+    rows = rows_of(diagnose(model, X[:, :12].repeat(2, axis=1)[:, :16]))
+
+    assert rows["h1"].effective_rank == pytest.approx(1, abs=1e-3)
+
+
+def test_depthwise_fan_is_the_cause_that_is_named():
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 32)),
+            kl.DepthwiseConv2D(3, activation="relu", depthwise_initializer="he_normal", name="dw"),
+            kl.GlobalAveragePooling2D(),
+            kl.Dense(1),
+        ]
+    )
+
+    row = rows_of(diagnose(model))["dw"]
+
+    assert row.fan_in == 9
+    assert row.rules == ("wrong-fan",)
+    assert "288" in row.verdict
+    assert 'HeNormal(kind="depthwise")' in row.verdict
+
+
+def test_vanishing_signal_is_a_problem_of_its_layers():
+    model = deep(activation="tanh", kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3))
+
+    report = diagnose(model)
+
+    assert "vanishing" in rows_of(report)["h3"].rules
+    with pytest.raises(AssertionError, match="vanishing"):
+        report.assert_healthy()
+
+
+def test_healthy_model_passes():
+    report = diagnose(deep(256, activation="relu", kernel_initializer=HeNormal()))
+
+    report.assert_healthy()
+    assert report.healthy
+    assert {row.verdict for row in report.layers} == {"healthy"}
+
+
+def test_rule_can_be_left_out():
+    model = deep(activation="relu", kernel_initializer=HeNormal(seed=1))
+
+    assert [finding.rule for finding in diagnose(model).findings] == ["same-weights"]
+    assert diagnose(model, ignore=["same-weights"]).healthy
+
+
+# --- memory, and bad input ---------------------------------------------------------------------
+
+
+def test_half_of_the_batch_is_looked_at_when_memory_runs_out(monkeypatch):
+    run, sizes = Pass.run, []
+
+    def scarce(self, batch):
+        sizes.append(batch.size)
+        if batch.size > 24:
+            raise MemoryError
+        return run(self, batch)
+
+    monkeypatch.setattr(Pass, "run", scarce)
+    report = diagnose(compiled(), (X, Y))
+
+    assert sizes == [96, 48, 24]
+    assert sum("out of memory" in note for note in report.notes) == 2
+    assert report.layers
+
+
+def test_only_so_many_examples_are_looked_at():
+    report = diagnose(network(), X, examples=10)
+
+    assert report.notes[0] == "the first 10 of 96 examples are looked at"
+
+
+def broken(x):
+    x = x.copy()
+    x[3, 2] = np.nan
+    return x
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (broken(X), "1 NaN or infinite numbers among 1152 of the inputs"),
+        ((X, broken(X)[:, 2:3]), "of the labels"),
+        ([X, X], "must hold 1 inputs"),
+        ({"wrong": X}, "without \\['x'\\]"),
+        (X[:, :5], "for the input 'x' must have the shape \\(None, 12\\)"),
+        (X[:0], "at least one"),
+    ],
+    ids=["nan", "nan-label", "two-inputs", "name", "shape", "empty"],
+)
+def test_data_that_do_not_fit_are_refused(data, words):
+    inputs = keras.Input((12,), name="x")
+    model = compiled(keras.Model(inputs, kl.Dense(1)(inputs)))
+
+    with pytest.raises(ValueError, match=words):
+        diagnose(model, data)
+
+
+def test_inputs_of_other_lengths_are_refused():
+    one, two = keras.Input((12,)), keras.Input((12,))
+    model = keras.Model([one, two], kl.Dense(1)(kl.Add()([one, two])))
+
+    with pytest.raises(ValueError, match="same number of examples"):
+        diagnose(model, [X, X[:5]])
+
+
+def test_loss_without_labels_is_refused():
+    with pytest.raises(ValueError, match="`loss` compares outputs with labels"):
+        diagnose(network(), X, loss="mse")
+
+
+def test_unbuilt_model_is_refused():
+    with pytest.raises(ValueError, match=r"model\.build"):
+        diagnose(keras.Sequential([kl.Dense(1)]))
+
+
+# --- the report --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def report():
+    return diagnose(deep(activation="tanh", kernel_initializer="zeros"))
+
+
+def test_report_is_readable_as_text(report):
+    text = str(report)
+
+    assert "h0" in text
+    assert "equal-units" in text
+    assert "note: random inputs stand in for data: floats" in text
+    assert "\x1b" not in text
+
+
+def test_report_is_plain_data(report):
+    data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+
+    assert data["healthy"] is False
+    assert [row["name"] for row in data["layers"]] == ["h0", "h1", "h2", "h3", "out"]
+    assert data["loss"] is None
+    assert data["findings"][0]["rule"] == "equal-units"
+
+
+def test_report_is_a_data_frame(report):
+    pytest.importorskip("pandas", reason="pandas is the user's choice")
+
+    frame = report.to_pandas()
+
+    assert frame.loc["h1", "variance"] == 0
+    assert list(frame.index) == [row.name for row in report.layers]
+
+
+@pytest.mark.parametrize("ending", ["json", "html", "txt", "png", "svg"])
+def test_report_is_saved(report, tmp_path, ending):
+    path = tmp_path / f"report.{ending}"
+
+    report.save(path)
+
+    start = {"json": b"{", "html": b"<pre", "txt": b" ", "png": b"\x89PNG", "svg": b"<?xml"}
+    assert path.read_bytes().startswith(start[ending])
+
+
+def test_unknown_ending_is_refused(report, tmp_path):
+    with pytest.raises(ValueError, match="must end with"):
+        report.save(tmp_path / "report.doc")
+
+
+def test_figure_shows_both_directions(report):
+    forward, backward = report.plot().axes
+
+    assert [len(line.get_xdata()) for line in forward.lines] == [5, 5]
+    assert [label.get_text() for label in backward.get_xticklabels()][-1] == "out"
+
+
+def test_report_is_shown_in_a_notebook(report):
+    html = report._repr_html_()
+
+    assert html.startswith("<pre")
+    assert "equal-units" in html
+
+
+def test_figure_needs_matplotlib_and_says_so():
+    code = (
+        "import sys; sys.modules['matplotlib.figure'] = None\n"
+        "from keras_initlab import SignalReport\n"
+        "try: SignalReport((), (), (), ()).plot()\n"
+        "except ImportError as error: print(error)"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "pip install matplotlib" in ran.stdout

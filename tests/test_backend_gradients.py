@@ -1,0 +1,112 @@
+"""Each Keras internal that gradients and losses lean on."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_initlab import _backend
+
+X = np.arange(6, dtype="float32").reshape(2, 3)
+
+
+def test_value_and_gradients_are_those_of_the_function():
+    def function(tensors):
+        a, b = tensors
+        return ops.sum(a**2), {"doubled": 2 * b}
+
+    a, b = ops.convert_to_tensor(X), ops.convert_to_tensor(X + 1)
+    value, others, (of_a, of_b) = _backend.value_and_gradients(function, [a, b])
+
+    assert float(value) == (X**2).sum()
+    assert np.array_equal(ops.convert_to_numpy(others["doubled"]), 2 * (X + 1))
+    assert np.array_equal(ops.convert_to_numpy(of_a), 2 * X)
+    assert np.array_equal(ops.convert_to_numpy(of_b), 0 * X)
+
+
+def test_gradients_are_zero_where_nothing_has_one():
+    value, _, (of_a,) = _backend.value_and_gradients(
+        lambda tensors: (ops.convert_to_tensor(3.0), ()), [ops.convert_to_tensor(X)]
+    )
+
+    assert float(value) == 3
+    assert not ops.convert_to_numpy(of_a).any()
+
+
+def test_dry_run_calls_the_function_with_tensors_of_the_same_shape():
+    seen = []
+
+    _backend.dry_run(
+        lambda x: (seen.append(tuple(x.shape)), ops.zeros(()))[1], ops.convert_to_tensor(X)
+    )
+
+    assert seen == [(2, 3)]
+
+
+@pytest.fixture
+def model():
+    inputs = keras.Input((3,))
+    outputs = [keras.layers.Dense(1, name="p")(inputs), keras.layers.Dense(1, name="q")(inputs)]
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", ["mse", "mae"], loss_weights=[1.0, 10.0])
+    return model
+
+
+def test_fresh_loss_is_the_compiled_one_with_an_account_of_its_own(model):
+    y = [np.zeros((2, 1), "float32"), np.ones((2, 1), "float32")]
+    predicted = [np.full((2, 1), 2.0, "float32"), np.full((2, 1), 3.0, "float32")]
+    fresh = _backend.fresh_loss(model)
+
+    fresh.build(y, predicted)
+    value = float(fresh(y, [ops.convert_to_tensor(each) for each in predicted]))
+
+    assert value == 4 + 10 * 2
+    assert not model._compile_loss.built
+    assert fresh is not model._compile_loss
+
+
+def test_model_computes_its_loss_by_the_one_it_is_lent(model):
+    kept = model._compile_loss
+    fresh = _backend.fresh_loss(model, "mae")
+    y = [ops.ones((2, 1)), ops.ones((2, 1))]
+
+    with _backend.with_loss(model, fresh):
+        value = float(model.compute_loss(None, y, [3 * each for each in y], None))
+
+    assert value == 2 + 2
+    assert model._compile_loss is kept
+
+
+def test_input_structure_is_what_the_call_takes():
+    inputs = {"a": keras.Input((1,), name="a"), "b": keras.Input((2,), name="b")}
+    model = keras.Model(inputs, keras.layers.Concatenate()([inputs["a"], inputs["b"]]))
+    sequential = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+
+    assert set(_backend.input_structure(model)) == {"a", "b"}
+    assert len(keras.tree.flatten(_backend.input_structure(sequential))) == 1
+
+
+class ResourceExhaustedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "out"),
+    [
+        (MemoryError(), True),
+        (ResourceExhaustedError("OOM when allocating"), True),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 3 bytes"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), True),
+        (ValueError("shapes"), False),
+    ],
+)
+def test_want_of_memory_is_told_from_other_errors(error, out):
+    assert _backend.is_out_of_memory(error) is out
+
+
+def test_staged_function_gives_what_it_gives_alone():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+
+    staged = _backend.staged(model, lambda x: ops.sum(x))
+
+    assert float(staged(ops.convert_to_tensor(X))) == X.sum()
