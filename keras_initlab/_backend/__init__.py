@@ -6,8 +6,10 @@ from keras_initlab._backend.gradients import (
     is_out_of_memory,
     value_and_gradients,
     with_loss,
+    without_gradients,
 )
 from keras_initlab._backend.model import (
+    automatic_name,
     call_count,
     graph_nodes,
     input_structure,
@@ -62,6 +64,7 @@ __all__ = [
     "KeySeed",
     "StepState",
     "add_session_hook",
+    "automatic_name",
     "call_count",
     "compiled",
     "concrete",
@@ -108,4 +111,5 @@ __all__ = [
     "value_and_gradients",
     "when",
     "with_loss",
+    "without_gradients",
 ]

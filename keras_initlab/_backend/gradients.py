@@ -1,12 +1,19 @@
 """Gradients of one function on whichever backend runs, and the loss of a model without a trace."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import keras
 
-__all__ = ["dry_run", "fresh_loss", "is_out_of_memory", "value_and_gradients", "with_loss"]
+__all__ = [
+    "dry_run",
+    "fresh_loss",
+    "is_out_of_memory",
+    "value_and_gradients",
+    "with_loss",
+    "without_gradients",
+]
 
 
 def dry_run(function: Callable, *arguments: Any) -> None:
@@ -77,6 +84,15 @@ def _by_torch(function: Callable, tensors: list[Any]) -> tuple[Any, Any, list[An
         lambda each: each.detach() if torch.is_tensor(each) else each, others
     )
     return value.detach(), others, gradients
+
+
+def without_gradients() -> Any:
+    """A context in which torch notes nothing for gradients; the others note only when asked."""
+    if keras.backend.backend() != "torch":
+        return nullcontext()
+    import torch
+
+    return torch.no_grad()
 
 
 def fresh_loss(model: Any, loss: Any = None) -> Any:

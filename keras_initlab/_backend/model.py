@@ -7,6 +7,7 @@ import keras
 from keras_initlab._backend.tensors import concrete
 
 __all__ = [
+    "automatic_name",
     "call_count",
     "graph_nodes",
     "input_structure",
@@ -122,3 +123,10 @@ def input_structure(model: Any) -> Any:
     """The inputs of a functional or sequential model as its call takes them."""
     functional = getattr(model, "_functional", model)
     return getattr(functional, "_inputs_struct", model.inputs)
+
+
+def automatic_name(layer: Any) -> str:
+    """What Keras calls a layer of this class that is given no name, without the number."""
+    from keras.src.utils.naming import to_snake_case
+
+    return str(to_snake_case(type(layer).__name__))

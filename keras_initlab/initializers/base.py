@@ -25,7 +25,15 @@ from keras_initlab.initializers.checks import (
 from keras_initlab.sampling import Stream, fill
 from keras_initlab.theory import Kind, Law, keras_name_of
 
-__all__ = ["ArrayScheme", "AxesScheme", "RandomScheme", "Scheme", "VarianceScheme", "reseeded"]
+__all__ = [
+    "ArrayScheme",
+    "AxesScheme",
+    "RandomScheme",
+    "Scheme",
+    "VarianceScheme",
+    "reseeded",
+    "seeded",
+]
 
 
 class Scheme(keras.initializers.Initializer):
@@ -235,6 +243,19 @@ def reseeded(initializer: Any, part: str) -> Any:
         elif name == "seed" and isinstance(value, numbers.Integral):
             digest = hashlib.blake2b(f"{int(value)}|{part}".encode(), digest_size=4).digest()
             twin.seed = int.from_bytes(digest, "little") >> 1
+    return twin
+
+
+def seeded(initializer: Any, seed: Any) -> Any:
+    """The initializer, and each one inside it, with this seed."""
+    twin = copy.copy(initializer)
+    for name, value in vars(initializer).items():
+        if isinstance(value, keras.initializers.Initializer):
+            setattr(twin, name, seeded(value, seed))
+        elif name == "parts":
+            twin.parts = [seeded(keras.initializers.get(inner), seed) for inner in value]
+        elif name == "seed":
+            twin.seed = seed
     return twin
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_initlab import _backend
-from keras_initlab.initializers.base import ArrayScheme, AxesScheme, reseeded
+from keras_initlab.initializers.base import ArrayScheme, AxesScheme, reseeded, seeded
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_count, checked_number
 from keras_initlab.sampling import Stream
@@ -27,7 +27,7 @@ class _Wrapper(ArrayScheme, AxesScheme):
         """Values of an inner initializer, which gets a stream for its part, and the axes."""
         inner = keras.initializers.get(inner)
         if self.seed is not None:
-            inner = _seeded(inner, self.seed)
+            inner = seeded(inner, self.seed)
         twin = reseeded(inner, part) if part else copy.copy(inner)
         takes = axes and isinstance(twin, keras.initializers.VarianceScaling)
         if takes and (twin.input_axes is None or twin.output_axes is None):
@@ -244,16 +244,3 @@ def _checked_initializer(value: Any, name: str) -> Any:
             f"`{name}` must be an initializer or the name of one. Received: {name}={value!r}."
         )
     return value
-
-
-def _seeded(initializer: Any, seed: Any) -> Any:
-    """The initializer, and each one inside it, with this seed."""
-    twin = copy.copy(initializer)
-    for name, value in vars(initializer).items():
-        if isinstance(value, keras.initializers.Initializer):
-            setattr(twin, name, _seeded(value, seed))
-        elif name == "parts":
-            twin.parts = [_seeded(keras.initializers.get(inner), seed) for inner in value]
-        elif name == "seed":
-            twin.seed = seed
-    return twin

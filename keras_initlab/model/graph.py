@@ -72,6 +72,10 @@ class Graph:
             inside = getattr(operation, "layer", None)
             wrapped = inside if isinstance(operation, keras.layers.TimeDistributed) else operation
             self._makers.setdefault(id(wrapped), []).append(node)
+            # What an attention layer gives is what its last projection gives.
+            last = getattr(operation, "output_dense", None)
+            if last is not None:
+                self._makers.setdefault(id(last), []).append(node)
 
     def _pass(self, tensors: list[Any], others: list[Any]) -> None:
         for tensor, other in zip(tensors, others, strict=False):
@@ -95,6 +99,25 @@ class Graph:
             return None
         reached = self._reached(layer, lambda node: _is_scaling(node) or _is_norm(node))
         return any(_is_adding(node) for node in reached)
+
+    def ends_branch(self, layer: Any) -> bool | None:
+        """Whether what the layer gives is added to something else, as it is."""
+        if not self._makers.get(id(layer)):
+            return None
+        return any(_is_sum(node) for node in self._reached(layer, _is_scaling))
+
+    def leads_to(self, layer: Any, tensor: Any) -> bool:
+        """Whether a tensor comes from a layer, with nothing that has weights in between."""
+        made = [each for node in self._makers.get(id(layer), []) for each in node.outputs]
+        passed = [node for node in self._behind(made, _is_weightless) if _is_weightless(node)]
+        behind = [each for node in passed for each in node.outputs]
+        return any(each is tensor for each in (*made, *behind))
+
+    @property
+    def sums(self) -> int:
+        """Additions in the graph."""
+        nodes = {id(node): node for takers in self._takers.values() for node in takers}
+        return sum(_is_sum(node) for node in nodes.values())
 
     def takers_of(self, tensor: Any) -> list[Any]:
         """The first layers with weights, or with a vocabulary, that an input tensor leads to."""
@@ -170,6 +193,7 @@ def _named(pattern: re.Pattern) -> Test:
 
 
 _is_norm, _is_scaling, _is_adding = _named(_NORM), _named(_SCALING), _named(_ADDING)
+_is_sum = _named(re.compile("Add"))
 
 
 def _counts(node: Any) -> bool:

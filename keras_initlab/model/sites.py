@@ -52,6 +52,7 @@ class Site:
         normed: Whether all that follows is normalized, so that its scale does not matter.
         added: Whether it makes a branch that is added to another, or multiplied with it.
         is_output: Whether it makes an output of the model. Like the two before `None` if unknown.
+        ends_branch: Whether it makes a branch that is added to another, or `None` if unknown.
     """
 
     layer: Any
@@ -63,6 +64,7 @@ class Site:
     normed: bool | None
     added: bool | None
     is_output: bool | None
+    ends_branch: bool | None
 
     @property
     def path(self) -> str:
@@ -110,6 +112,7 @@ def _sites_in(layer: Any, graph: Graph) -> Iterator[Site]:
             graph.is_normed(layer),
             graph.is_added(layer),
             graph.is_output(layer),
+            graph.ends_branch(layer),
         )
 
 

@@ -211,7 +211,7 @@ class SignalReport:
         return as_html(self)
 
     def __rich__(self) -> Group:
-        parts: list[Any] = [self._table()]
+        parts: list[Any] = [self._table()] if self.layers else []
         parts += [Text(words, "red") for words in self._complaints()]
         parts += [Text(words, "cyan") for words in self._changes()]
         parts += [Text(f"note: {note}", "dim") for note in self.notes]

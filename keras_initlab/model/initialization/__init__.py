@@ -1,0 +1,1 @@
+"""Drawing the weights of a whole model anew."""

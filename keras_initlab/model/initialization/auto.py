@@ -1,0 +1,146 @@
+"""Which scheme is right for a weight, from its layer and what follows it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from keras_initlab.initializers import (
+    CriticalBias,
+    CriticalNormal,
+    HeNormal,
+    LecunNormal,
+    MuNormal,
+    Orthogonal,
+    PerGate,
+    Scaled,
+    TiedEmbedding,
+    UnitForgetBias,
+)
+from keras_initlab.model.sites import Site
+from keras_initlab.theory import CriticalPoint, Kind, critical_point
+
+__all__ = ["Advice", "Surroundings", "advice_for", "bias_advice_for"]
+
+# A length that LeCun's weights keep by themselves: the slope of its length map is below 1.
+_SELF_NORMALIZING = ("selu",)
+
+# Outputs of labelled data start this small beside the prior: the first loss is then that of the
+# base rates, to a percent.
+_OUTPUT_FACTOR = 0.1
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a model is like around its weights.
+
+    Args:
+        sums: Additions in the model, each of which ends a branch.
+        labelled: Whether the labels are known.
+        width_base: Width of the model that the learning rate was tuned on, `None` for no transfer.
+    """
+
+    sums: int
+    labelled: bool
+    width_base: int | None
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A scheme for a weight, and what the signal is to be afterwards.
+
+    Args:
+        scheme: The scheme, `None` to leave the weight alone.
+        target: Variance of what enters the activation, to correct the weights to; `None` for none.
+        most: Whether the target is a bound alone: a smaller signal is meant.
+        reason: Why the weight is left alone.
+    """
+
+    scheme: Any
+    target: float | None = None
+    most: bool = False
+    reason: str = ""
+
+
+def advice_for(site: Site, around: Surroundings) -> Advice:
+    """The scheme that fits a weight.
+
+    Args:
+        site: The weight.
+        around: What the model is like.
+    """
+    if site.role == "table":
+        return Advice(TiedEmbedding())
+    if site.role == "recurrent":
+        return Advice(_per_gate(Orthogonal(), site.use.kind))
+    if site.role == "other" or site.use.kind is None:
+        return Advice(None, reason="what the layer does with it is not known")
+    if site.is_output:
+        return _for_output(site, around)
+    return _for_hidden(site, around)
+
+
+def _for_output(site: Site, around: Surroundings) -> Advice:
+    kind = site.use.kind
+    if around.width_base is not None:
+        return Advice(MuNormal(role="output", base_width=around.width_base, kind=kind))
+    if around.labelled:
+        return Advice(Scaled(LecunNormal(kind=kind), _OUTPUT_FACTOR), _OUTPUT_FACTOR**2)
+    return Advice(LecunNormal(kind=kind), 1.0)
+
+
+def _for_hidden(site: Site, around: Surroundings) -> Advice:
+    kind, activation = site.use.kind, site.activation
+    if site.ends_branch and not site.normed:
+        # So that all branches together add the variance of one.
+        share = 1 / (around.sums + 1)
+        inner = LecunNormal(kind=kind) if activation in ("", "linear") else _held(activation, kind)
+        return Advice(Scaled(inner, math.sqrt(share)), share)
+    if activation in ("", "linear") or activation in _SELF_NORMALIZING:
+        return Advice(LecunNormal(kind=kind), 1.0)
+    point = _point(activation)
+    if point is None:
+        return Advice(LecunNormal(kind=kind), 1.0)
+    # Tanh and its kin hold a small signal and shrink a large one: it must not be blown up.
+    return Advice(_held(activation, kind), _target(point), most=point.q == 0)
+
+
+def _held(activation: str, kind: Kind) -> Any:
+    if activation == "relu":
+        return HeNormal(kind=kind)
+    return (
+        LecunNormal(kind=kind)
+        if _point(activation) is None
+        else CriticalNormal(activation, kind=kind)
+    )
+
+
+def _target(point: CriticalPoint) -> float:
+    return point.q if point.q > 0 else 1.0
+
+
+def _point(activation: str) -> CriticalPoint | None:
+    try:
+        return critical_point(activation)
+    except ValueError:
+        return None
+
+
+def _per_gate(scheme: Any, kind: Kind) -> Any:
+    return scheme if kind.gates == 1 else PerGate(scheme, gates=kind.gates)
+
+
+def bias_advice_for(site: Site) -> Advice | None:
+    """The scheme of the biases that go with a weight, `None` to leave them as they are."""
+    if type(site.layer).__name__ == "LSTMCell" and site.role == "recurrent":
+        return Advice(UnitForgetBias(units=site.layer.units))
+    if (
+        site.role != "kernel"
+        or site.is_output
+        or site.ends_branch
+        or site.activation in _SELF_NORMALIZING
+    ):
+        return None
+    point = _point(site.activation) if site.activation else None
+    if point is None or point.bias_variance == 0:
+        return None
+    return Advice(CriticalBias(site.activation))

@@ -1,0 +1,291 @@
+"""Weights corrected by what a batch measures: each layer as the signal comes to it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_initlab import _backend
+from keras_initlab.model.diagnosis.batch import Batch
+from keras_initlab.model.graph import layers_in
+from keras_initlab.model.initialization.plan import Draw
+from keras_initlab.monitor.step.calls import activation_recorded, first_float
+from keras_initlab.monitor.step.hooks import Cover, Hooks
+from keras_initlab.monitor.step.moments import moments_of
+from keras_initlab.monitor.step.samples import Block, block_of
+
+__all__ = ["Corrected", "corrected"]
+
+# The variance on the batch is within a percent afterwards; here with room for rounding.
+_PRECISION = 0.005
+
+# Passes over the model, and corrections at one call: shared layers and biases need several.
+_MOST_PASSES, _MOST_TRIES = 8, 12
+
+_CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
+
+
+@dataclass
+class Corrected:
+    """What became of one weight.
+
+    Args:
+        value: The corrected weight, a tensor.
+        factor: What its draw was multiplied by.
+        variance: Of what enters the activation, on the batch.
+        error: Standard error of that variance from batch to batch, relative; NaN for one example.
+        reason: Why it could not be corrected, empty if it was.
+    """
+
+    value: Any
+    factor: float = 1.0
+    variance: float = float("nan")
+    error: float = float("nan")
+    reason: str = "no call of its layer could be measured"
+
+
+@dataclass
+class _Tally:
+    """Variances of the calls of one layer in one pass."""
+
+    calls: int = 0
+    total: float = 0.0
+
+    def add(self, variance: float) -> float:
+        """The mean so far, with one more call."""
+        self.calls += 1
+        self.total += variance
+        return self.total / self.calls
+
+
+def corrected(
+    model: Any, draws: list[Draw], values: dict[int, Any], batch: Batch
+) -> dict[int, Corrected]:
+    """Weights whose layers have the variance they were meant to have, on this batch.
+
+    The model runs in training mode in a stateless scope. When a layer is called, what enters its
+    activation is measured, its weight multiplied, and the layer called again: so one pass through
+    the model corrects every layer in call order. Layers that are called several times are held to
+    the mean of their calls, in further passes.
+
+    Args:
+        model: A built Keras model, which stays as it is.
+        draws: What the weights were drawn from, with their targets.
+        values: The drawn weights and biases by `id` of the variable.
+        batch: What the model runs on.
+
+    Returns:
+        By `id` of the variable, the weights that have a target.
+
+    Raises:
+        ValueError: If what enters an activation is not finite, with the name of the layer.
+
+    Source:
+        Mishkin and Matas 2015, algorithm 1, https://arxiv.org/abs/1511.06422, there with a pass
+        through the model for each step of each layer.
+    """
+    run = _Correction(model, draws, values)
+    run.all_passes(batch)
+    return run.found
+
+
+class _Correction:
+    """One correction of one model."""
+
+    def __init__(self, model: Any, draws: list[Draw], values: dict[int, Any]):
+        self._model = model
+        self._values = dict(values)
+        self._variables = {id(draw.variable): draw.variable for draw in draws}
+        self._of_layer = {id(draw.layer): draw for draw in _last_of_each_layer(draws)}
+        self.found = {
+            id(draw.variable): Corrected(values[id(draw.variable)])
+            for draw in self._of_layer.values()
+        }
+        self._past: dict[int, _Tally] = {}
+        self._now: dict[int, _Tally] = {}
+
+    def all_passes(self, batch: Batch) -> None:
+        """Run until every layer is as it was meant to be."""
+        for _ in range(_MOST_PASSES):
+            self._past, self._now = self._now, {}
+            self._pass(batch)
+            if all(self._is_right(key, tally) for key, tally in self._now.items()):
+                return
+
+    def _is_right(self, key: int, tally: _Tally) -> bool:
+        draw = self._of_layer[key]
+        known = not self.found[id(draw.variable)].reason
+        ratio = _wanted(draw, tally.total / tally.calls)
+        return not known or abs(ratio - 1) <= _PRECISION
+
+    def _pass(self, batch: Batch) -> None:
+        mapping = [(self._variables[key], value) for key, value in self._values.items()]
+        hooks = Hooks()
+        hooks.add(self._covers())
+        try:
+            with _backend.without_gradients(), keras.StatelessScope(state_mapping=mapping):
+                self._model(batch.x, training=True)
+        finally:
+            hooks.remove()
+
+    def _covers(self) -> list[Cover]:
+        covers: list[Cover] = []
+        for layer in layers_in(self._model):
+            if isinstance(layer, keras.layers.TimeDistributed):
+                covers.append((layer, "call", self._outside_of_loop(layer)))
+            elif id(layer) in self._of_layer and type(layer).__name__ not in _CELLS:
+                covers.append((layer, "call", self._at_call(layer)))
+            cell = getattr(layer, "cell", None)
+            if cell is not None and id(cell) in self._of_layer:
+                covers.append((layer, "call", self._at_cell(layer, cell)))
+        return covers
+
+    # --- covers --------------------------------------------------------------------------------
+
+    def _at_call(self, layer: Any) -> Callable:
+        def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
+            outputs: list[Any] = []
+
+            def measure() -> Block | None:
+                with activation_recorded(layer, True) as before:
+                    outputs[:] = [original(*args, **kwargs)]
+                tensor = before[0] if before else first_float(outputs[0])
+                mask = _mask_for(args, tensor)
+                return None if tensor is None else block_of(tensor, None, mask)
+
+            self._correct(layer, measure)
+            return outputs[0]
+
+        return cover
+
+    def _at_cell(self, layer: Any, cell: Any) -> Callable:
+        def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
+            sequences = args[0]
+
+            def measure() -> Block | None:
+                # What the gates sum of the inputs, apart from the state.
+                return block_of(
+                    ops.matmul(sequences, cell.kernel), None, _mask_for(args, sequences)
+                )
+
+            self._correct(cell, measure)
+            return original(*args, **kwargs)
+
+        return cover
+
+    def _outside_of_loop(self, layer: Any) -> Callable:
+        def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
+            shape = ops.shape(args[0])
+            layer.layer(ops.reshape(args[0], (shape[0] * shape[1], *shape[2:])))
+            return original(*args, **kwargs)
+
+        return cover
+
+    # --- one layer -----------------------------------------------------------------------------
+
+    def _correct(self, layer: Any, measure: Callable[[], Block | None]) -> None:
+        """Measure, multiply, and measure again until it is right."""
+        key = id(layer)
+        draw = self._of_layer[key]
+        held = self.found[id(draw.variable)]
+        is_first = key not in self._now
+        past = self._past.get(key)
+        block = measure()
+        variance = None if block is None else self._variance(block, draw)
+        if variance is None:
+            return
+        if is_first and past is not None and past.calls > 1:
+            # All calls of the last pass together tell.
+            self._multiply(draw, _wanted(draw, past.total / past.calls))
+            variance = self._variance(measure(), draw)
+        elif is_first:
+            variance = self._tried(draw, measure, variance)
+        if variance is None:
+            return
+        held.variance = self._now.setdefault(key, _Tally()).add(variance)
+        held.error = _error_of(block)
+
+    def _tried(self, draw: Draw, measure: Callable, variance: float) -> float | None:
+        held = self.found[id(draw.variable)]
+        for _ in range(_MOST_TRIES):
+            if variance == 0:
+                held.reason = "what its layer gives does not vary"
+                return None
+            ratio = _wanted(draw, variance)
+            if abs(ratio - 1) <= _PRECISION / 5:
+                break
+            self._multiply(draw, ratio)
+            block = measure()
+            found = None if block is None else self._variance(block, draw)
+            if found is None:
+                return None
+            variance = found
+        held.reason = "" if abs(_wanted(draw, variance) - 1) <= 2 * _PRECISION else "out of reach"
+        return variance
+
+    def _multiply(self, draw: Draw, ratio: float) -> None:
+        held = self.found[id(draw.variable)]
+        factor = float(np.sqrt(ratio))
+        held.factor *= factor
+        held.value = ops.cast(held.value, draw.variable.dtype) * ops.cast(
+            factor, draw.variable.dtype
+        )
+        self._values[id(draw.variable)] = held.value
+        draw.variable.assign(held.value)
+
+    def _variance(self, block: Block | None, draw: Draw) -> float | None:
+        """Variance of a block; `None` while a loop is traced, where there are no numbers."""
+        moments = None if block is None else _backend.concrete(moments_of(_alone(block)))
+        if moments is None:
+            return None
+        count, _, squares, _, _, nonfinite = (float(number) for number in moments[0])
+        if nonfinite:
+            raise ValueError(
+                f"What enters the activation of the layer {draw.layer.name!r} is not finite, so "
+                f"its weight cannot be corrected. Received: {nonfinite:g} NaN or infinite numbers. "
+                f"Try `data=` in a smaller range, or `skip={draw.layer.name!r}`."
+            )
+        return squares / max(count, 1.0)
+
+
+def _last_of_each_layer(draws: list[Draw]) -> list[Draw]:
+    """The weight that is corrected, where a layer has several before its activation."""
+    found = {id(draw.layer): draw for draw in draws if draw.advice.target is not None}
+    return list(found.values())
+
+
+def _wanted(draw: Draw, variance: float) -> float:
+    """What the variance is to be multiplied by."""
+    target = draw.advice.target
+    if draw.advice.most and variance <= target:
+        return 1.0
+    return target / variance
+
+
+def _mask_for(args: tuple, tensor: Any) -> Any:
+    """The mask of the time steps that the first argument has, where the tensor has them too."""
+    mask = _backend.mask_of(args[0]) if args and hasattr(args[0], "shape") else None
+    if (
+        mask is None
+        or tensor is None
+        or tuple(mask.shape) != tuple(tensor.shape[: len(mask.shape)])
+    ):
+        return None
+    return mask
+
+
+def _alone(block: Block) -> Block:
+    return Block(ops.expand_dims(block.values, 0), ops.expand_dims(block.weights, 0))
+
+
+def _error_of(block: Block) -> float:
+    """Relative standard error of the variance over the rows of a block, each row as one draw."""
+    values = np.asarray(ops.convert_to_numpy(block.values), np.float64)
+    values = values[np.asarray(ops.convert_to_numpy(block.weights)) > 0]
+    if len(values) < 2:
+        return float("nan")
+    by_row = np.square(values - values.mean()).mean(axis=1)
+    return float(by_row.std(ddof=1) / np.sqrt(len(by_row)) / by_row.mean())

@@ -1,0 +1,157 @@
+"""Draws the weights of a whole model anew, in place."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from keras_initlab import _backend
+from keras_initlab.initializers.checks import checked_count, checked_seed
+from keras_initlab.model.diagnosis.batch import Batch, batch_of
+from keras_initlab.model.diagnosis.diagnose import diagnose
+from keras_initlab.model.diagnosis.report import Change, SignalReport
+from keras_initlab.model.initialization.correct import Corrected, corrected
+from keras_initlab.model.initialization.fresh import remember
+from keras_initlab.model.initialization.plan import Draw, Request, plan_of
+from keras_initlab.model.linting.lint import check_built, lint
+from keras_initlab.monitor.layers import checked_filter
+
+__all__ = ["initialize"]
+
+
+def initialize(
+    model: Any,
+    scheme: Any = "auto",
+    *,
+    data: Any = None,
+    seed: int | None = None,
+    only: Any = None,
+    skip: Any = None,
+    overwrite: bool = False,
+    width_base: int | None = None,
+    examples: int = 512,
+) -> SignalReport:
+    """Draws the weights of a model anew, each from the scheme that is right for its layer.
+
+    In place: what `compile` has set and the optimizer's state stay. Weights that are frozen, that
+    were trained or that were loaded are left alone. If anything fails, nothing is changed.
+
+    Args:
+        model: A built Keras model.
+        scheme: `"auto"` chooses for each weight by its layer and by what follows it
+            (docs/initialize.md has the table). A scheme, of ours or of Keras, or its name goes to
+            all kernels. A mapping from patterns of layer names to these goes to what they match,
+            the first one that does.
+        data: Inputs, or `(inputs, labels)`. Then every layer is corrected to its variance on this
+            batch, in call order, and with labels the biases of the outputs predict the base rates.
+        seed: Integer for repeatable weights: one stream for each weight, the same on all backends.
+            `None` for fresh ones.
+        only: Which layers, as for `ActivationVarianceLogger`; `None` for all.
+        skip: Which layers not.
+        overwrite: Whether trained and loaded weights are drawn anew too.
+        width_base: Width of the model that the learning rate was tuned on: outputs are then drawn
+            from `MuNormal`, so that the rate can be kept.
+        examples: Examples of `data` that are looked at (count), at most.
+
+    Returns:
+        A report: what was drawn, what was left alone and why, and with `data` the signal as
+        `diagnose` shows it.
+
+    Raises:
+        ValueError: If the model is not built, a scheme does not fit a weight, the data do not fit
+            the model, or a layer's signal is not finite.
+        TypeError: If an argument has the wrong type.
+
+    Source:
+        The correction is that of Mishkin and Matas 2015, https://arxiv.org/abs/1511.06422, made
+        for every kind of layer, in one pass.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(64, "gelu"),
+        ...     keras.layers.Dense(1)])
+        >>> report = initialize(model, seed=0)
+        >>> [change.scheme for change in report.changes]
+        ['CriticalNormal', 'LecunNormal', 'CriticalBias']
+    """
+    check_built(model)
+    checked_seed(seed)
+    if width_base is not None:
+        checked_count(width_base, "width_base", "is the width of the model that was tuned")
+    batch = None if data is None else batch_of(model, data, examples)
+    labels = data[1] if isinstance(data, tuple) and len(data) > 1 else None
+    request = Request(
+        scheme, seed, labels, checked_filter(only), checked_filter(skip), overwrite, width_base
+    )
+    work = _Work(model, plan_of(model, request))
+    if batch is not None:
+        batch = work.correct(batch)
+    work.assign()
+    report = _report(model, data, batch)
+    return replace(report, changes=work.changes(), notes=(*report.notes, *work.notes()))
+
+
+def _report(model: Any, data: Any, batch: Batch | None) -> SignalReport:
+    if batch is None:
+        return SignalReport((), (), tuple(lint(model)), ("no data: the signal was not measured",))
+    report = diagnose(model, data, examples=batch.size)
+    return replace(report, notes=tuple(dict.fromkeys((*batch.notes, *report.notes))))
+
+
+@dataclass
+class _Work:
+    """Values for the variables of a model, until all of them are known."""
+
+    model: Any
+    plan: list[Draw]
+
+    def __post_init__(self) -> None:
+        self._drawn = [draw for draw in self.plan if draw.advice.scheme is not None]
+        self._values = {id(draw.variable): draw.values() for draw in self._drawn}
+        self._corrected: dict[int, Corrected] = {}
+
+    def correct(self, batch: Batch) -> Batch:
+        """Correct the values by a batch; the part of it that memory has room for."""
+        while True:
+            try:
+                self._corrected = corrected(self.model, self._drawn, self._values, batch)
+            except Exception as error:
+                if not _backend.is_out_of_memory(error) or batch.size == 1:
+                    raise
+                batch = batch.half()
+            else:
+                self._values |= {key: each.value for key, each in self._corrected.items()}
+                return batch
+
+    def assign(self) -> None:
+        """Write all values to the model."""
+        for draw in self._drawn:
+            draw.variable.assign(self._values[id(draw.variable)])
+            remember(draw.layer, draw.variable)
+
+    def changes(self) -> tuple[Change, ...]:
+        """What was done with each variable."""
+        return tuple(self._change(draw) for draw in self.plan)
+
+    def _change(self, draw: Draw) -> Change:
+        path, advice = str(draw.variable.path), draw.advice
+        if advice.scheme is None:
+            return Change(path, "", advice.reason)
+        found = self._corrected.get(id(draw.variable))
+        if found is None:
+            return Change(path, type(advice.scheme).__name__)
+        reason = f"not corrected: {found.reason}" if found.reason else f"x {found.factor:.3g}"
+        return Change(path, type(advice.scheme).__name__, reason)
+
+    def notes(self) -> list[str]:
+        """What to expect of other data, and what could not be corrected."""
+        errors = {
+            draw.layer.name: self._corrected[id(draw.variable)].error
+            for draw in self._drawn
+            if id(draw.variable) in self._corrected
+            and not self._corrected[id(draw.variable)].reason
+        }
+        if not errors:
+            return []
+        name = max(errors, key=lambda each: errors[each])
+        return [
+            "corrected to within 1 % on this batch; on others the variances differ by about "
+            f"{errors[name]:.0%} ({name})"
+        ]

@@ -1,0 +1,200 @@
+"""What each variable of a model is to be drawn from, and why others are left alone."""
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+
+from keras_initlab import _backend
+from keras_initlab.initializers.base import seeded
+from keras_initlab.model.graph import Graph
+from keras_initlab.model.initialization.auto import (
+    Advice,
+    Surroundings,
+    advice_for,
+    bias_advice_for,
+)
+from keras_initlab.model.initialization.fresh import is_fresh
+from keras_initlab.model.initialization.priors import prior_biases
+from keras_initlab.model.initialization.streams import paths_of, seed_for
+from keras_initlab.model.sites import Site, sites_of
+from keras_initlab.monitor.layers import Filter
+
+__all__ = ["Draw", "Request", "plan_of"]
+
+_AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user has asked `initialize` for.
+
+    Args:
+        scheme: `"auto"`, a scheme, its name, or a mapping from patterns to these.
+        seed: An integer, or `None` for fresh weights.
+        labels: Labels of the training set, `None` if they are not known.
+        only: Which layers, `None` for all.
+        skip: Which layers not, `None` for none.
+        overwrite: Whether trained and loaded weights are drawn anew too.
+        width_base: Width of the model that the learning rate was tuned on, or `None`.
+    """
+
+    scheme: Any
+    seed: int | None
+    labels: Any
+    only: Filter | None
+    skip: Filter | None
+    overwrite: bool
+    width_base: int | None
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One variable.
+
+    Args:
+        layer: The layer that owns it.
+        variable: The Keras variable.
+        site: The weight that it is, or that it is the bias of.
+        advice: What to draw it from, and what the signal is to be afterwards.
+    """
+
+    layer: Any
+    variable: Any
+    site: Site
+    advice: Advice
+
+    def values(self) -> Any:
+        """The weights, a tensor.
+
+        Raises:
+            ValueError: If the scheme does not fit, with the name of the layer.
+        """
+        shape, dtype = tuple(self.variable.shape), self.variable.dtype
+        try:
+            return self.advice.scheme(shape, dtype=dtype)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"The scheme does not fit the weight {self.variable.path!r} of the layer "
+                f"{self.layer.name!r}, shape {shape}: {error} Try `skip={self.layer.name!r}`."
+            ) from error
+
+
+def plan_of(model: Any, request: Request) -> list[Draw]:
+    """What to do with each weight of a model, in the order of its layers.
+
+    Args:
+        model: A built Keras model.
+        request: What was asked for.
+
+    Raises:
+        ValueError: If a pattern of the mapping matches nothing.
+    """
+    around = Surroundings(Graph(model).sums, request.labels is not None, request.width_base)
+    paths, planned = paths_of(model), []
+    trained = not request.overwrite and _backend.updates_done(model) > 0
+    chosen = _Chosen(request)
+    for site in sites_of(model, frozen=True):
+        advice = _refusal(site, request, trained) or chosen.advice(site, around)
+        planned.append(
+            Draw(site.layer, site.variable, site, _with_seed(advice, site, paths, request))
+        )
+    chosen.check()
+    drawn = [draw for draw in planned if draw.advice.scheme is not None]
+    return planned + _biases(model, drawn, paths, request)
+
+
+def _refusal(site: Site, request: Request, trained: bool) -> Advice | None:
+    """Why a weight is left alone."""
+    reasons = {
+        "not trained": not site.variable.trainable,
+        "not chosen": request.only is not None and not request.only(site.layer),
+        "skipped": request.skip is not None and request.skip(site.layer),
+        "the model has been trained": trained,
+    }
+    reason = next((reason for reason, holds in reasons.items() if holds), "")
+    if not reason and not request.overwrite and not is_fresh(site):
+        reason = "its numbers are not those of its initializer: loaded or trained"
+    return Advice(None, reason=reason) if reason else None
+
+
+class _Chosen:
+    """The scheme that the user has chosen for a weight."""
+
+    def __init__(self, request: Request):
+        scheme = request.scheme
+        self._mapping = dict(scheme) if isinstance(scheme, Mapping) else None
+        self._one = scheme
+        self._matched: set[str] = set()
+
+    def advice(self, site: Site, around: Surroundings) -> Advice:
+        """What to draw a weight from."""
+        scheme = self._one if self._mapping is None else self._matching(site)
+        if scheme is None:
+            return Advice(None, reason="no pattern matches")
+        if isinstance(scheme, str) and scheme == _AUTO:
+            return advice_for(site, around)
+        if self._mapping is None and site.role != "kernel":
+            return Advice(None, reason=f"one scheme for all is for kernels, this is a {site.role}")
+        return Advice(_fitted(keras.initializers.get(scheme), site))
+
+    def _matching(self, site: Site) -> Any:
+        names = {site.layer.name, site.layer.path or "", site.path}
+        for pattern, scheme in (self._mapping or {}).items():
+            if any(fnmatch.fnmatchcase(name, pattern) for name in names):
+                self._matched.add(pattern)
+                return scheme
+        return None
+
+    def check(self) -> None:
+        """Refuse patterns that match nothing: they are mistyped."""
+        unmatched = [
+            each for each in self._mapping or {} if each not in self._matched and each != "*"
+        ]
+        if unmatched:
+            raise ValueError(
+                "`scheme` maps patterns of layer names to schemes, and each must match a layer. "
+                f"Received: patterns {unmatched}, which match none."
+            )
+
+
+def _fitted(initializer: Any, site: Site) -> Any:
+    """The initializer, told what the shape does not tell."""
+    twin = seeded(initializer, getattr(initializer, "seed", None))
+    if getattr(twin, "kind", None) == "dense" and site.use.kind is not None:
+        twin.kind = site.use.kind
+    return twin
+
+
+def _with_seed(advice: Advice, site: Site, paths: dict[int, str], request: Request) -> Advice:
+    if advice.scheme is None:
+        return advice
+    path = paths[id(site.variable)]
+    own = getattr(advice.scheme, "seed", None)
+    seed = seed_for(own if request.seed is None and isinstance(own, int) else request.seed, path)
+    scheme = seeded(advice.scheme, seed)
+    takes_axes = isinstance(scheme, keras.initializers.VarianceScaling) and site.use.axes
+    if takes_axes and scheme.input_axes is None:
+        scheme.input_axes, scheme.output_axes = site.use.axes.values()
+    return replace(advice, scheme=scheme)
+
+
+def _biases(model: Any, drawn: list[Draw], paths: dict[int, str], request: Request) -> list[Draw]:
+    """Biases that go with the weights which are drawn by `"auto"`."""
+    if request.scheme != _AUTO:
+        return []
+    found: dict[int, Draw] = {}
+    priors = prior_biases(model, request.labels)
+    for draw in drawn:
+        bias = getattr(draw.layer, "bias", None)
+        if bias is None or not any(bias is each for each in _backend.own_weights(draw.layer)):
+            continue
+        prior = priors.get(id(draw.layer))
+        advice = bias_advice_for(draw.site) if prior is None else Advice(prior)
+        if advice is not None and bias.trainable and id(bias) not in found:
+            seed = seed_for(request.seed, paths[id(bias)])
+            advice = replace(advice, scheme=seeded(advice.scheme, seed))
+            found[id(bias)] = Draw(draw.layer, bias, draw.site, advice)
+    return list(found.values())
