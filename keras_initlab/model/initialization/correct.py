@@ -14,8 +14,7 @@ from keras_initlab.model.graph import layers_in
 from keras_initlab.model.initialization.plan import Draw
 from keras_initlab.monitor.step.calls import activation_recorded, first_float
 from keras_initlab.monitor.step.hooks import Cover, Hooks
-from keras_initlab.monitor.step.moments import moments_of
-from keras_initlab.monitor.step.samples import Block, block_of
+from keras_initlab.monitor.step.samples import block_of
 
 __all__ = ["Corrected", "corrected"]
 
@@ -24,6 +23,8 @@ _PRECISION = 0.005
 
 # Passes over the model, and corrections at one call: shared layers and biases need several.
 _MOST_PASSES, _MOST_TRIES = 8, 12
+
+_UNSEEN = "no call of its layer could be measured"
 
 _CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
 
@@ -44,7 +45,7 @@ class Corrected:
     factor: float = 1.0
     variance: float = float("nan")
     error: float = float("nan")
-    reason: str = "no call of its layer could be measured"
+    reason: str = _UNSEEN
 
 
 @dataclass
@@ -149,12 +150,10 @@ class _Correction:
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
             outputs: list[Any] = []
 
-            def measure() -> Block | None:
+            def measure() -> np.ndarray | None:
                 with activation_recorded(layer, True) as before:
                     outputs[:] = [original(*args, **kwargs)]
-                tensor = before[0] if before else first_float(outputs[0])
-                mask = _mask_for(args, tensor)
-                return None if tensor is None else block_of(tensor, None, mask)
+                return _rows_of(before[0] if before else first_float(outputs[0]), args)
 
             self._correct(layer, measure)
             return outputs[0]
@@ -165,11 +164,9 @@ class _Correction:
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
             sequences = args[0]
 
-            def measure() -> Block | None:
+            def measure() -> np.ndarray | None:
                 # What the gates sum of the inputs, apart from the state.
-                return block_of(
-                    ops.matmul(sequences, cell.kernel), None, _mask_for(args, sequences)
-                )
+                return _rows_of(ops.matmul(sequences, cell.kernel), args)
 
             self._correct(cell, measure)
             return original(*args, **kwargs)
@@ -186,45 +183,33 @@ class _Correction:
 
     # --- one layer -----------------------------------------------------------------------------
 
-    def _correct(self, layer: Any, measure: Callable[[], Block | None]) -> None:
+    def _correct(self, layer: Any, measure: Callable[[], np.ndarray | None]) -> None:
         """Measure, multiply, and measure again until it is right."""
-        key = id(layer)
-        draw = self._of_layer[key]
-        held = self.found[id(draw.variable)]
-        is_first = key not in self._now
-        past = self._past.get(key)
-        block = measure()
-        variance = None if block is None else self._variance(block, draw)
-        if variance is None:
+        draw, past = self._of_layer[id(layer)], self._past.get(id(layer))
+        held, is_first = self.found[id(draw.variable)], id(layer) not in self._now
+        rows = measure()
+        if rows is None or not _checked(rows, draw).var():
+            held.reason = _UNSEEN if rows is None else "what its layer gives does not vary"
             return
         if is_first and past is not None and past.calls > 1:
             # All calls of the last pass together tell.
             self._multiply(draw, _wanted(draw, past.total / past.calls))
-            variance = self._variance(measure(), draw)
+            rows = measure()
         elif is_first:
-            variance = self._tried(draw, measure, variance)
-        if variance is None:
-            return
-        held.variance = self._now.setdefault(key, _Tally()).add(variance)
-        held.error = _error_of(block)
+            rows = self._tried(draw, measure, rows)
+        held.variance = self._now.setdefault(id(layer), _Tally()).add(float(rows.var()))
+        held.error = _error_of(rows)
 
-    def _tried(self, draw: Draw, measure: Callable, variance: float) -> float | None:
-        held = self.found[id(draw.variable)]
+    def _tried(self, draw: Draw, measure: Callable, rows: np.ndarray) -> np.ndarray:
+        held, ratio = self.found[id(draw.variable)], _wanted(draw, rows.var())
         for _ in range(_MOST_TRIES):
-            if variance == 0:
-                held.reason = "what its layer gives does not vary"
-                return None
-            ratio = _wanted(draw, variance)
             if abs(ratio - 1) <= _PRECISION / 5:
                 break
             self._multiply(draw, ratio)
-            block = measure()
-            found = None if block is None else self._variance(block, draw)
-            if found is None:
-                return None
-            variance = found
-        held.reason = "" if abs(_wanted(draw, variance) - 1) <= 2 * _PRECISION else "out of reach"
-        return variance
+            rows = _checked(measure(), draw)
+            ratio = _wanted(draw, rows.var())
+        held.reason = "" if abs(ratio - 1) <= 2 * _PRECISION else "its target is out of reach"
+        return rows
 
     def _multiply(self, draw: Draw, ratio: float) -> None:
         held = self.found[id(draw.variable)]
@@ -235,20 +220,6 @@ class _Correction:
         )
         self._values[id(draw.variable)] = held.value
         draw.variable.assign(held.value)
-
-    def _variance(self, block: Block | None, draw: Draw) -> float | None:
-        """Variance of a block; `None` while a loop is traced, where there are no numbers."""
-        moments = None if block is None else _backend.concrete(moments_of(_alone(block)))
-        if moments is None:
-            return None
-        count, _, squares, _, _, nonfinite = (float(number) for number in moments[0])
-        if nonfinite:
-            raise ValueError(
-                f"What enters the activation of the layer {draw.layer.name!r} is not finite, so "
-                f"its weight cannot be corrected. Received: {nonfinite:g} NaN or infinite numbers. "
-                f"Try `data=` in a smaller range, or `skip={draw.layer.name!r}`."
-            )
-        return squares / max(count, 1.0)
 
 
 def _last_of_each_layer(draws: list[Draw]) -> list[Draw]:
@@ -265,27 +236,32 @@ def _wanted(draw: Draw, variance: float) -> float:
     return target / variance
 
 
-def _mask_for(args: tuple, tensor: Any) -> Any:
-    """The mask of the time steps that the first argument has, where the tensor has them too."""
-    mask = _backend.mask_of(args[0]) if args and hasattr(args[0], "shape") else None
-    if (
-        mask is None
-        or tensor is None
-        or tuple(mask.shape) != tuple(tensor.shape[: len(mask.shape)])
-    ):
+def _rows_of(tensor: Any, args: tuple) -> np.ndarray | None:
+    """What counts of a tensor, `(rows, units)` float64; `None` where there are no numbers."""
+    if tensor is None:
         return None
-    return mask
+    mask = _backend.mask_of(args[0]) if args and hasattr(args[0], "shape") else None
+    if mask is not None and tuple(mask.shape) != tuple(tensor.shape[: len(mask.shape)]):
+        mask = None
+    block = block_of(tensor, None, mask)
+    values, weights = (_backend.concrete(each) for each in (block.values, block.weights))
+    return None if values is None else values[weights > 0].astype(np.float64)
 
 
-def _alone(block: Block) -> Block:
-    return Block(ops.expand_dims(block.values, 0), ops.expand_dims(block.weights, 0))
+def _checked(rows: np.ndarray, draw: Draw) -> np.ndarray:
+    broken = int(rows.size - np.isfinite(rows).sum())
+    if broken:
+        raise ValueError(
+            f"What enters the activation of the layer {draw.layer.name!r} is not finite, so its "
+            f"weight cannot be corrected. Received: {broken} NaN or infinite numbers. "
+            f"Try `data=` in a smaller range, or `skip={draw.layer.name!r}`."
+        )
+    return rows
 
 
-def _error_of(block: Block) -> float:
-    """Relative standard error of the variance over the rows of a block, each row as one draw."""
-    values = np.asarray(ops.convert_to_numpy(block.values), np.float64)
-    values = values[np.asarray(ops.convert_to_numpy(block.weights)) > 0]
-    if len(values) < 2:
+def _error_of(rows: np.ndarray) -> float:
+    """Relative standard error of the variance over the rows, each as one draw."""
+    if len(rows) < 2:
         return float("nan")
-    by_row = np.square(values - values.mean()).mean(axis=1)
+    by_row = np.square(rows - rows.mean()).mean(axis=1)
     return float(by_row.std(ddof=1) / np.sqrt(len(by_row)) / by_row.mean())

@@ -91,7 +91,7 @@ def initialize(
 def _report(model: Any, data: Any, batch: Batch | None) -> SignalReport:
     if batch is None:
         return SignalReport((), (), tuple(lint(model)), ("no data: the signal was not measured",))
-    report = diagnose(model, data, examples=batch.size)
+    report = diagnose(model, data, examples=batch.size, max_elements=None)
     return replace(report, notes=tuple(dict.fromkeys((*batch.notes, *report.notes))))
 
 
