@@ -1,22 +1,37 @@
 """Command line: `keras-initlab`, or `python -m keras_initlab`."""
 
 import argparse
-import importlib
-import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from keras_initlab import _commands
 
 __all__ = ["main"]
 
 _EXAMPLES = """\
 examples:
-  keras-initlab lint model.keras
-  keras-initlab lint model.keras --ignore gain --format github
+  keras-initlab list
+  keras-initlab show HeNormal
   keras-initlab gain gelu
+  keras-initlab lint model.keras --ignore gain --format github
+  keras-initlab diagnose model.keras --data batch.npz
+  keras-initlab initialize model.keras --scheme auto -o fresh.keras
+  keras-initlab compare script.py --schemes "as built" auto he_normal
+"""
+
+_COMPLETION = """\
+_keras_initlab() {{
+    local word=${{COMP_WORDS[COMP_CWORD]}} words
+    case "${{COMP_CWORD}}:${{COMP_WORDS[1]}}" in
+        1:*) words="{commands}" ;;
+        *:show) words="{schemes}" ;;
+{options}
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "$word") $(compgen -f -- "$word"))
+}}
+complete -o filenames -F _keras_initlab keras-initlab
 """
 
 
@@ -27,12 +42,16 @@ def main(words: Sequence[str] | None = None) -> int:
         words: The arguments, `None` for those of the process.
 
     Returns:
-        0 if all is well, 1 if the linter has findings, 2 if something could not be done.
+        0 if all is well, 1 if something is wrong with the model, 2 if a command could not be done.
     """
     options = _parser().parse_args(words)
     try:
         return int(options.run(options))
-    except (ValueError, OSError, ImportError) as error:
+    except BrokenPipeError:
+        # The reader has seen enough; what is still held back must go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"keras-initlab: {error}", file=sys.stderr)
         return 2
 
@@ -46,10 +65,38 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    lint = commands.add_parser("lint", help="find weights that cannot train; 1 if there are any")
-    lint.add_argument("model", metavar="MODEL.keras")
-    lint.add_argument("--ignore", action="append", default=[], metavar="RULE")
-    lint.add_argument(
+    def command(name: str, run: Callable, text: str, example: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=f"example:\n  keras-initlab {name} {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        added.set_defaults(run=run)
+        return added
+
+    command("list", _commands.list_schemes, "name every scheme and what it does", "")
+    show = command("show", _commands.show, "tell all about one scheme", "HeNormal")
+    show.add_argument("scheme", metavar="SCHEME")
+    text = "tell what weights before an activation are multiplied by"
+    command("gain", _commands.gain, text, "gelu").add_argument("activation", metavar="ACTIVATION")
+    text = "find weights that cannot train; ends with 1 if there are any"
+    _add_lint(command("lint", _commands.lint, text, "model.keras --format github"))
+    text = "show the signal in every layer; ends with 1 if it is not healthy"
+    _add_diagnose(command("diagnose", _commands.diagnose, text, "model.keras --data batch.npz"))
+    text = "draw the weights anew, into another file"
+    _add_initialize(command("initialize", _commands.initialize, text, "model.keras -o fresh.keras"))
+    text = "train what a script defines, `build_model()` and `data`, under several schemes"
+    _add_compare(command("compare", _commands.compare, text, "script.py --seeds 5"))
+    text = "print a completion script for bash, or for zsh after `bashcompinit`"
+    command("completion", _completion, text, "> ~/.keras_initlab_completion")
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL.keras")
+    parser.add_argument(
         "--import",
         dest="modules",
         action="append",
@@ -57,109 +104,80 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODULE",
         help="import this first, for the layers that it registers",
     )
-    lint.add_argument("--format", choices=_FORMATS, default="text")
-    lint.add_argument(
+    parser.add_argument(
         "--unsafe", action="store_true", help="run code that the file holds, Lambda layers say"
     )
-    lint.set_defaults(run=_lint)
-
-    gain = commands.add_parser("gain", help="what weights before an activation are multiplied by")
-    gain.add_argument("activation", metavar="ACTIVATION")
-    gain.set_defaults(run=_gain)
-    return parser
 
 
-# --- commands ----------------------------------------------------------------------------------
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", metavar="X.npz", help="a batch: one array, or one by input; `y` are labels"
+    )
 
 
-def _lint(options: argparse.Namespace) -> int:
-    model = _loaded(options.model, options.modules, unsafe=options.unsafe)
-    from keras_initlab.model import lint
-
-    findings = lint(model, ignore=options.ignore)
-    text = _FORMATS[options.format](options.model, findings)
-    if text:
-        print(text)
-    return 1 if findings else 0
+def _add_ignore(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ignore", action="append", default=[], metavar="RULE")
 
 
-def _gain(options: argparse.Namespace) -> int:
-    from keras_initlab.theory import gain_of
+def _add_lint(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    _add_ignore(parser)
+    parser.add_argument("--format", choices=_commands.FINDING_FORMATS, default="text")
 
-    print(f"{gain_of(options.activation):.6g}")
+
+def _add_diagnose(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    _add_data(parser)
+    _add_ignore(parser)
+    parser.add_argument("--loss", metavar="LOSS", help="instead of the one the model has")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help=".json, .html, .txt, .png, .svg or .pdf"
+    )
+
+
+def _add_initialize(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    _add_data(parser)
+    parser.add_argument("--scheme", default="auto", metavar="SCHEME")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT.keras")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--only", action="append", default=[], metavar="PATTERN")
+    parser.add_argument("--skip", action="append", default=[], metavar="PATTERN")
+    parser.add_argument("--overwrite", action="store_true", help="trained and loaded weights too")
+    parser.add_argument("--force", action="store_true", help="replace the file if it exists")
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("script", metavar="SCRIPT.py")
+    parser.add_argument("--schemes", nargs="+", metavar="SCHEME")
+    parser.add_argument("--seeds", type=int, metavar="COUNT")
+    parser.add_argument("--epochs", type=int, metavar="COUNT")
+    parser.add_argument("--batch-size", type=int, metavar="COUNT")
+    parser.add_argument("--monitor", metavar="METRIC")
+    parser.add_argument("--target", type=float, metavar="VALUE")
+    parser.add_argument("--directory", metavar="DIR", help="keep runs and logs, and go on there")
+
+
+def _completion(words: Any) -> int:
+    choices = _parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    options = [
+        f'        *:{name}) words="{" ".join(_words_of(parser))}" ;;'
+        for name, parser in choices.items()
+        if name != "show"
+    ]
+    schemes = [name for family in _commands.families().values() for name in family]
+    text = _COMPLETION.format(
+        commands=" ".join(choices), schemes=" ".join(schemes), options="\n".join(options)
+    )
+    print(text, end="")
     return 0
 
 
-def _loaded(path: str, modules: Sequence[str], *, unsafe: bool) -> Any:
-    """A saved model.
-
-    Raises:
-        ValueError: If the file cannot be read as a model.
-        OSError: If there is no such file.
-    """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"There is no model file {path!r}.")
-    with _silent_start():
-        import keras
-
-        keras.ops.zeros(())
-    # A command, unlike `python -m`, does not look where it was started.
-    sys.path.append(os.getcwd())
-    for name in modules:
-        importlib.import_module(name)
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=not unsafe)
-    # A broken file makes Keras raise whatever it trips over.
-    except Exception as error:
-        refused = "enable_unsafe_deserialization" in str(error)
-        advice = " Try --unsafe, if you trust the file." if refused else ""
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{path!r} cannot be loaded as a Keras model: {first}{advice}") from error
-
-
-@contextmanager
-def _silent_start() -> Iterator[None]:
-    """Keep back what TensorFlow writes to file descriptor 2 before it reads any setting."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-# --- formats -----------------------------------------------------------------------------------
-
-
-def _as_text(path: str, findings: Sequence[Any]) -> str:
-    return "\n".join(str(finding) for finding in findings)
-
-
-def _as_json(path: str, findings: Sequence[Any]) -> str:
-    return json.dumps([asdict(finding) for finding in findings], indent=1)
-
-
-def _as_github(path: str, findings: Sequence[Any]) -> str:
-    """Workflow commands, which GitHub shows beside the change."""
-    return "\n".join(
-        f"::error file={_property(path)},title={finding.rule}::{_escaped(str(finding))}"
-        for finding in findings
-    )
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
-
-
-_FORMATS = {"text": _as_text, "json": _as_json, "github": _as_github}
+def _words_of(parser: argparse.ArgumentParser) -> list[str]:
+    actions = parser._actions
+    flags = [flag for action in actions for flag in action.option_strings if flag[:2] == "--"]
+    return flags + [str(word) for action in actions for word in action.choices or ()]
 
 
 if __name__ == "__main__":

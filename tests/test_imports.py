@@ -23,7 +23,8 @@ OURS = {
     "_backend": set(),
     "_version": set(),
     "_registration": {"initializers"},
-    "__main__": {"model", "theory"},
+    "__main__": {"_commands"},
+    "_commands": {"model", "theory"},
     "__init__": {"_registration", "_version", "initializers", "model", "monitor", "theory"},
 }
 OUTSIDE = {
@@ -32,7 +33,7 @@ OUTSIDE = {
     "initializers": {"keras", "numpy"},
     # The last two are the user's choice: imported inside functions, where they are asked for.
     "model": {"keras", "numpy", "rich", "matplotlib", "pandas"},
-    "__main__": {"keras"},
+    "_commands": {"keras", "numpy", "rich"},
     "monitor": {"keras", "numpy", "rich"},
     "_wire": {"numpy"},
     "_backend": {"keras", "numpy", "ml_dtypes", "tensorflow", "jax", "torch"},

@@ -167,7 +167,9 @@ def test_auto_starts_labelled_outputs_at_the_base_rates():
 
     rate = (labels.sum() + 1) / (len(labels) + 2)
     entropy = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
-    assert float(np.array(model.get_layer("out").bias)[0]) == pytest.approx(np.log(rate / (1 - rate)))
+    assert float(np.array(model.get_layer("out").bias)[0]) == pytest.approx(
+        np.log(rate / (1 - rate))
+    )
     assert model.evaluate(X, labels, verbose=0) == pytest.approx(entropy, rel=0.02)
 
 

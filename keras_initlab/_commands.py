@@ -1,0 +1,284 @@
+"""What the command line does: each command calls a room and prints."""
+
+import argparse
+import ast
+import importlib
+import importlib.util
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "FINDING_FORMATS",
+    "compare",
+    "diagnose",
+    "families",
+    "gain",
+    "initialize",
+    "lint",
+    "list_schemes",
+    "show",
+]
+
+Words = argparse.Namespace
+
+# --- schemes, read from the source: nothing heavy is imported ----------------------------------
+
+
+def list_schemes(words: Words) -> int:
+    """Print the name of every scheme and what it does, family by family."""
+    for family, schemes in families().items():
+        print(family)
+        width = max(map(len, schemes))
+        for name, docstring in schemes.items():
+            print(f"  {name:{width}}  {docstring.splitlines()[0]}")
+    return 0
+
+
+def show(words: Words) -> int:
+    """Print all that is known of one scheme."""
+    schemes = {name: text for family in families().values() for name, text in family.items()}
+    if words.scheme not in schemes:
+        import difflib
+
+        near = difflib.get_close_matches(words.scheme, schemes, n=3, cutoff=0.4)
+        advice = f" Try {' or '.join(near)}." if near else " Try `keras-initlab list`."
+        raise ValueError(f"There is no scheme {words.scheme!r}.{advice}")
+    print(f"keras_initlab.{words.scheme}\n\n{schemes[words.scheme]}")
+    return 0
+
+
+def families() -> dict[str, dict[str, str]]:
+    """Docstrings of the schemes by name, by what their module says it holds."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted((Path(__file__).parent / "initializers").glob("*.py")):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        schemes = {
+            node.name: ast.get_docstring(node) or ""
+            for node in module.body
+            if isinstance(node, ast.ClassDef) and _is_scheme(node)
+        }
+        if schemes:
+            found[(ast.get_docstring(module) or "").splitlines()[0]] = schemes
+    return found
+
+
+def _is_scheme(node: ast.ClassDef) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == "scheme" for each in node.decorator_list)
+
+
+def gain(words: Words) -> int:
+    """Print what weights before an activation are multiplied by."""
+    from keras_initlab.theory import gain_of
+
+    print(f"{gain_of(words.activation):.6g}")
+    return 0
+
+
+# --- models ------------------------------------------------------------------------------------
+
+
+def lint(words: Words) -> int:
+    """Print what is wrong with the weights of a model."""
+    model = _loaded(words, with_optimizer=False)
+    from keras_initlab.model import lint as find
+
+    findings = find(model, ignore=words.ignore)
+    text = FINDING_FORMATS[words.format](words.model, findings)
+    if text:
+        print(text)
+    return 1 if findings else 0
+
+
+def diagnose(words: Words) -> int:
+    """Print the signal in every layer of a model."""
+    model = _loaded(words, with_optimizer=True)
+    from keras_initlab.model import diagnose as look
+
+    report = look(model, _data_of(words.data), loss=words.loss, ignore=words.ignore)
+    if words.output:
+        report.save(words.output)
+    elif words.format == "json":
+        print(json.dumps(report.to_dict(), indent=1))
+    else:
+        _print(report)
+    return 0 if report.healthy else 1
+
+
+def initialize(words: Words) -> int:
+    """Draw the weights of a model anew, into another file."""
+    if os.path.exists(words.output) and not words.force:
+        raise FileExistsError(f"{words.output!r} exists. Try another name, or --force.")
+    model = _loaded(words, with_optimizer=True)
+    from keras_initlab.model import initialize as draw
+
+    report = draw(
+        model,
+        words.scheme,
+        data=_data_of(words.data),
+        seed=words.seed,
+        only=words.only or None,
+        skip=words.skip or None,
+        overwrite=words.overwrite,
+    )
+    model.save(words.output)
+    _print(report)
+    return 0
+
+
+def compare(words: Words) -> int:
+    """Train what a script defines under several schemes."""
+    script = _imported(words.script)
+    missing = [name for name in ("build_model", "data") if not hasattr(script, name)]
+    if missing:
+        raise ValueError(
+            f"{words.script!r} must define `build_model()` and `data`. Received: a script without "
+            f"{' and '.join(missing)}."
+        )
+    from keras_initlab.model import compare as train
+
+    options = {
+        name: getattr(words, name, None) or getattr(script, name, None)
+        for name in ("validation_data", "seeds", "epochs", "batch_size", "monitor", "target")
+    }
+    schemes = words.schemes or getattr(script, "schemes", ["as built", "auto"])
+    comparison = train(
+        script.build_model,
+        schemes,
+        script.data,
+        **{name: value for name, value in options.items() if value is not None},
+        directory=words.directory,
+        verbose=int(sys.stderr.isatty()),
+    )
+    _print(comparison)
+    return 0
+
+
+def _print(report: Any) -> None:
+    from rich.console import Console
+
+    # A pipe has no width, and a table must not be cut at 80 columns there.
+    console = Console() if sys.stdout.isatty() else Console(width=150)
+    console.print(report)
+
+
+def _data_of(path: str | None) -> Any:
+    """Arrays of an `.npz` file: one of them, or by the names of the inputs; `y` are labels."""
+    if path is None:
+        return None
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            arrays = dict(held)
+    except (ValueError, OSError, AttributeError) as error:
+        raise ValueError(f"{path!r} cannot be read as an .npz file of arrays: {error}") from error
+    labels = arrays.pop("y", None)
+    if not arrays:
+        raise ValueError(f"{path!r} must hold the inputs. Received: an .npz file with `y` alone.")
+    inputs = next(iter(arrays.values())) if len(arrays) == 1 else arrays
+    return inputs if labels is None else (inputs, labels)
+
+
+def _imported(path: str) -> Any:
+    """A script as a module, under its own name, so that other processes find it too."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"There is no script {path!r}.")
+    _start_keras()
+    name = Path(path).stem
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path!r} is no Python script. Try a name that ends with .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _loaded(words: Words, *, with_optimizer: bool) -> Any:
+    """A saved model.
+
+    Raises:
+        ValueError: If the file cannot be read as a model.
+        OSError: If there is no such file.
+    """
+    path = words.model
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"There is no model file {path!r}.")
+    _start_keras()
+    import keras
+
+    # A command, unlike `python -m`, does not look where it was started.
+    sys.path.append(os.getcwd())
+    for name in words.modules:
+        importlib.import_module(name)
+    try:
+        with warnings.catch_warnings():
+            # Of a model that was compiled and not trained: its optimizer has nothing to load.
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            return keras.saving.load_model(path, compile=with_optimizer, safe_mode=not words.unsafe)
+    # A broken file makes Keras raise whatever it trips over.
+    except Exception as error:
+        refused = "enable_unsafe_deserialization" in str(error)
+        advice = " Try --unsafe, if you trust the file." if refused else ""
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(f"{path!r} cannot be loaded as a Keras model: {first}{advice}") from error
+
+
+def _start_keras() -> None:
+    with _silent_start():
+        import keras
+
+        keras.ops.zeros(())
+
+
+@contextmanager
+def _silent_start() -> Iterator[None]:
+    """Keep back what TensorFlow writes to file descriptor 2 before it reads any setting."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+# --- formats of findings -----------------------------------------------------------------------
+
+
+def _as_text(path: str, findings: Sequence[Any]) -> str:
+    return "\n".join(str(finding) for finding in findings)
+
+
+def _as_json(path: str, findings: Sequence[Any]) -> str:
+    return json.dumps([asdict(finding) for finding in findings], indent=1)
+
+
+def _as_github(path: str, findings: Sequence[Any]) -> str:
+    """Workflow commands, which GitHub shows beside the change."""
+    return "\n".join(
+        f"::error file={_property(path)},title={finding.rule}::{_escaped(str(finding))}"
+        for finding in findings
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
+
+
+FINDING_FORMATS = {"text": _as_text, "json": _as_json, "github": _as_github}
