@@ -1,8 +1,23 @@
-"""Whole models, before training: looked at, and what is wrong with their weights."""
+"""Whole models before training: looked at, drawn anew, checked and compared."""
 
+from keras_initlab.model.comparing.compare import compare
+from keras_initlab.model.comparing.comparison import Comparison, SchemeSummary
+from keras_initlab.model.comparing.record import Run
 from keras_initlab.model.diagnosis.diagnose import diagnose
 from keras_initlab.model.diagnosis.report import Change, LayerSignal, SignalReport
 from keras_initlab.model.initialization.initialize import initialize
 from keras_initlab.model.linting.lint import Finding, lint
 
-__all__ = ["Change", "Finding", "LayerSignal", "SignalReport", "diagnose", "initialize", "lint"]
+__all__ = [
+    "Change",
+    "Comparison",
+    "Finding",
+    "LayerSignal",
+    "Run",
+    "SchemeSummary",
+    "SignalReport",
+    "compare",
+    "diagnose",
+    "initialize",
+    "lint",
+]

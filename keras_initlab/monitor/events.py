@@ -103,30 +103,41 @@ def experiment_events(choices: Mapping[str, Sequence[Any]], metrics: Sequence[st
 
 
 def trial_events(
-    hparams: Mapping[str, Any], curves: Mapping[str, Mapping[int, float]], succeeded: bool
+    hparams: Mapping[str, Any],
+    curves: Mapping[str, Mapping[int, float]],
+    *,
+    duration_s: float,
+    succeeded: bool,
 ) -> list[Any]:
     """A whole training as one row of the HPARAMS dashboard.
 
     Args:
         hparams: Names and values.
         curves: Of each metric its values by training step.
+        duration_s: How long it took until now.
         succeeded: Whether it came to its end.
     """
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
     from tensorboard.plugins.scalar import metadata as scalar
 
     status = api_pb2.STATUS_SUCCESS if succeeded else api_pb2.STATUS_FAILURE
-    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
+    now = time.time()
+    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=now)
     data = plugin_data_pb2.HParamsPluginData(session_end_info=end)
     about = scalar.create_summary_metadata(display_name=None, description=None)
     ending = _value(metadata.SESSION_END_INFO_TAG, 0.0, metadata.create_summary_metadata(data))
     values = [
-        _summary_event(step, [_value(name, np.float32(value), about)])
+        _summary_event(step, [_value(name, _single(value), about)])
         for name, curve in curves.items()
         for step, value in curve.items()
     ]
-    start = _summary_event(0, summary_v2.hparams_pb(dict(hparams)).value)
-    return [*session_start(0)[:1], start, *values, _summary_event(0, [ending])]
+    start = summary_v2.hparams_pb(dict(hparams), start_time_secs=now - duration_s)
+    return [
+        *session_start(0)[:1],
+        _summary_event(0, start.value),
+        *values,
+        _summary_event(0, [ending]),
+    ]
 
 
 def _event(look: Look, values: list[Any]) -> Any:
@@ -146,7 +157,7 @@ def _scalars_of(look: Look) -> list[Any]:
 
     about = metadata.create_summary_metadata(display_name=None, description=None)
     return [
-        _value(f"{tag}/{layer.name}", np.float32(row[SECTIONS[name].index(statistic)]), about)
+        _value(f"{tag}/{layer.name}", _single(row[SECTIONS[name].index(statistic)]), about)
         for name, section in look.sections.items()
         for statistic, tag in _SCALARS.get(name, {}).items()
         if _is_watched(section, SECTIONS[name].index(statistic))
@@ -159,9 +170,13 @@ def _is_watched(section: Section, column: int) -> bool:
 
 
 def _packed(name: str, section: Section, tag: str) -> Any:
-    return _value(
-        tag, section.values.astype(np.float32), _about(encode_metadata(name, section.layers))
-    )
+    return _value(tag, _single(section.values), _about(encode_metadata(name, section.layers)))
+
+
+def _single(values: Any) -> Any:
+    """As float32; a signal that explodes may be too large for it."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float64).astype(np.float32)
 
 
 def _about(content: bytes) -> Any:

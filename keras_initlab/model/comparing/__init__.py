@@ -1,0 +1,1 @@
+"""Training a model under several schemes and seeds."""

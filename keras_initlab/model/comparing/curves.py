@@ -1,0 +1,89 @@
+"""The trainings of several schemes, as a figure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_initlab.model.comparing.record import Run
+
+__all__ = ["comparison_figure"]
+
+# Okabe and Ito, whom the colour-blind can tell apart.
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+_LINES = ("-", "--", ":", "-.")
+
+
+def comparison_figure(
+    schemes: Mapping[str, Sequence[Run]], monitor: str, target: float | None
+) -> Any:
+    """The metric by epoch, a band from lowest to highest seed; variance by layer, on a log axis.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("`plot` needs matplotlib. Try `pip install matplotlib`.") from error
+    figure = Figure(figsize=(11.0, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for place, (name, runs) in enumerate(schemes.items()):
+        look = {
+            "color": _COLORS[place % len(_COLORS)],
+            "linestyle": _LINES[place // len(_COLORS) % len(_LINES)],
+        }
+        _draw_curve(left, [run.history[monitor] for run in runs if monitor in run.history], look)
+        _draw_profile(right, [run.first_variance for run in runs if run.first_variance], look)
+        # A scheme without a curve has its name all the same.
+        left.plot([], [], label=name, **look)
+    if target is not None:
+        left.axhline(target, color="gray", linewidth=0.8)
+    left.set_xlabel("epoch")
+    left.xaxis.get_major_locator().set_params(integer=True)
+    left.legend()
+    _finish(left, monitor)
+    _finish(right, "variance of output, first look")
+    return figure
+
+
+def _draw_curve(axes: Any, curves: list[Sequence[float]], look: dict[str, Any]) -> None:
+    """The mean of all seeds that come so far, and their range."""
+    length = max((len(curve) for curve in curves), default=0)
+    table = np.full((len(curves), length), math.nan)
+    for row, curve in zip(table, curves, strict=True):
+        row[: len(curve)] = curve
+    known = np.isfinite(table).any(axis=0)
+    if not known.any():
+        return
+    epochs, table = np.arange(1, length + 1)[known], table[:, known]
+    axes.plot(epochs, np.nanmean(table, axis=0), marker="." if length < 20 else None, **look)
+    axes.fill_between(
+        epochs, np.nanmin(table, axis=0), np.nanmax(table, axis=0), color=look["color"], alpha=0.2
+    )
+
+
+def _draw_profile(axes: Any, profiles: list[Mapping[str, float]], look: dict[str, Any]) -> None:
+    """The geometric mean over the seeds, layer by layer."""
+    # Layers go by their place: Keras numbers unnamed ones anew in every model.
+    tables = [list(profile.values()) for profile in profiles]
+    if not tables:
+        return
+    table = np.array([row for row in tables if len(row) == len(tables[0])], float)
+    table[~(table > 0)] = math.nan
+    known = (~np.isnan(table)).any(axis=0)
+    places = np.arange(table.shape[1])
+    means = np.exp(np.nanmean(np.log(table[:, known]), axis=0))
+    axes.plot(places[known], means, marker="o", **look)
+    if not axes.get_xlabel():
+        axes.set_xlabel("layer")
+        axes.set_xticks(places, list(profiles[0]), rotation=60, ha="right")
+
+
+def _finish(axes: Any, up: str) -> None:
+    drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines] or [[]])
+    if drawn.size and (drawn > 0).all():
+        axes.set_yscale("log")
+    axes.set_ylabel(up)
+    axes.grid(alpha=0.3)

@@ -1,0 +1,147 @@
+"""What is kept of one training, in memory and in a file."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Run", "plain", "store", "stored_run", "write_whole"]
+
+_FILE = "result.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a comparison: a scheme and a seed.
+
+    Args:
+        scheme: Label of the scheme.
+        seed: Seed of the training.
+        directory: Where its TensorBoard log and its `result.json` are.
+        status: `"finished"`, `"diverged"` (the loss is not finite), `"failed"` (an exception), or
+            `"unfinished"`.
+        error: The exception of a failed run, its class first.
+        monitor: The metric that is held against the target.
+        history: By metric its value at the end of each epoch; NaN where it was not measured.
+        steps: Training steps done at the end of each epoch.
+        steps_to_target: Training steps until the target was reached, `None` if it was not.
+        duration_s: Seconds spent in training.
+        first_variance: Variance of each layer's output in the first look.
+        last_variance: The same in the last look.
+        first_problems: What the first look shows, in words, the name of the rule first.
+        problems: The same of all looks.
+
+    Example:
+        >>> run = Run("HeNormal", 0, "", "finished", history={"loss": (2.0, 1.0)}, steps=(8, 16))
+        >>> run.metrics, run.healthy
+        ({'loss': 1.0}, True)
+    """
+
+    scheme: str
+    seed: int
+    directory: str
+    status: str = "unfinished"
+    error: str = ""
+    monitor: str = ""
+    history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    steps: tuple[int, ...] = ()
+    steps_to_target: int | None = None
+    duration_s: float = 0.0
+    first_variance: Mapping[str, float] = field(default_factory=dict)
+    last_variance: Mapping[str, float] = field(default_factory=dict)
+    first_problems: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Final value of each metric: the last one measured."""
+        return {name: _final(values) for name, values in self.history.items()}
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it came to its end, and no look showed a problem."""
+        return self.status == "finished" and not self.problems
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.status in ("finished", "diverged")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON. A number that is not finite is `None`."""
+        return plain(asdict(self))
+
+
+def _final(values: tuple[float, ...]) -> float:
+    # With `validation_freq` the last epoch may lack a value.
+    measured = [value for value in values if not math.isnan(value)]
+    return measured[-1] if measured else math.nan
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON has it, which knows no NaN and no infinity."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is never seen half-written."""
+    draft = path.with_name("unfinished")
+    draft.write_bytes(content)
+    os.replace(draft, path)
+
+
+def store(run: Run, settings: Mapping[str, Any]) -> None:
+    """Keep a run and what it was made with."""
+    content = {"settings": settings, "run": run.to_dict()}
+    write_whole(Path(run.directory, _FILE), json.dumps(content, indent=1).encode())
+
+
+def stored_run(directory: str, settings: Mapping[str, Any]) -> Run | None:
+    """The run that a directory holds, `None` if there is none that can be read.
+
+    Raises:
+        ValueError: If it was made with other settings.
+    """
+    try:
+        content = json.loads(Path(directory, _FILE).read_bytes())
+        run, held = _revived(content["run"], directory), content["settings"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    for name in {**held, **settings}:
+        old, new = held.get(name), settings.get(name)
+        if old != new:
+            raise ValueError(
+                f"`directory` must hold runs made with the same settings. Received: {directory}, "
+                f"made with {name}={_short(old)}, where {name}={_short(new)} is asked for. "
+                "Try another directory, or delete this one."
+            )
+    return run
+
+
+def _short(value: Any) -> str:
+    words = repr(value)
+    return words if len(words) <= 200 else f"{words[:200]}..."
+
+
+def _revived(content: dict[str, Any], directory: str) -> Run:
+    run = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+    }
+    for name in ("first_variance", "last_variance"):
+        run[name] = {layer: _number(value) for layer, value in run[name].items()}
+    run["history"] = {
+        name: tuple(_number(value) for value in values) for name, values in run["history"].items()
+    }
+    # The directory may have been moved since.
+    return Run(**{**run, "directory": directory})
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,210 @@
+"""What `compare` is asked for, checked, as one trial for each scheme and seed."""
+
+import hashlib
+import numbers
+import pickle
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_initlab.model.comparing.keeper import Options
+from keras_initlab.model.comparing.record import Run, plain
+from keras_initlab.model.comparing.trial import Task, Trial
+
+__all__ = ["check_travels", "checked_options", "labelled", "seeds_of", "trials_of"]
+
+_AS_BUILT = "as built"
+
+# What a record must have in common with the call, beside scheme, seed, data and backend.
+_TRAINING = ("epochs", "batch_size", "monitor", "target")
+
+
+def labelled(schemes: Any) -> dict[str, Any]:
+    """Schemes by label; of a list the labels are names and classes.
+
+    Raises:
+        ValueError: If there are none, or two have one label.
+        TypeError: If they are neither a list nor a mapping with strings for keys.
+    """
+    if isinstance(schemes, (str, bytes)) or not isinstance(schemes, (Mapping, Sequence)):
+        raise TypeError(
+            "`schemes` must be a list of schemes, or a mapping from labels to schemes. "
+            f"Received: schemes={schemes!r}."
+        )
+    pairs = list(schemes.items()) if isinstance(schemes, Mapping) else _named(schemes)
+    labels = [label for label, _ in pairs]
+    if not labels:
+        raise ValueError(f"`schemes` must hold at least one scheme. Received: schemes={schemes!r}.")
+    if not all(isinstance(label, str) and label for label in labels):
+        raise TypeError(f"The labels of `schemes` must be strings. Received: labels={labels!r}.")
+    if len(set(labels)) < len(labels):
+        raise ValueError(
+            "`schemes` must differ in their labels, which are names and classes. "
+            f'Received: labels={labels!r}. Try a mapping: {{"mine": {labels[0]}(...), ...}}.'
+        )
+    return {label: None if _is_as_built(scheme) else scheme for label, scheme in pairs}
+
+
+def _is_as_built(scheme: Any) -> bool:
+    return isinstance(scheme, str) and scheme == _AS_BUILT
+
+
+def _named(schemes: Sequence[Any]) -> list[tuple[str, Any]]:
+    return [(_label_of(scheme), scheme) for scheme in schemes]
+
+
+def _label_of(scheme: Any) -> str:
+    if scheme is None:
+        return _AS_BUILT
+    if isinstance(scheme, str):
+        return scheme
+    return getattr(scheme, "__name__", type(scheme).__name__)
+
+
+def seeds_of(seeds: Any) -> tuple[int, ...]:
+    """The seeds that are meant.
+
+    Raises:
+        ValueError: If they are not different integers of at least 0, or there are none.
+    """
+    chosen = range(seeds) if _is_integer(seeds) else seeds
+    fits = isinstance(chosen, (Sequence, np.ndarray)) and all(
+        _is_integer(each) and 0 <= each < 2**32 for each in chosen
+    )
+    if not fits or not len(chosen) or len(set(chosen)) < len(chosen):
+        raise ValueError(
+            "`seeds` must be how many seeds to take, at least 1, or a sequence of different "
+            f"integers of at least 0. Received: seeds={seeds!r}."
+        )
+    return tuple(int(each) for each in chosen)
+
+
+def checked_options(options: Options) -> Options:
+    """The options, if they can be followed.
+
+    Raises:
+        ValueError: If one is out of range.
+    """
+    for name in ("epochs", "batch_size"):
+        value = getattr(options, name)
+        if not (_is_integer(value) and value >= 1) and (name, value) != ("batch_size", None):
+            raise ValueError(
+                f"`{name}` must be an integer of at least 1. Received: {name}={value!r}."
+            )
+    target = options.target
+    if target is not None and not (isinstance(target, numbers.Real) and np.isfinite(target)):
+        raise ValueError(
+            "`target` is a value that the monitored metric should reach, so it must be a finite "
+            f"number or None. Received: target={target!r}."
+        )
+    return options
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def trials_of(
+    task: Task, schemes: Mapping[str, Any], seeds: Sequence[int], directory: Any
+) -> list[Trial]:
+    """One trial for each seed and scheme, all schemes of the first seed first.
+
+    Args:
+        task: What they all share.
+        schemes: Schemes by label.
+        seeds: Integers.
+        directory: Where to keep them; `None` for a new temporary directory.
+
+    Raises:
+        TypeError: If `build_model` cannot be called, or there are no data.
+        ValueError: If the directory is a file.
+    """
+    if not callable(task.build_model):
+        raise TypeError(
+            "`build_model` must be a function without arguments that returns a compiled Keras "
+            f"model. Received: build_model of type {type(task.build_model).__name__}."
+        )
+    if task.data is None:
+        raise TypeError("`data` must be what the model is trained on. Received: data=None.")
+    folder = _folder_of(directory)
+    shared = {
+        "backend": keras.backend.backend(),
+        **{name: _described(getattr(task, name)) for name in ("data", "validation_data")},
+        **{name: getattr(task.options, name) for name in _TRAINING},
+    }
+    return [
+        Trial(
+            task,
+            scheme,
+            plain({"scheme": _described(scheme), "seed": seed, **shared}),
+            Run(label, seed, str(folder / _file_name(label) / f"seed_{seed}")),
+        )
+        for seed in seeds
+        for label, scheme in schemes.items()
+    ]
+
+
+def _folder_of(directory: Any) -> Path:
+    if directory is None:
+        return Path(tempfile.mkdtemp(prefix="keras_initlab_compare_"))
+    folder = Path(directory).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            "`directory` must be a directory that can be written. "
+            f"Received: directory={str(directory)!r} ({error})."
+        ) from error
+    return folder
+
+
+def _file_name(label: str) -> str:
+    """A name for any file system; its own for each label."""
+    name = re.sub(r"[^\w =-]+", "_", label, flags=re.ASCII)[:60]
+    return name if name == label else f"{name}-{_digest(label.encode())}"
+
+
+def _described(value: Any) -> Any:
+    """Plain values that are the same in every process, and differ where the value does."""
+    if isinstance(value, Mapping):
+        return {str(key): _described(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_described(each) for each in value]
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{list(value.shape)} {_digest(np.ascontiguousarray(value).tobytes())}"
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if hasattr(value, "get_config") and not isinstance(value, type):
+        return {type(value).__name__: _described(value.get_config())}
+    words = repr(value)
+    if " at 0x" not in words:
+        return words
+    # An address is new in each process.
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=5).hexdigest()
+
+
+def check_travels(trial: Trial) -> None:
+    """Refuse what cannot be sent to another process.
+
+    Raises:
+        TypeError: If it cannot be pickled.
+    """
+    sent = {**vars(trial.task), "scheme": trial.scheme}
+    for name, value in sent.items():
+        try:
+            pickle.dumps(value)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise TypeError(
+                f"`{name}` goes to other processes by pickle. Received: {name}={value!r} "
+                f"({error}). Try a function: define it at the top level of a module."
+            ) from error

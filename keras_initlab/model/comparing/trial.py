@@ -1,0 +1,157 @@
+"""One training of a comparison, from the seed to its record."""
+
+import contextlib
+import copy
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_initlab.model.comparing.keeper import CallError, Keeper, Options, weights_of
+from keras_initlab.model.comparing.record import Run, stored_run
+
+__all__ = ["Task", "Trial", "run_trial"]
+
+# Seeds are a state of the process, so that threads train one after another.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all trainings of a comparison share.
+
+    Args:
+        build_model: Makes a compiled model.
+        data: What is trained on, as `compare` takes it.
+        validation_data: What is validated on.
+        options: How it is trained.
+    """
+
+    build_model: Callable[[], Any]
+    data: Any
+    validation_data: Any
+    options: Options
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All that a process elsewhere needs for one training.
+
+    Args:
+        task: What is trained.
+        scheme: What `initialize` takes; `None` leaves the weights as they are built.
+        settings: What the record is known by: plain values.
+        run: The record, empty as yet.
+    """
+
+    task: Task
+    scheme: Any
+    settings: Mapping[str, Any]
+    run: Run
+
+
+def run_trial(trial: Trial) -> Run:
+    """Train, from the last whole epoch if there is one, and keep the record.
+
+    Raises:
+        TypeError: If `build_model` does not make a compiled Keras model.
+        ValueError: If its model is not built, or lacks the metric that is monitored.
+    """
+    directory = Path(trial.run.directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    run = stored_run(trial.run.directory, trial.settings) or trial.run
+    if not weights_of(run).exists():
+        run = trial.run
+    with _ONE_AT_A_TIME, _seeded(trial.run.seed):
+        model = _checked_model(trial.task.build_model())
+        keeper = Keeper(
+            replace(run, status="unfinished", error=""), trial.task.options, trial.settings
+        )
+        try:
+            _train(model, trial, keeper)
+        except CallError:
+            raise
+        # Whatever a scheme, the data or a layer raises is what this run has come to.
+        except Exception as error:
+            return keeper.end(error)
+        return keeper.end()
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed everything; afterwards Python's and NumPy's generators are as they were."""
+    states = random.getstate(), np.random.get_state()
+    keras.utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+def _checked_model(model: Any) -> Any:
+    if not isinstance(model, keras.Model) or not model.compiled:
+        raise TypeError(
+            "`build_model` must return a compiled Keras model. "
+            f"Received: build_model() of type {type(model).__name__}, "
+            f"compiled={getattr(model, 'compiled', False)}."
+        )
+    if not model.built:
+        raise ValueError(
+            "`build_model` must return a model whose weights are made. "
+            f"Received: model={model.name!r}, built=False. "
+            "Try `keras.Input(...)` as its first layer."
+        )
+    return model
+
+
+def _train(model: Any, trial: Trial, keeper: Keeper) -> None:
+    arguments = _fit_arguments(trial.task)
+    keeper.begin(any(name.startswith("validation_") for name in arguments))
+    done = len(keeper.run.steps)
+    if done:
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(weights_of(keeper.run))
+        # Else its first batches would be shuffled as those of the first epoch were.
+        keras.utils.set_random_seed((trial.run.seed + 7919 * done) % 2**32)
+    elif trial.scheme is not None:
+        _draw_anew(model, trial)
+    if done < trial.task.options.epochs:
+        callbacks = [*copy.deepcopy(arguments.pop("callbacks", [])), keeper.logger, keeper]
+        options = {"batch_size": trial.task.options.batch_size, "epochs": trial.task.options.epochs}
+        model.fit(**arguments, **options, initial_epoch=done, verbose=0, callbacks=callbacks)
+
+
+def _draw_anew(model: Any, trial: Trial) -> None:
+    # The room's own front, which imports this module.
+    from keras_initlab.model import initialize
+
+    report = initialize(model, trial.scheme, seed=trial.run.seed)
+    if not any(change.scheme for change in report.changes):
+        raise ValueError(
+            "A scheme must draw at least one weight, and leaves alone those that were trained. "
+            f"Received: scheme={trial.scheme!r}."
+        )
+
+
+def _fit_arguments(task: Task) -> dict[str, Any]:
+    data, validation = (
+        each() if callable(each) else each for each in (task.data, task.validation_data)
+    )
+    if isinstance(data, Mapping):
+        arguments = dict(data)
+        taken = sorted({"epochs", "initial_epoch", "batch_size", "verbose"} & set(arguments))
+        if taken:
+            raise CallError(
+                "`data` may hold any arguments of `fit` but those that `compare` gives itself. "
+                f"Received: data with {', '.join(taken)}. Try `compare(..., {taken[0]}=...)`."
+            )
+    else:
+        parts = data if isinstance(data, (tuple, list)) else (data,)
+        arguments = dict(zip(("x", "y", "sample_weight"), parts, strict=False))
+    return arguments if validation is None else {**arguments, "validation_data": validation}
