@@ -6,7 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_initlab import HeNormal
+from keras_initlab import HeNormal, RandomNormal
+from keras_initlab.model.comparing.compare import compare
 
 EPOCHS, BATCH, STEPS = 2, 16, 5
 
@@ -82,3 +83,35 @@ def interrupt():
 
 def data_with(*callbacks):
     return {**DATA, "callbacks": list(callbacks)}
+
+
+SCHEMES = {
+    "as built": None,
+    "he": "he_normal",
+    "huge": RandomNormal(stddev=1e15),
+    "broken": "no such scheme",
+}
+OPTIONS = {"seeds": 2, "epochs": EPOCHS, "batch_size": BATCH, "verbose": 0}
+TARGET = 2.5
+ONE = {**OPTIONS, "seeds": 1}
+
+
+def whole(folder):
+    """All schemes, two seeds, kept in a directory."""
+    validation = X[:32], Y[:32]
+    return compare(
+        built, SCHEMES, DATA, validation_data=validation, target=TARGET, directory=folder, **OPTIONS
+    )
+
+
+def run_of(comparison, scheme, seed=0):
+    (run,) = [each for each in comparison.runs if (each.scheme, each.seed) == (scheme, seed)]
+    return run
+
+
+def by_hand(seed=0, **options):
+    keras.utils.set_random_seed(seed)
+    model = built()
+    before = model.get_weights()
+    history = model.fit(**DATA, batch_size=BATCH, epochs=EPOCHS, verbose=0, **options).history
+    return before, history

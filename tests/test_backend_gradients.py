@@ -110,3 +110,19 @@ def test_staged_function_gives_what_it_gives_alone():
     staged = _backend.staged(model, lambda x: ops.sum(x))
 
     assert float(staged(ops.convert_to_tensor(X))) == X.sum()
+
+
+def test_nothing_is_noted_for_gradients_where_none_are_wanted():
+    x = ops.convert_to_tensor(X)
+
+    with _backend.without_gradients():
+        value = ops.sum(keras.Variable(X) * x)
+
+    assert not getattr(value, "requires_grad", False)
+
+
+def test_automatic_name_is_what_keras_calls_a_layer():
+    layer = keras.layers.DepthwiseConv2D(3)
+
+    assert _backend.automatic_name(layer) == "depthwise_conv2d"
+    assert layer.name.startswith("depthwise_conv2d")

@@ -32,7 +32,10 @@ def test_every_helper_has_a_test():
     assert set(_backend.__all__) - used == set()
 
 
-BACKEND_TESTS = ("test_backend.py", "test_backend_tensors.py", "test_imports.py")
+BACKEND_TESTS = (
+    *("test_backend.py", "test_backend_gradients.py", "test_backend_tensors.py"),
+    "test_imports.py",
+)
 
 
 def test_every_helper_tells_what_it_is_for():

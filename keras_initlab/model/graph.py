@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -46,6 +47,7 @@ class Graph:
         self._takers: dict[int, list[Any]] = {}
         self._passed: dict[int, list[Any]] = {}
         self._makers: dict[int, list[Any]] = {}
+        self._maker_of: dict[int, Any] = {}
         self._ends: set[int] = set()
         self._known: set[int] = set()
         if _backend.graph_nodes(model) is not None:
@@ -67,6 +69,7 @@ class Graph:
                 self._pass(node.input_tensors, operation.inputs)
                 self._pass(operation.outputs, node.outputs)
                 continue
+            self._maker_of |= {id(tensor): node for tensor in node.outputs}
             for tensor in node.input_tensors:
                 self._takers.setdefault(id(tensor), []).append(node)
             inside = getattr(operation, "layer", None)
@@ -100,11 +103,47 @@ class Graph:
         reached = self._reached(layer, lambda node: _is_scaling(node) or _is_norm(node))
         return any(_is_adding(node) for node in reached)
 
-    def ends_branch(self, layer: Any) -> bool | None:
-        """Whether what the layer gives is added to something else, as it is."""
-        if not self._makers.get(id(layer)):
+    def branch_share(self, layer: Any) -> float | None:
+        """The part of the variance that a branch which ends in this layer may add; `None` for none.
+
+        A branch ends where its last tensor goes into an addition and nowhere else. Beside a tensor
+        that goes elsewhere too, the trunk, it gets `1 / (additions + 1)`, so that all branches
+        together double the trunk at most `e` times; several branches alone share 1.
+        """
+        makers = self._makers.get(id(layer), [])
+        shares = [self._share_of(each) for node in makers for each in node.outputs]
+        known = [share for share in shares if share is not None]
+        return min(known, default=None)
+
+    def _share_of(self, tensor: Any) -> float | None:
+        end = self._end_of_branch(tensor)
+        if end is None:
             return None
-        return any(_is_sum(node) for node in self._reached(layer, _is_scaling))
+        others = [self._comes_from_branch(each) for each in end.input_tensors]
+        return 1 / len(others) if all(others) else 1 / (self.sums + 1)
+
+    def _end_of_branch(self, tensor: Any) -> Any:
+        """The addition that a tensor goes into and nowhere else, scaled or not."""
+        takers = self._takers.get(id(tensor), [])
+        passed = self._passed.get(id(tensor), [])
+        if len(takers) + len(passed) != 1 or id(tensor) in self._ends:
+            return None
+        if passed:
+            return self._end_of_branch(passed[0])
+        if _is_sum(takers[0]):
+            return takers[0]
+        return self._end_of_branch(takers[0].outputs[0]) if _is_scaling(takers[0]) else None
+
+    def _comes_from_branch(self, tensor: Any) -> bool:
+        """Whether a tensor that is added comes from a layer with weights and goes nowhere else."""
+        while len(self._takers.get(id(tensor), [])) == 1:
+            maker = self._maker_of.get(id(tensor))
+            if maker is None or _is_sum(maker) or not maker.input_tensors:
+                return False
+            if not _is_weightless(maker):
+                return True
+            tensor = maker.input_tensors[0]
+        return False
 
     def leads_to(self, layer: Any, tensor: Any) -> bool:
         """Whether a tensor comes from a layer, with nothing that has weights in between."""
@@ -113,7 +152,7 @@ class Graph:
         behind = [each for node in passed for each in node.outputs]
         return any(each is tensor for each in (*made, *behind))
 
-    @property
+    @cached_property
     def sums(self) -> int:
         """Additions in the graph."""
         nodes = {id(node): node for takers in self._takers.values() for node in takers}

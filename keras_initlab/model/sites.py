@@ -52,7 +52,8 @@ class Site:
         normed: Whether all that follows is normalized, so that its scale does not matter.
         added: Whether it makes a branch that is added to another, or multiplied with it.
         is_output: Whether it makes an output of the model. Like the two before `None` if unknown.
-        ends_branch: Whether it makes a branch that is added to another, or `None` if unknown.
+        branch_share: Where it makes a branch that is added to others, the part of the variance
+            that the branch may add; `None` where it does not, or where that is unknown.
     """
 
     layer: Any
@@ -64,7 +65,7 @@ class Site:
     normed: bool | None
     added: bool | None
     is_output: bool | None
-    ends_branch: bool | None
+    branch_share: float | None
 
     @property
     def path(self) -> str:
@@ -112,7 +113,7 @@ def _sites_in(layer: Any, graph: Graph) -> Iterator[Site]:
             graph.is_normed(layer),
             graph.is_added(layer),
             graph.is_output(layer),
-            graph.ends_branch(layer),
+            graph.branch_share(layer),
         )
 
 

@@ -1,65 +1,37 @@
-"""Comparing schemes: what is trained, kept, gone on from and shown."""
+"""Comparing schemes: what is trained, and what cannot be."""
 
-import functools
-import json
 import math
-import multiprocessing
 import random
-import subprocess
-import sys
-import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from pathlib import Path
 
 import comparisons
 import keras
 import numpy as np
 import pytest
-from comparisons import BATCH, DATA, EAGER, EPOCHS, STEPS, X, Y, built, counted, data_with, lines_of
-from tensorboard.backend.event_processing import data_provider
-from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
-from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
-from tensorboard.context import RequestContext
-from tensorboard.plugins.base_plugin import TBContext
-from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
+from comparisons import (
+    BATCH,
+    DATA,
+    EAGER,
+    EPOCHS,
+    ONE,
+    SCHEMES,
+    STEPS,
+    TARGET,
+    X,
+    Y,
+    built,
+    by_hand,
+    data_with,
+    lines_of,
+    run_of,
+    whole,
+)
 
-from keras_initlab import RandomNormal
 from keras_initlab.model.comparing.compare import compare
-
-SCHEMES = {
-    "as built": None,
-    "he": "he_normal",
-    "huge": RandomNormal(stddev=1e15),
-    "broken": "no such scheme",
-}
-OPTIONS = {"seeds": 2, "epochs": EPOCHS, "batch_size": BATCH, "verbose": 0}
-TARGET = 2.5
-ONE = {**OPTIONS, "seeds": 1}
 
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("comparison")
-    validation = X[:32], Y[:32]
-    return compare(
-        built, SCHEMES, DATA, validation_data=validation, target=TARGET, directory=folder, **OPTIONS
-    )
-
-
-def run_of(comparison, scheme, seed=0):
-    (run,) = [each for each in comparison.runs if (each.scheme, each.seed) == (scheme, seed)]
-    return run
-
-
-def by_hand(seed=0, **options):
-    keras.utils.set_random_seed(seed)
-    model = built()
-    before = model.get_weights()
-    history = model.fit(**DATA, batch_size=BATCH, epochs=EPOCHS, verbose=0, **options).history
-    return before, history
-
-
-# --- what is trained -----------------------------------------------------------------------------
+    return whole(tmp_path_factory.mktemp("comparison"))
 
 
 def test_runs_are_all_schemes_with_all_seeds_in_order(comparison):
@@ -169,9 +141,6 @@ def test_scheme_that_leaves_all_weights_alone_is_told():
     assert "must draw at least one weight" in run.error
 
 
-# --- the target ----------------------------------------------------------------------------------
-
-
 def test_steps_to_target_of_validation_are_counted_in_epochs(comparison):
     for run in comparison.runs:
         reached = [
@@ -230,308 +199,6 @@ def test_target_of_a_metric_of_which_more_is_better_is_reached_from_below():
     assert high.steps_to_target is None
 
 
-# --- going on ------------------------------------------------------------------------------------
-
-
-def test_finished_comparison_repeats_nothing(tmp_path):
-    build = functools.partial(counted, str(tmp_path / "built"))
-    options = {**OPTIONS, "directory": tmp_path / "runs"}
-    first = compare(build, [None], DATA, **options)
-
-    again = compare(build, [None], DATA, **options)
-    wider = compare(build, [None], DATA, **{**options, "seeds": [0, 1, 2]})
-
-    assert len(lines_of(tmp_path / "built")) == 3
-    assert again.runs == first.runs
-    assert wider.runs[:2] == first.runs
-
-
-def test_failed_run_is_tried_again(tmp_path):
-    build = functools.partial(counted, str(tmp_path / "built"))
-    options = {**ONE, "directory": tmp_path / "runs"}
-
-    for _ in range(2):
-        compare(build, ["no such scheme"], DATA, **options)
-
-    assert len(lines_of(tmp_path / "built")) == 2
-
-
-KILLED = """
-import sys
-import time
-from comparisons import Ends, built, data_with, exit_now
-from keras_initlab.model.comparing.compare import compare
-data = data_with(Ends(sys.argv[1], 3, exit_now))
-compare(built, [None], data, seeds=2, epochs=2, batch_size=16, directory=sys.argv[2], verbose=0)
-"""
-
-
-def test_killed_comparison_goes_on_from_the_last_whole_epoch(tmp_path):
-    path, folder = tmp_path / "epochs", tmp_path / "runs"
-    tests = Path(comparisons.__file__).parent
-    command = [sys.executable, "-c", KILLED, str(path), str(folder)]
-    killed = subprocess.run(command, cwd=tests, capture_output=True, text=True, check=False)
-    assert killed.returncode == 17, killed.stderr
-    assert lines_of(path) == ["0", "1", "0"]
-    # Event files are read in the order of the second in which they were begun.
-    time.sleep(1)
-
-    data = data_with(comparisons.Ends(path, 3, comparisons.exit_now))
-    runs = compare(built, [None], data, directory=folder, **OPTIONS).runs
-
-    assert lines_of(path) == ["0", "1", "0", "1"]
-    assert not list(folder.rglob("*.h5"))
-    for run in runs:
-        assert run.status == "finished"
-        assert run.steps == (STEPS, 2 * STEPS)
-        _, history = by_hand(run.seed)
-        np.testing.assert_allclose(run.history["loss"], history["loss"], rtol=1e-5)
-        events = EventAccumulator(run.directory).Reload().Tensors("activation_variance/a")
-        assert [event.step for event in events] == [0, STEPS - 1, 2 * STEPS - 1]
-
-
-def test_interrupted_comparison_keeps_what_is_finished(tmp_path):
-    path, folder = tmp_path / "epochs", tmp_path / "runs"
-    data = data_with(comparisons.Ends(path, EPOCHS, comparisons.interrupt))
-
-    with pytest.raises(KeyboardInterrupt):
-        compare(built, [None], data, directory=folder, **OPTIONS)
-    compare(built, [None], data, directory=folder, **OPTIONS)
-
-    assert len(lines_of(path)) == 2 * EPOCHS
-
-
-def test_record_that_is_cut_off_is_made_again(tmp_path):
-    options = {**ONE, "epochs": 1, "directory": tmp_path}
-    first = compare(built, [None], DATA, **options)
-    record = Path(first.runs[0].directory, "result.json")
-    whole = record.read_text()
-    record.write_text(whole[: len(whole) // 2])
-
-    again = compare(built, [None], DATA, **options)
-
-    assert again.runs[0].history["loss"] == pytest.approx(first.runs[0].history["loss"], rel=1e-5)
-    assert json.loads(record.read_text())["run"]["status"] == "finished"
-
-
-def test_directory_that_was_moved_is_known(tmp_path):
-    options = {**ONE, "epochs": 1}
-    compare(built, [None], DATA, directory=tmp_path / "old", **options)
-    (tmp_path / "old").rename(tmp_path / "new")
-
-    (run,) = compare(built, [None], DATA, directory=tmp_path / "new", **options).runs
-
-    assert run.directory == str(tmp_path / "new" / "as built" / "seed_0")
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"epochs": 4}, "epochs=2, where epochs=4"),
-        ({"batch_size": 8}, "batch_size=16, where batch_size=8"),
-        ({"data": {**DATA, "x": X + 1}}, "made with data="),
-        ({"schemes": {"as built": "zeros"}}, "scheme=None, where scheme='zeros'"),
-    ],
-)
-def test_directory_with_runs_of_other_settings_is_refused(comparison, change, words):
-    arguments = {
-        "schemes": {"as built": None},
-        "data": DATA,
-        "validation_data": (X[:32], Y[:32]),
-        "target": TARGET,
-        "directory": comparison.directory,
-        **OPTIONS,
-    }
-    compare(built, **arguments)
-
-    with pytest.raises(ValueError, match=words):
-        compare(built, **{**arguments, **change})
-
-
-# --- elsewhere -----------------------------------------------------------------------------------
-
-SPAWN = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture(scope="module")
-def here():
-    return compare(built, ["he_normal"], DATA, **OPTIONS).runs
-
-
-def check_same(runs, here):
-    assert [(run.scheme, run.seed) for run in runs] == [("he_normal", 0), ("he_normal", 1)]
-    for run, other in zip(runs, here, strict=True):
-        assert run.status == "finished"
-        np.testing.assert_allclose(run.history["loss"], other.history["loss"], rtol=1e-5)
-
-
-def test_runs_may_go_to_processes(here):
-    with ProcessPoolExecutor(2, mp_context=SPAWN) as executor:
-        runs = compare(built, ["he_normal"], DATA, executor=executor, **OPTIONS).runs
-
-    check_same(runs, here)
-
-
-def test_runs_may_go_to_threads(here):
-    with ThreadPoolExecutor(2) as executor:
-        runs = compare(lambda: built(), ["he_normal"], DATA, executor=executor, **OPTIONS).runs
-
-    check_same(runs, here)
-
-
-def test_runs_may_go_to_dask(here):
-    distributed = pytest.importorskip("distributed")
-    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
-
-    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
-        runs = compare(built, ["he_normal"], DATA, executor=client.get_executor(), **OPTIONS).runs
-
-    check_same(runs, here)
-
-
-def test_function_that_cannot_be_pickled_is_refused_with_the_fix():
-    told = pytest.raises(TypeError, match="define it at the top level")
-    with ProcessPoolExecutor(1, mp_context=SPAWN) as executor, told as caught:
-        compare(lambda: built(), [None], DATA, executor=executor, **ONE)
-
-    assert caught.value.__cause__ is not None
-
-
-def test_executor_that_forks_is_refused_with_the_fix():
-    fork = multiprocessing.get_context("fork")
-    told = pytest.raises(ValueError, match="must not fork")
-    with ProcessPoolExecutor(1, mp_context=fork) as executor, told:
-        compare(built, [None], DATA, executor=executor, **ONE)
-
-
-def fails():
-    raise OSError("no memory")
-
-
-def test_death_of_a_worker_is_told(caplog):
-    told = pytest.raises(RuntimeError, match="A process of the executor has died")
-    with ThreadPoolExecutor(1, initializer=fails) as executor, told:
-        compare(built, [None], DATA, executor=executor, **ONE)
-
-
-# --- what is shown -------------------------------------------------------------------------------
-
-
-def test_summary_gives_mean_and_spread_over_the_seeds(comparison):
-    built_row, he, huge, broken = comparison.summary()
-    losses = [run_of(comparison, "he", seed).history["val_loss"][-1] for seed in (0, 1)]
-
-    assert he.mean["val_loss"] == pytest.approx(np.mean(losses))
-    assert he.std["val_loss"] == pytest.approx(np.std(losses, ddof=1))
-    assert (built_row.healthy, built_row.runs) == (1.0, 2)
-    assert (huge.diverged, huge.failed, huge.healthy, huge.mean) == (2, 0, 0.0, {})
-    assert (broken.diverged, broken.failed, broken.looked) == (0, 2, 0)
-
-
-def test_table_says_how_each_scheme_did(comparison):
-    text = str(comparison)
-
-    mean, std = comparison.summary()[1].mean["val_loss"], comparison.summary()[1].std["val_loss"]
-    assert f"{mean:.4g} ± {std:.2g}" in text
-    assert "2, 2 diverged" in text
-    assert "2, 2 failed" in text
-    assert "broken, seed 1 failed, ValueError" in text
-    assert "huge, first look, " in text
-    assert "not reached" in text
-    assert "<pre" in comparison._repr_html_()
-
-
-def test_everything_is_plain_data(comparison, tmp_path):
-    comparison.save(tmp_path / "all.json")
-
-    held = json.loads((tmp_path / "all.json").read_text(), parse_constant=pytest.fail)
-
-    assert held == comparison.to_dict()
-    assert held["monitor"] == "val_loss"
-    assert len(held["runs"]) == 8
-    with pytest.raises(ValueError, match=r"must end with \.json"):
-        comparison.save(tmp_path / "all.csv")
-
-
-def test_frame_has_a_row_for_each_run(comparison):
-    frame = comparison.to_pandas()
-
-    assert len(frame) == 8
-    row = frame[(frame.scheme == "he") & (frame.seed == 1)].iloc[0]
-    assert row.val_loss == run_of(comparison, "he", 1).metrics["val_loss"]
-    assert row.status == "finished"
-
-
-def test_figure_shows_curves_with_bands_and_the_first_signal(comparison):
-    curves, profile = comparison.plot().axes
-
-    lines = {tuple(np.asarray(line.get_ydata(), float)) for line in curves.lines}
-    losses = [run_of(comparison, "he", seed).history["val_loss"] for seed in (0, 1)]
-    assert tuple(np.mean(losses, axis=0)) in lines
-    assert len(curves.collections) == 2, "the bands of the schemes that came to a number"
-    assert [text.get_text() for text in curves.get_legend().get_texts()] == list(SCHEMES)
-    variances = [list(run_of(comparison, "he", seed).first_variance.values()) for seed in (0, 1)]
-    np.testing.assert_allclose(
-        profile.lines[1].get_ydata(), np.sqrt(np.prod(variances, axis=0)), rtol=1e-6
-    )
-    assert profile.get_yscale() == "log"
-    assert [tick.get_text() for tick in profile.get_xticklabels()] == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    ("method", "module"), [("plot", "matplotlib.figure"), ("to_pandas", "pandas")]
-)
-def test_package_that_is_missing_is_named(comparison, monkeypatch, method, module):
-    monkeypatch.setitem(sys.modules, module, None)
-
-    with pytest.raises(ImportError, match=f"pip install {module.split('.')[0]}"):
-        getattr(comparison, method)()
-
-
-def test_hparams_dashboard_lists_the_runs(comparison):
-    events = EventMultiplexer(tensor_size_guidance={"tensors": 0})
-    events.AddRunsFromDirectory(comparison.directory)
-    events.Reload()
-    provider = data_provider.MultiplexerDataProvider(events, comparison.directory)
-    backend = backend_context.Context(TBContext(data_provider=provider))
-    context = RequestContext()
-    metadata = backend.hparams_metadata(context, "")
-    experiment = backend.experiment_from_metadata(context, "", True, metadata, [])
-    statuses = [api_pb2.STATUS_SUCCESS, api_pb2.STATUS_FAILURE]
-    request = api_pb2.ListSessionGroupsRequest(slice_size=99, allowed_statuses=statuses)
-
-    response = list_session_groups.Handler(context, backend, "", request).run()
-
-    assert {info.name for info in experiment.hparam_infos} == {"scheme", "seed"}
-    tags = {info.name.tag for info in experiment.metric_infos}
-    assert tags == {"loss", "mae", "val_loss", "val_mae"}
-    rows = {
-        (group.hparams["scheme"].string_value, int(group.hparams["seed"].number_value)): group
-        for group in response.session_groups
-    }
-    assert set(rows) == {(run.scheme, run.seed) for run in comparison.runs}
-    for (scheme, seed), group in rows.items():
-        run, (session,) = run_of(comparison, scheme, seed), group.sessions
-        finished = run.status == "finished"
-        assert session.status == statuses[0 if finished else 1]
-        lasted = session.end_time_secs - session.start_time_secs
-        assert lasted == pytest.approx(run.duration_s, abs=1e-3)
-        values = {each.name.tag: each.value for each in session.metric_values}
-        if finished:
-            assert values == pytest.approx(run.metrics)
-
-
-def test_progress_is_shown_unless_it_is_not_wanted(capsys):
-    compare(built, [None], DATA, **{**ONE, "epochs": 1})
-    assert not capsys.readouterr().out
-
-    compare(built, [None], DATA, **{**ONE, "epochs": 1, "verbose": 1})
-    assert "as built, seed 0" in capsys.readouterr().out
-
-
-# --- bad input -----------------------------------------------------------------------------------
-
-
 def uncompiled():
     return keras.Sequential([keras.Input((12,)), keras.layers.Dense(1)])
 
@@ -568,7 +235,6 @@ def unbuilt():
         ({"monitor": "auc"}, ValueError, "one of what `fit` logs: loss, mae. Received"),
         ({"directory": __file__}, ValueError, "must be a directory"),
     ],
-    ids=str,
 )
 def test_bad_input_is_refused(change, error, words):
     arguments = {"build_model": built, "schemes": [None], "data": DATA, **ONE}

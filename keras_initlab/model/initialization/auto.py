@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from keras_initlab.initializers import (
@@ -34,12 +35,10 @@ class Surroundings:
     """What a model is like around its weights.
 
     Args:
-        sums: Additions in the model, each of which ends a branch.
         labelled: Whether the labels are known.
         width_base: Width of the model that the learning rate was tuned on, `None` for no transfer.
     """
 
-    sums: int
     labelled: bool
     width_base: int | None
 
@@ -76,7 +75,7 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
         return Advice(None, reason="what the layer does with it is not known")
     if site.is_output:
         return _for_output(site, around)
-    return _for_hidden(site, around)
+    return _for_hidden(site)
 
 
 def _for_output(site: Site, around: Surroundings) -> Advice:
@@ -88,11 +87,10 @@ def _for_output(site: Site, around: Surroundings) -> Advice:
     return Advice(LecunNormal(kind=kind), 1.0)
 
 
-def _for_hidden(site: Site, around: Surroundings) -> Advice:
+def _for_hidden(site: Site) -> Advice:
     kind, activation = site.use.kind, site.activation
-    if site.ends_branch and not site.normed:
-        # So that all branches together add the variance of one.
-        share = 1 / (around.sums + 1)
+    share = site.branch_share
+    if share is not None and not site.normed:
         inner = LecunNormal(kind=kind) if activation in ("", "linear") else _held(activation, kind)
         return Advice(Scaled(inner, math.sqrt(share)), share)
     if activation in ("", "linear") or activation in _SELF_NORMALIZING:
@@ -118,6 +116,7 @@ def _target(point: CriticalPoint) -> float:
     return point.q if point.q > 0 else 1.0
 
 
+@lru_cache(maxsize=64)
 def _point(activation: str) -> CriticalPoint | None:
     try:
         return critical_point(activation)
@@ -136,7 +135,7 @@ def bias_advice_for(site: Site) -> Advice | None:
     if (
         site.role != "kernel"
         or site.is_output
-        or site.ends_branch
+        or site.branch_share is not None
         or site.activation in _SELF_NORMALIZING
     ):
         return None

@@ -18,6 +18,7 @@ __all__ = ["is_fresh", "remember"]
 
 # Elements compared, rows at equal distances.
 _SAMPLE = 1 << 14
+_WHOLE = 1 << 20
 
 # Standard errors by which a mean square may differ from what was drawn.
 _SIGMAS = 6.0
@@ -30,9 +31,9 @@ _UNIFORM_END = math.sqrt(3.0)
 _drawn: "weakref.WeakKeyDictionary[Any, dict[str, bytes]]" = weakref.WeakKeyDictionary()
 
 
-def remember(layer: Any, variable: Any) -> None:
-    """Note what a variable of a layer holds now, as freshly drawn."""
-    _drawn.setdefault(layer, {})[variable.name] = _digest_of(_sample_of(variable))
+def remember(layer: Any, variable: Any, values: Any) -> None:
+    """Note what a variable of a layer was given, as freshly drawn."""
+    _drawn.setdefault(layer, {})[variable.name] = _digest_of(_sample_of(values))
 
 
 def is_fresh(site: Site) -> bool:
@@ -42,7 +43,7 @@ def is_fresh(site: Site) -> bool:
     initializer, six standard errors either way, and its largest element against the end of a
     uniform distribution. A weight whose initializer is not known counts as fresh.
     """
-    sample = _sample_of(site.variable)
+    sample = _sample_of(site.variable.value)
     if _drawn.get(site.layer, {}).get(site.variable.name) == _digest_of(sample):
         return True
     law = _law_of(_initializer_of(site), site)
@@ -63,13 +64,14 @@ def _digest_of(sample: np.ndarray) -> bytes:
     return hashlib.blake2b(sample.tobytes(), digest_size=16).digest()
 
 
-def _sample_of(variable: Any) -> np.ndarray:
-    value = ops.convert_to_tensor(variable)
-    rows = value.shape[0] if len(value.shape) else 1
-    stride = math.ceil(math.prod(value.shape) / _SAMPLE)
-    if 1 < stride <= rows:
-        value = _backend.gathered(value, np.arange(0, rows, stride))
-    return np.asarray(ops.convert_to_numpy(ops.cast(value, "float32")))
+def _sample_of(value: Any) -> np.ndarray:
+    rows, size = (value.shape[0] if len(value.shape) else 1), math.prod(value.shape)
+    stride = math.ceil(size / _SAMPLE)
+    # To copy a small weight whole is quicker than an operation of the backend.
+    if size > _WHOLE and 1 < stride <= rows:
+        value, stride = _backend.gathered(value, np.arange(0, rows, stride)), 1
+    held = ops.convert_to_numpy(value)
+    return np.ascontiguousarray(held[::stride] if 1 < stride <= rows else held, np.float32)
 
 
 def _initializer_of(site: Site) -> Any:

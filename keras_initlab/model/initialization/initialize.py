@@ -1,5 +1,6 @@
 """Draws the weights of a whole model anew, in place."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from keras_initlab.model.diagnosis.report import Change, SignalReport
 from keras_initlab.model.initialization.correct import Corrected, corrected
 from keras_initlab.model.initialization.fresh import remember
 from keras_initlab.model.initialization.plan import Draw, Request, plan_of
-from keras_initlab.model.linting.lint import check_built, lint
+from keras_initlab.model.linting.lint import check_built
 from keras_initlab.monitor.layers import checked_filter
 
 __all__ = ["initialize"]
@@ -90,7 +91,7 @@ def initialize(
 
 def _report(model: Any, data: Any, batch: Batch | None) -> SignalReport:
     if batch is None:
-        return SignalReport((), (), tuple(lint(model)), ("no data: the signal was not measured",))
+        return SignalReport((), (), (), ("no data: the signal was not measured",))
     report = diagnose(model, data, examples=batch.size, max_elements=None)
     return replace(report, notes=tuple(dict.fromkeys((*batch.notes, *report.notes))))
 
@@ -104,7 +105,12 @@ class _Work:
 
     def __post_init__(self) -> None:
         self._drawn = [draw for draw in self.plan if draw.advice.scheme is not None]
-        self._values = {id(draw.variable): draw.values() for draw in self._drawn}
+        # A weight of up to one block of random numbers has no threads of its own.
+        with ThreadPoolExecutor() as threads:
+            drawn = list(threads.map(Draw.values, self._drawn))
+        self._values = {
+            id(draw.variable): value for draw, value in zip(self._drawn, drawn, strict=True)
+        }
         self._corrected: dict[int, Corrected] = {}
 
     def correct(self, batch: Batch) -> Batch:
@@ -123,8 +129,9 @@ class _Work:
     def assign(self) -> None:
         """Write all values to the model."""
         for draw in self._drawn:
-            draw.variable.assign(self._values[id(draw.variable)])
-            remember(draw.layer, draw.variable)
+            values = self._values[id(draw.variable)]
+            draw.variable.assign(values)
+            remember(draw.layer, draw.variable, values)
 
     def changes(self) -> tuple[Change, ...]:
         """What was done with each variable."""

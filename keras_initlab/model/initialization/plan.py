@@ -9,7 +9,6 @@ import keras
 
 from keras_initlab import _backend
 from keras_initlab.initializers.base import seeded
-from keras_initlab.model.graph import Graph
 from keras_initlab.model.initialization.auto import (
     Advice,
     Surroundings,
@@ -92,7 +91,7 @@ def plan_of(model: Any, request: Request) -> list[Draw]:
     Raises:
         ValueError: If a pattern of the mapping matches nothing.
     """
-    around = Surroundings(Graph(model).sums, request.labels is not None, request.width_base)
+    around = Surroundings(request.labels is not None, request.width_base)
     paths, planned = paths_of(model), []
     trained = not request.overwrite and _backend.updates_done(model) > 0
     chosen = _Chosen(request)

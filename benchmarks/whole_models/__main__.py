@@ -1,0 +1,137 @@
+"""How well whole models are initialized, ours beside Keras's defaults and anyinit.
+
+    pip install anyinit==0.4.0
+    python -m benchmarks.whole_models
+    python -m benchmarks.whole_models --only "LSTM stack" --seeds 5
+
+Each network is built anew, initialized, and measured on a batch of its own, on which nothing was
+corrected. Forward: the largest |log2(v / target)| over the layers with a kernel, how many times a
+signal is doubled or halved. v is the variance before the activation or the mean square behind it,
+for all layers of a system the one that is better for it, for anyinit aims at the second and we at
+the first. The target is 1, for ours what docs/initialize.md says. Backward: the largest |log2| of
+the variance of the outputs' gradients over that of the last such layer. Seconds are of the call
+alone. All are medians over seeds.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import statistics
+import time
+import warnings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+from benchmarks.whole_models.architectures import ARCHITECTURES, batch_for
+from keras_initlab import diagnose, initialize
+from keras_initlab.model.initialization.plan import Request, plan_of
+
+# What runs in a loop is seen as a whole, without what enters its activation.
+KINDS = ("Dense", "EinsumDense", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose")
+
+
+def as_built(model, batch, seed):
+    pass
+
+
+def anyinit_analytic(model, batch, seed):
+    import anyinit
+
+    anyinit.initialize(model, seed=seed)
+
+
+def anyinit_empirical(model, batch, seed):
+    import anyinit
+
+    anyinit.initialize(model, "empirical", batch, seed=seed)
+
+
+def ours(model, batch, seed):
+    initialize(model, seed=seed)
+
+
+def ours_with_data(model, batch, seed):
+    initialize(model, data=batch, seed=seed)
+
+
+SYSTEMS = {
+    "Keras": as_built,
+    "anyinit": anyinit_analytic,
+    "anyinit, batch": anyinit_empirical,
+    "ours": ours,
+    "ours, batch": ours_with_data,
+}
+
+
+def main() -> None:
+    options = arguments_of()
+    warnings.simplefilter("ignore")
+    print(f"Forward, backward (powers of two), seconds; medians of {options.seeds} seeds")
+    print(f"{keras.backend.backend()}, {options.count} examples, others to measure by")
+    print("| network | " + " | ".join(SYSTEMS) + " |")
+    print("|---|" + "---|" * len(SYSTEMS))
+    for name in options.only or ARCHITECTURES:
+        cells = [cell_of(name, system, options) for system in SYSTEMS.values()]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def arguments_of() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=ARCHITECTURES, metavar="NETWORK")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--count", type=int, default=256, help="examples")
+    return parser.parse_args()
+
+
+def cell_of(name, system, options) -> str:
+    try:
+        runs = [run_of(name, system, seed, options.count) for seed in range(options.seeds)]
+    except Exception as error:
+        return f"fails: {type(error).__name__}"
+    forward, backward, seconds = (statistics.median(each) for each in zip(*runs, strict=True))
+    return f"{forward:.1f}, {backward:.1f}, {seconds:.2f} s"
+
+
+def run_of(name, system, seed, count) -> tuple[float, float, float]:
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    model = ARCHITECTURES[name]()
+    batch, others = batch_for(model, count, seed), batch_for(model, count, 1000 + seed)
+    model(batch)
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        system(model, batch, seed)
+    seconds = time.perf_counter() - start
+    report = diagnose(model, others, ignore=["same-weights"])
+    rows = [row for row in report.layers if row.kernel_shape is not None and row.kind in KINDS]
+    targets = targets_of(model, rows) if system in (ours, ours_with_data) else 1.0
+    before = [row.before_variance for row in rows]
+    behind = [row.variance + row.mean**2 for row in rows]
+    forward = min(largest(before, targets), largest(behind, targets))
+    gradients = [row.gradient_variance for row in rows]
+    return forward, largest(gradients, gradients[-1]), seconds
+
+
+def targets_of(model, rows) -> np.ndarray:
+    """What `"auto"` aims at, by the names of the rows."""
+    request = Request("auto", 0, None, None, None, True, None)
+    target_of = {}
+    for draw in plan_of(model, request):
+        # A row has the path of its layer where names repeat.
+        for name in (draw.layer.name, draw.layer.path):
+            target_of[name] = draw.advice.target or target_of.get(name, 1.0)
+    return np.array([target_of.get(row.name, 1.0) for row in rows])
+
+
+def largest(values, targets) -> float:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = np.abs(np.log2(np.array(values) / targets))
+    return float(np.max(np.where(np.isfinite(errors), errors, np.inf)))
+
+
+if __name__ == "__main__":
+    main()
