@@ -10,8 +10,7 @@ from comparisons import DATA, ONE, OPTIONS, built
 
 from keras_initlab.model.comparing.compare import compare
 
-# Each run compiles its step anew, ten seconds on JAX; nothing here depends on the backend.
-pytestmark = pytest.mark.skipif(keras.backend.backend() == "jax", reason="minutes of compiling")
+pytestmark = pytest.mark.slow
 
 
 SPAWN = multiprocessing.get_context("spawn")

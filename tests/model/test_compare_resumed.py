@@ -31,8 +31,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 
 from keras_initlab.model.comparing.compare import compare
 
-# Each run compiles its step anew, ten seconds on JAX; nothing here depends on the backend.
-pytestmark = pytest.mark.skipif(keras.backend.backend() == "jax", reason="minutes of compiling")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
