@@ -3,7 +3,6 @@
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
-import keras
 import numpy as np
 import pytest
 from comparisons import DATA, ONE, OPTIONS, built

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import comparisons
-import keras
 import numpy as np
 import pytest
 from comparisons import (

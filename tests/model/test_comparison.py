@@ -14,6 +14,8 @@ from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_g
 
 from keras_initlab.model.comparing.compare import compare
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory):
