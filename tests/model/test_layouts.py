@@ -56,3 +56,18 @@ def test_dead_units_are_found_in_any_layout(build, units):
 
     assert [each.rule for each in found] == ["dead"]
     assert layer.bias.shape == (units,)
+
+
+def test_fix_of_an_empty_depthwise_kernel_has_no_finding_of_its_own():
+    def findings(initializer):
+        layer = keras.layers.DepthwiseConv2D(
+            3, activation="relu", depthwise_initializer=initializer, name="d"
+        )
+        end = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1)]
+        return lint(keras.Sequential([keras.Input((8, 8, 64)), layer, *end]))
+
+    (found,) = findings("zeros")
+    code = found.fix.removeprefix("Use depthwise_initializer=")
+
+    assert found.rule == "equal-units"
+    assert findings(eval(code, {"keras_initlab": keras_initlab})) == []

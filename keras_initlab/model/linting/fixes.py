@@ -3,7 +3,7 @@
 from keras_initlab.model.sites import Site
 from keras_initlab.theory import Kind, gain_of
 
-__all__ = ["drawn_anew", "fitting_kind", "needed_variance"]
+__all__ = ["better_scheme", "fitting_kind", "needed_variance"]
 
 # Of slope 1 at zero, or none at all: Xavier's case.
 _XAVIER = ("", "linear", "tanh", "sigmoid", "softmax")
@@ -17,8 +17,13 @@ def _argument(site: Site) -> str:
     return f"{name}_initializer"
 
 
-def drawn_anew(site: Site) -> str:
-    """A scheme that fits the activation, for a weight whose shape tells its fans."""
+def better_scheme(site: Site) -> str:
+    """A scheme that fits the activation, and the kind of kernel where its shape hides the fans."""
+    told = site.use.kind is None or site.use.kind.name == "dense"
+    return _of_keras(site) if told else fitting_kind(site)
+
+
+def _of_keras(site: Site) -> str:
     if site.activation in _XAVIER:
         return f'Use {_argument(site)}="glorot_uniform"'
     if site.activation == "relu" or needed_variance(site.activation) is None:

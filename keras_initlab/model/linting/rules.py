@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_initlab.model.linting.alike import groups_alike
-from keras_initlab.model.linting.fixes import drawn_anew, fitting_kind, needed_variance
+from keras_initlab.model.linting.fixes import better_scheme, fitting_kind, needed_variance
 from keras_initlab.model.linting.samples import Sample, Subject
 
 __all__ = ["RULES", "Finding"]
@@ -63,7 +63,7 @@ def _equal_units(subject: Subject) -> Iterator[Finding]:
             continue
         evidence = _of_zeros(each) if each.second == 0 else _of_equal_units(each)
         if evidence:
-            yield _finding("equal-units", each, evidence, drawn_anew(site))
+            yield _finding("equal-units", each, evidence, better_scheme(site))
 
 
 def _of_zeros(sample: Sample) -> str:
@@ -150,9 +150,7 @@ def _gain(subject: Subject) -> Iterator[Finding]:
                 f"weights of variance {found:.2g} / fan_in where {activation} "
                 f"holds the signal at {needed:.3g} / fan_in"
             )
-            told = each.site.use.kind.name == "dense"
-            fix = drawn_anew(each.site) if told else fitting_kind(each.site)
-            yield _finding("gain", each, evidence, fix)
+            yield _finding("gain", each, evidence, better_scheme(each.site))
 
 
 def _dead(subject: Subject) -> Iterator[Finding]:
