@@ -2,6 +2,7 @@
 
 import fnmatch
 import re
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from keras_initlab import _backend
 from keras_initlab._wire import LayerInfo
 from keras_initlab.theory import FlatRegions, activation_of, flat_regions
 
-__all__ = ["Selection", "activation_name", "checked_filter", "is_loop"]
+__all__ = ["Selection", "activation_name", "checked_filter", "is_loop", "note_scheme"]
 
 # Their steps run inside a loop body that cannot be watched from outside: the whole is watched.
 _LOOPS = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
@@ -29,6 +30,9 @@ _SILENT = {
 _ACTIVATION_LAYERS = {"ReLU": "relu", "ELU": "elu", "LeakyReLU": "leaky_relu"}
 
 _NOWHERE = FlatRegions("output", ())
+
+# The scheme by layer, where the layer's own initializer is no longer what its kernel comes from.
+_drawn_since: "weakref.WeakKeyDictionary[Any, str]" = weakref.WeakKeyDictionary()
 
 Filter = Callable[[Any], bool]
 
@@ -185,7 +189,14 @@ def _flat_regions_of(layer: Any) -> FlatRegions | None:
         return None
 
 
+def note_scheme(layer: Any, name: str) -> None:
+    """Say from what a layer's kernel was drawn after the layer was built."""
+    _drawn_since[layer] = name
+
+
 def _scheme_name(layer: Any) -> str:
+    if layer in _drawn_since:
+        return _drawn_since[layer]
     for name in ("kernel_initializer", "embeddings_initializer", "depthwise_initializer"):
         initializer = getattr(layer, name, None)
         if initializer is not None:

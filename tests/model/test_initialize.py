@@ -4,7 +4,7 @@ import pytest
 from keras import layers as kl
 from keras import ops
 
-from keras_initlab import HeNormal, LecunNormal, Zeros, initialize
+from keras_initlab import HeNormal, LecunNormal, RandomNormal, Zeros, diagnose, initialize
 from keras_initlab.theory import critical_point
 
 RNG = np.random.default_rng(0)
@@ -462,3 +462,13 @@ def test_report_says_what_was_done():
     assert "left alone, not trained:" in text
     assert "h1/kernel" in text
     assert "no data: the signal was not measured" in text
+
+
+def test_problem_names_what_the_weights_were_drawn_from():
+    model = chain("tanh", depth=5)
+
+    initialize(model, RandomNormal(stddev=1e-3), seed=1)
+
+    (problem, *_) = diagnose(model, X, ignore=["gain"]).problems
+    assert "RandomNormal" in problem.text
+    assert "GlorotUniform" not in problem.text

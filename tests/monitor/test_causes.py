@@ -201,7 +201,8 @@ def test_equal_weights_before_tanh_are_reported_as_collapsed():
 
     fitted(deep(keras.initializers.Constant(0.1), "tanh"), logger)
 
-    (problem,) = logger.report.problems
+    # The output is drawn anew each time: where its weights nearly cancel, a gradient vanishes too.
+    (problem,) = [each for each in logger.report.problems if each.rule == "collapsed"]
     assert (problem.rule, problem.layers, problem.step) == ("collapsed", ("a", "b", "c"), 0)
     assert "the weights of a are all equal (Constant). Use XavierUniform()." in problem.text
 

@@ -13,7 +13,7 @@ from keras_initlab.model.initialization.correct import Corrected, corrected
 from keras_initlab.model.initialization.fresh import remember
 from keras_initlab.model.initialization.plan import Draw, Request, plan_of
 from keras_initlab.model.linting.lint import check_built
-from keras_initlab.monitor.layers import checked_filter
+from keras_initlab.monitor.layers import checked_filter, note_scheme
 
 __all__ = ["initialize"]
 
@@ -132,6 +132,8 @@ class _Work:
             values = self._values[id(draw.variable)]
             draw.variable.assign(values)
             remember(draw.layer, draw.variable, values)
+            if draw.variable is draw.site.variable and draw.site.role in ("kernel", "table"):
+                note_scheme(draw.layer, type(draw.advice.scheme).__name__)
 
     def changes(self) -> tuple[Change, ...]:
         """What was done with each variable."""
