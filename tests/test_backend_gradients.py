@@ -126,3 +126,25 @@ def test_automatic_name_is_what_keras_calls_a_layer():
 
     assert _backend.automatic_name(layer) == "depthwise_conv2d"
     assert layer.name.startswith("depthwise_conv2d")
+
+
+def test_losses_of_layers_are_kept():
+    dense = keras.layers.Dense(2, activity_regularizer="l2")
+    dense(X)
+    before = list(dense.losses)
+
+    with _backend.losses_kept([dense]):
+        dense(X + 1)
+        dense._clear_losses()
+
+    assert len(before) == 1
+    assert dense.losses[0] is before[0]
+
+
+def test_loss_is_known_to_be_compiled(model):
+    without = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+
+    assert _backend.has_loss(model)
+    assert not _backend.has_loss(without)
+    without.compile("sgd")
+    assert not _backend.has_loss(without)

@@ -9,7 +9,9 @@ import keras
 __all__ = [
     "dry_run",
     "fresh_loss",
+    "has_loss",
     "is_out_of_memory",
+    "losses_kept",
     "value_and_gradients",
     "with_loss",
     "without_gradients",
@@ -93,6 +95,24 @@ def without_gradients() -> Any:
     import torch
 
     return torch.no_grad()
+
+
+def has_loss(model: Any) -> bool:
+    """Whether `compile` was given a loss."""
+    return bool(model.compiled) and model._compile_loss is not None
+
+
+@contextmanager
+def losses_kept(layers: Sequence[Any]) -> Iterator[None]:
+    """A context after which each layer holds the losses that it has added before."""
+    kept = [(layer, list(layer._losses), set(layer._loss_ids)) for layer in layers]
+    try:
+        yield
+    finally:
+        for layer, losses, ids in kept:
+            layer._losses[:] = losses
+            layer._loss_ids.clear()
+            layer._loss_ids.update(ids)
 
 
 def fresh_loss(model: Any, loss: Any = None) -> Any:

@@ -22,7 +22,19 @@ _SCALING = re.compile(
 
 _ADDING = re.compile("Add|Subtract|Multiply|Average")
 
-_ACTIVATIONS = {"ReLU": "relu", "ELU": "elu", "LeakyReLU": "leaky_relu"}
+# Layers that are an activation, and operations of `keras.ops`.
+_ACTIVATIONS = {
+    **{"ReLU": "relu", "ELU": "elu", "LeakyReLU": "leaky_relu"},
+    **{"Relu": "relu", "Elu": "elu", "LeakyRelu": "leaky_relu", "Gelu": "gelu", "Silu": "silu"},
+    **{"Tanh": "tanh", "Sigmoid": "sigmoid", "Softplus": "softplus", "Selu": "selu"},
+    **{"Softmax": "softmax", "Softsign": "softsign"},
+}
+
+# What they give has the distribution of what they take, but for a factor.
+_SHAPING = re.compile(
+    r"(Alpha|Gaussian)?Dropout|SpatialDropout\dD|GaussianNoise|Flatten|Reshape|Permute|Identity"
+    r"|ExpandDims|Squeeze|Transpose|Cast|InputLayer"
+)
 
 Test = Callable[[Any], bool]
 
@@ -145,10 +157,10 @@ class Graph:
             tensor = maker.input_tensors[0]
         return False
 
-    def leads_to(self, layer: Any, tensor: Any) -> bool:
-        """Whether a tensor comes from a layer, with nothing that has weights in between."""
+    def is_shown_by(self, layer: Any, tensor: Any) -> bool:
+        """Whether a tensor is what a layer gives: shaped, activated, or added to others at most."""
         made = [each for node in self._makers.get(id(layer), []) for each in node.outputs]
-        passed = [node for node in self._behind(made, _is_weightless) if _is_weightless(node)]
+        passed = [node for node in self._behind(made, _shows) if _shows(node)]
         behind = [each for node in passed for each in node.outputs]
         return any(each is tensor for each in (*made, *behind))
 
@@ -164,11 +176,12 @@ class Graph:
         return [node.operation for node in found if not _is_weightless(node) or _counts(node)]
 
     def activation_after(self, layer: Any) -> str:
-        """The layer's own activation, or that of the one layer behind it; empty for none."""
+        """The layer's own activation, or that of the one call behind it; empty for none."""
         own = getattr(getattr(layer, "activation", None), "__name__", "")
         if own not in ("", "linear"):
             return own
-        following = [node.operation for node in self._reached(layer, lambda node: False)]
+        reached = self._reached(layer, _is_shaping)
+        following = [node.operation for node in reached if not _is_shaping(node)]
         if len(following) != 1:
             return ""
         if isinstance(following[0], keras.layers.Activation):
@@ -232,7 +245,12 @@ def _named(pattern: re.Pattern) -> Test:
 
 
 _is_norm, _is_scaling, _is_adding = _named(_NORM), _named(_SCALING), _named(_ADDING)
-_is_sum = _named(re.compile("Add"))
+_is_sum, _is_shaping = _named(re.compile("Add")), _named(_SHAPING)
+
+
+def _shows(node: Any) -> bool:
+    activates = type(node.operation).__name__ in ("Activation", *_ACTIVATIONS)
+    return activates or _is_shaping(node) or _is_sum(node)
 
 
 def _counts(node: Any) -> bool:

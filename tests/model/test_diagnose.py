@@ -166,6 +166,28 @@ def test_training_goes_on_as_if_nobody_had_looked():
     assert histories[0] == histories[1]
 
 
+def test_losses_that_layers_have_added_stay():
+    inputs = keras.Input((12,))
+    x = kl.Dense(4, activity_regularizer="l2")(inputs)
+    model = keras.Model(inputs, kl.Dense(1)(x))
+    model(X)
+    before = [ops.convert_to_numpy(loss).tolist() for loss in model.losses]
+
+    diagnose(model)
+
+    assert [ops.convert_to_numpy(loss).tolist() for loss in model.losses] == before
+    assert before
+
+
+def test_labels_without_a_compiled_loss_are_noted():
+    model = network()
+    model.compile("adam")
+
+    report = diagnose(model, (X, Y))
+
+    assert "no loss is compiled" in report.notes[0]
+
+
 def test_model_is_clean_after_an_error():
     class Broken(kl.Layer):
         def call(self, x, training=False):

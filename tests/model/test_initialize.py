@@ -5,6 +5,8 @@ from keras import layers as kl
 from keras import ops
 
 from keras_initlab import HeNormal, LecunNormal, RandomNormal, Zeros, diagnose, initialize
+from keras_initlab.model.initialization.fresh import is_fresh
+from keras_initlab.model.sites import sites_of
 from keras_initlab.theory import critical_point
 
 RNG = np.random.default_rng(0)
@@ -73,6 +75,43 @@ def test_auto_sees_the_activation_behind_the_layer():
     initialize(model, seed=1)
 
     check_variance(model.get_layer("d").kernel, 2 / 16)
+
+
+@pytest.mark.parametrize(
+    "activate",
+    [
+        lambda x: kl.Activation("relu")(kl.Dropout(0.1)(x)),
+        lambda x: kl.ReLU()(kl.Reshape((256,))(x)),
+        ops.relu,
+    ],
+    ids=["dropout", "reshape", "ops"],
+)
+def test_auto_sees_the_activation_through_what_only_shapes(activate):
+    inputs = keras.Input((16,))
+    model = keras.Model(inputs, kl.Dense(1)(activate(kl.Dense(256, name="d")(inputs))))
+
+    initialize(model, seed=1)
+
+    check_variance(model.get_layer("d").kernel, 2 / 16)
+
+
+def test_last_layer_of_a_subclassed_model_is_not_taken_for_its_output():
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.head = kl.Dense(1, "sigmoid")
+            self.body = kl.Dense(256, "relu")
+
+        def call(self, x):
+            return self.head(self.body(x))
+
+    model = Model()
+    model(X)
+    model.compile("adam", "binary_crossentropy")
+
+    initialize(model, data=(X, np.zeros((256, 1), "float32")), seed=1)
+
+    assert abs(np.array(ops.convert_to_numpy(model.body(X))).var() - 0.34) < 0.1
 
 
 def test_auto_has_the_fans_of_the_layer():
@@ -372,6 +411,42 @@ def test_trained_model_is_left_alone_unless_asked():
     check_variance(model.get_layer("h1").kernel, 2 / 256)
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: [kl.LSTM(16), kl.Dense(1)],
+        lambda: [kl.Flatten(), kl.Dense(16, "relu", kernel_initializer="orthogonal"), kl.Dense(1)],
+        lambda: [kl.GRU(8), kl.Dense(8, "relu"), kl.Dense(1)],
+    ],
+    ids=["lstm", "orthogonal", "gru"],
+)
+def test_weights_of_a_model_trained_elsewhere_are_left_alone(build):
+    trained, loaded = (keras.Sequential([keras.Input((6, 8)), *build()]) for _ in range(2))
+    trained.compile(keras.optimizers.Adam(1e-2), "mse")
+    x = RNG.normal(size=(64, 6, 8)).astype("float32")
+    trained.fit(x, x[:, 0, :1], epochs=2, verbose=0)
+    loaded.set_weights(trained.get_weights())
+    before = values_of(loaded)
+
+    report = initialize(loaded)
+
+    assert all(not change.scheme for change in report.changes)
+    assert all(np.array_equal(a, b) for a, b in zip(before, values_of(loaded), strict=True))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 1), (64, 8)])
+def test_fresh_weights_are_hardly_ever_taken_for_loaded(shape):
+    stale = 0
+    for seed in range(300):
+        dense = kl.Dense(shape[1], kernel_initializer=HeNormal(seed=seed))
+        dense.build((None, shape[0]))
+        site = [each for each in sites_of(keras.Sequential([dense])) if each.layer is dense]
+        stale += not is_fresh(dense, site)
+
+    # Six standard errors: one in 10**9.
+    assert stale == 0
+
+
 def test_model_may_be_initialized_again():
     model = chain("relu")
 
@@ -445,6 +520,37 @@ def test_layer_whose_weights_are_not_known_is_left_alone():
     report = initialize(model)
 
     assert reasons_of(report) == {"mixing/mix": "what the layer does with it is not known"}
+
+
+def test_failure_after_the_draw_leaves_everything_as_it_was(monkeypatch):
+    def fails(*args, **options):
+        raise RuntimeError("on purpose")
+
+    model = chain("relu")
+    before = values_of(model)
+    monkeypatch.setattr("keras_initlab.model.initialization.initialize.diagnosed", fails)
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        initialize(model, data=X)
+
+    assert all(np.array_equal(a, b) for a, b in zip(before, values_of(model), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"scheme": "nope"}, ValueError, "`scheme` must be 'auto'"),
+        ({"only": "zz"}, ValueError, "`only` matches no layer"),
+        ({"skip": "zz"}, ValueError, "`skip` matches no layer"),
+        ({"data": X, "examples": 0}, ValueError, "`examples`"),
+        ({"data": (X, np.zeros(3))}, ValueError, "labels for each of its 256 examples"),
+        ({"model": "a model"}, TypeError, "`model` must be a Keras model"),
+    ],
+    ids=["scheme", "only", "skip", "examples", "labels", "model"],
+)
+def test_bad_input_is_refused(change, error, words):
+    with pytest.raises(error, match=words):
+        initialize(**{"model": chain("relu"), **change})
 
 
 def test_unbuilt_model_is_refused():

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
+from keras_initlab.initializers.checks import checked_count
 from keras_initlab.model.diagnosis.random_inputs import random_inputs
 
 __all__ = ["Batch", "batch_of"]
@@ -59,6 +60,7 @@ def batch_of(model: Any, data: Any, examples: int) -> Batch:
     Raises:
         ValueError: If the inputs are not those of the model, or hold NaN.
     """
+    checked_count(examples, "examples", "bounds the examples looked at")
     if data is None:
         x, note = random_inputs(model, examples)
         return Batch(keras.tree.map_structure(ops.convert_to_tensor, x), notes=(note,))
@@ -67,6 +69,7 @@ def batch_of(model: Any, data: Any, examples: int) -> Batch:
     parts = (*first, None, None)[:3] if isinstance(first, tuple) else (first, None, None)
     _check_inputs(model, parts[0])
     count, notes = _length_of(parts[0]), ()
+    _check_lengths(parts, count)
     if count > examples:
         parts = _first_examples(parts, examples)
         notes = (f"the first {examples} of {count} examples are looked at",)
@@ -106,6 +109,18 @@ def _length_of(x: Any) -> int:
             f"Received: `data` with inputs of shapes {shapes}."
         )
     return lengths.pop()
+
+
+def _check_lengths(parts: Any, count: int) -> None:
+    """Labels and weights go with the examples."""
+    for name, part in zip(("labels", "sample weights"), parts[1:], strict=True):
+        for array in keras.tree.flatten(part):
+            shape = tuple(getattr(array, "shape", ()))
+            if array is not None and (not shape or int(shape[0]) != count):
+                raise ValueError(
+                    f"`data` must hold {name} for each of its {count} examples, as an array. "
+                    f"Received: {name} of shape {shape or type(array).__name__}. Try `np.array`."
+                )
 
 
 def _check_inputs(model: Any, x: Any) -> None:

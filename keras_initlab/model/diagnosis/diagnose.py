@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_initlab import _backend
 from keras_initlab._wire import SECTIONS
+from keras_initlab.initializers.checks import checked_count
 from keras_initlab.model.diagnosis.batch import Batch, batch_of
 from keras_initlab.model.diagnosis.passes import Measured, Pass
 from keras_initlab.model.diagnosis.report import SignalReport
@@ -20,7 +21,7 @@ from keras_initlab.monitor.layers import Selection, checked_filter
 from keras_initlab.monitor.looks import Look, Section
 from keras_initlab.monitor.prediction import Prior, predicted, priors_of
 
-__all__ = ["diagnose"]
+__all__ = ["diagnose", "diagnosed"]
 
 
 def diagnose(
@@ -66,8 +67,25 @@ def diagnose(
         (True, ['a', 'b'])
     """
     check_built(model)
-    selection = Selection(model, checked_filter(layers))
+    if max_elements is not None:
+        checked_count(max_elements, "max_elements", "bounds the elements looked at per layer")
     batch = batch_of(model, data, examples)
+    return diagnosed(
+        model, batch, loss=loss, layers=layers, max_elements=max_elements, ignore=ignore
+    )
+
+
+def diagnosed(
+    model: Any,
+    batch: Batch,
+    *,
+    loss: Any = None,
+    layers: Any = None,
+    max_elements: int | None = None,
+    ignore: Collection[str] = (),
+) -> SignalReport:
+    """`diagnose` on a batch that was checked already."""
+    selection = Selection(model, checked_filter(layers))
     chosen, notes = _loss_of(model, batch, loss)
     found = _Diagnosis(model, selection, chosen, max_elements)
     return found.report(batch, lint(model, ignore=ignore), notes)
@@ -82,7 +100,7 @@ def _loss_of(model: Any, batch: Batch, loss: Any) -> tuple[Any, tuple[str, ...]]
                 "Try `data=(inputs, labels)`."
             )
         return None, ("gradients start at the outputs with unit variance, for there are no labels",)
-    if loss is None and not model.compiled:
+    if loss is None and not _backend.has_loss(model):
         return None, ("gradients start at the outputs with unit variance, for no loss is compiled",)
     return _backend.fresh_loss(model, loss), ()
 

@@ -10,6 +10,7 @@ from keras import ops
 from keras_initlab import _backend
 from keras_initlab.model.diagnosis.batch import Batch
 from keras_initlab.model.diagnosis.taps import Outlets, Tap, is_float
+from keras_initlab.model.graph import layers_in
 from keras_initlab.monitor.layers import Selection
 from keras_initlab.monitor.schedule import Every
 from keras_initlab.monitor.step.calls import Call
@@ -75,13 +76,18 @@ class Pass:
 
     def run(self, batch: Batch) -> Measured:
         """Measure one batch."""
+        with _backend.losses_kept(list(layers_in(self._model))):
+            return self._run(batch)
+
+    def _run(self, batch: Batch) -> Measured:
         trainable, others = _backend.model_values(self._model)
         outlets = self._outlets(batch, trainable, others)
         zeros = [ops.zeros(each.shape, each.dtype) for each in outlets.taps]
         cotangents = [] if self._loss is not None else outlets.cotangents()
         with _backend.with_loss(self._model, self._loss):
             if self._loss is not None:
-                self._loss.build(batch.y, outlets.model)
+                # Called once, it builds itself for labels and outputs in any structure.
+                self._loss(batch.y, outlets.zeros())
             measure = _backend.staged(self._model, self._measure)
             found = measure(trainable, others, zeros, cotangents, batch.tensors)
         found = keras.tree.map_structure(ops.convert_to_numpy, found)
@@ -181,6 +187,11 @@ class Pass:
 
     def _forward(self, calls: list[Call]) -> dict[str, Any]:
         seen = self.rows.signals(calls)
+        if not seen.calls:
+            raise ValueError(
+                f"No layer of the model {self._model.name!r} gives floats that can be measured. "
+                "Received: a model whose layers are inside loops, or give integers."
+            )
         before = [_before(call, self._most) for call in seen.calls]
         return {
             "activations": self.rows.of_calls(seen),

@@ -36,6 +36,10 @@ class Outlets:
         """Note what the model gives."""
         self.model = keras.tree.map_structure(_shape_of, outputs)
 
+    def zeros(self) -> Any:
+        """Outputs of the model that are all zero."""
+        return keras.tree.map_structure(lambda each: ops.zeros(each.shape, each.dtype), self.model)
+
     def cotangents(self) -> list[Any]:
         """Gradients of unit variance to start from, one for each float output of the model."""
         random = np.random.default_rng(0)

@@ -73,7 +73,8 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
         return Advice(_per_gate(Orthogonal(), site.use.kind))
     if site.role == "other" or site.use.kind is None:
         return Advice(None, reason="what the layer does with it is not known")
-    if site.is_output:
+    # Outside of a graph, where norms are not known, which layer is the output is a guess.
+    if site.is_output and site.normed is not None:
         return _for_output(site, around)
     return _for_hidden(site)
 
@@ -82,9 +83,9 @@ def _for_output(site: Site, around: Surroundings) -> Advice:
     kind = site.use.kind
     if around.width_base is not None:
         return Advice(MuNormal(role="output", base_width=around.width_base, kind=kind))
-    if around.labelled:
-        return Advice(Scaled(LecunNormal(kind=kind), _OUTPUT_FACTOR), _OUTPUT_FACTOR**2)
-    return Advice(LecunNormal(kind=kind), 1.0)
+    target = (_OUTPUT_FACTOR**2 if around.labelled else 1.0) * (site.branch_share or 1.0)
+    scheme = LecunNormal(kind=kind)
+    return Advice(scheme if target == 1 else Scaled(scheme, math.sqrt(target)), target)
 
 
 def _for_hidden(site: Site) -> Advice:

@@ -127,7 +127,9 @@ class _Correction:
         hooks = Hooks()
         hooks.add(self._covers())
         try:
-            with _backend.without_gradients(), keras.StatelessScope(state_mapping=mapping):
+            kept = _backend.losses_kept(list(layers_in(self._model)))
+            scope = keras.StatelessScope(state_mapping=mapping)
+            with _backend.without_gradients(), kept, scope:
                 self._model(batch.x, training=True)
         finally:
             hooks.remove()

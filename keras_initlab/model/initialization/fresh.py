@@ -3,6 +3,7 @@
 import hashlib
 import math
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -23,6 +24,9 @@ _WHOLE = 1 << 20
 # Standard errors by which a mean square may differ from what was drawn.
 _SIGMAS = 6.0
 
+# Of an orthogonal kernel so many rows are looked at.
+_FEW_ROWS = 64
+
 # Half the width of a uniform distribution, and the ends of Keras's truncated normal, in standard
 # deviations of the result.
 _UNIFORM_END = math.sqrt(3.0)
@@ -36,28 +40,75 @@ def remember(layer: Any, variable: Any, values: Any) -> None:
     _drawn.setdefault(layer, {})[variable.name] = _digest_of(_sample_of(values))
 
 
-def is_fresh(site: Site) -> bool:
-    """Whether a weight can be what its layer's initializer gives, or what we drew.
+def is_fresh(layer: Any, sites: Sequence[Site]) -> bool:
+    """Whether all weights of a layer can be what its initializers give, or what we drew.
 
-    Keras does not tell whether a weight was loaded, so its mean square is held against that of its
-    initializer, six standard errors either way, and its largest element against the end of a
-    uniform distribution. A weight whose initializer is not known counts as fresh.
+    Keras does not tell what was loaded. So biases and other constants must be what they began as,
+    for training moves them all; orthogonal kernels must be orthogonal; of the others the mean
+    square is held against that of the initializer, six standard errors either way, and the largest
+    element against the end of a uniform distribution.
+
+    Args:
+        layer: A layer.
+        sites: Its weights that carry the signal.
     """
-    sample = _sample_of(site.variable.value)
-    if _drawn.get(site.layer, {}).get(site.variable.name) == _digest_of(sample):
+    at = {id(site.variable): site for site in sites if site.layer is layer}
+    return all(
+        _is_fresh(layer, variable, at.get(id(variable))) for variable in _backend.own_weights(layer)
+    )
+
+
+def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
+    if "float" not in str(variable.dtype) or not math.prod(variable.shape):
         return True
-    law = _law_of(_initializer_of(site), site)
+    sample = _sample_of(variable.value)
+    if _drawn.get(layer, {}).get(variable.name) == _digest_of(sample):
+        return True
+    initializer = _initializer_of(layer, variable)
+    constant = _constant_of(initializer, layer, variable)
+    if constant is not None:
+        return bool((sample == constant).all())
+    law = None if site is None else _law_of(initializer, site)
     if law is None:
-        return True
+        return _has_its_form(initializer, variable)
     draw, center, second = law
-    if draw == "constant":
-        return bool((sample == sample.dtype.type(center)).all())
-    off = abs(float(np.square(sample - center, dtype=np.float64).mean()) / second - 1)
-    # The fourth moment of a normal is 3, that of others less; correlated rows (orthogonal) have
-    # less spread still.
-    enough = off <= _SIGMAS * math.sqrt(2 / sample.size)
+    ratio = float(np.square(sample - center, dtype=np.float64).mean()) / second
+    # Bounds of chi-squared over n (Wilson and Hilferty 1931). The fourth moment of a normal is 3,
+    # that of the others is less.
+    part = 2 / (9 * sample.size)
+    low, high = ((1 - part + sign * _SIGMAS * math.sqrt(part)) ** 3 for sign in (-1, 1))
     largest = float(np.abs(sample - center).max())
-    return enough and (draw != "uniform" or largest <= _UNIFORM_END * math.sqrt(second) * 1.001)
+    inside = draw != "uniform" or largest <= _UNIFORM_END * math.sqrt(second) * 1.001
+    return low <= ratio <= high and inside
+
+
+def _constant_of(initializer: Any, layer: Any, variable: Any) -> Any:
+    """What a weight begins with that is not drawn; `None` if it is drawn, or not known."""
+    kinds = keras.initializers
+    if type(layer).__name__ == "LSTMCell" and variable.name == "bias":
+        opened = 1.0 if layer.unit_forget_bias else 0.0
+        zeros = isinstance(initializer, kinds.Zeros)
+        return np.repeat([0.0, opened, 0.0, 0.0], layer.units) if zeros else None
+    if isinstance(initializer, (kinds.Zeros, kinds.Ones)):
+        return float(isinstance(initializer, kinds.Ones))
+    value = getattr(initializer, "value", None)
+    constant = isinstance(initializer, kinds.Constant) and isinstance(value, (int, float))
+    return np.float32(value) if constant else None
+
+
+def _has_its_form(initializer: Any, variable: Any) -> bool:
+    """Whether a kernel is what Keras's `Orthogonal` or `Identity` gives, or some other's."""
+    values = variable.value
+    if isinstance(initializer, keras.initializers.Identity):
+        eye = initializer.gain * np.eye(*variable.shape)
+        return bool(np.allclose(ops.convert_to_numpy(values), eye))
+    if not isinstance(initializer, keras.initializers.Orthogonal):
+        return True
+    held = ops.convert_to_numpy(ops.cast(values, "float32"))
+    rows = held.reshape(-1, held.shape[-1])
+    rows = rows.T if rows.shape[0] > rows.shape[1] else rows
+    rows = rows[:_FEW_ROWS].astype(np.float64) / initializer.gain
+    return bool(np.abs(rows @ rows.T - np.eye(len(rows))).max() < 1e-2)
 
 
 def _digest_of(sample: np.ndarray) -> bytes:
@@ -74,20 +125,16 @@ def _sample_of(value: Any) -> np.ndarray:
     return np.ascontiguousarray(held[::stride] if 1 < stride <= rows else held, np.float32)
 
 
-def _initializer_of(site: Site) -> Any:
-    name = site.variable.name.removesuffix("_kernel")
-    if name == "kernel" and type(site.layer).__name__.startswith("DepthwiseConv"):
+def _initializer_of(layer: Any, variable: Any) -> Any:
+    name = variable.name.removesuffix("_kernel")
+    if name == "kernel" and type(layer).__name__.startswith("DepthwiseConv"):
         name = "depthwise"
-    return getattr(site.layer, f"{name}_initializer", None)
+    return getattr(layer, f"{name}_initializer", None)
 
 
 def _law_of(initializer: Any, site: Site) -> tuple[str, float, float] | None:
     """Draw, center and mean square about it; `None` where they are not known."""
     shape, kinds = tuple(site.variable.shape), keras.initializers
-    if isinstance(initializer, (kinds.Zeros, kinds.Ones, kinds.Constant)):
-        held = {kinds.Zeros: 0.0, kinds.Ones: 1.0}
-        center = held.get(type(initializer), getattr(initializer, "value", None))
-        return None if not isinstance(center, (int, float)) else ("constant", float(center), 0.0)
     if isinstance(initializer, RandomScheme):
         return _of_ours(initializer, shape)
     if isinstance(initializer, kinds.VarianceScaling):

@@ -1,13 +1,17 @@
 """Draws the weights of a whole model anew, in place."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+
+from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab.initializers.checks import checked_count, checked_seed
 from keras_initlab.model.diagnosis.batch import Batch, batch_of
-from keras_initlab.model.diagnosis.diagnose import diagnose
+from keras_initlab.model.diagnosis.diagnose import diagnosed
 from keras_initlab.model.diagnosis.report import Change, SignalReport
 from keras_initlab.model.initialization.correct import Corrected, corrected
 from keras_initlab.model.initialization.fresh import remember
@@ -77,23 +81,23 @@ def initialize(
     if width_base is not None:
         checked_count(width_base, "width_base", "is the width of the model that was tuned")
     batch = None if data is None else batch_of(model, data, examples)
-    labels = data[1] if isinstance(data, tuple) and len(data) > 1 else None
+    labels = None if batch is None else batch.y
+    if isinstance(data, tuple) and labels is not None:
+        # All of them tell the base rates, not only those that are looked at.
+        labels = data[1]
     request = Request(
         scheme, seed, labels, checked_filter(only), checked_filter(skip), overwrite, width_base
     )
     work = _Work(model, plan_of(model, request))
     if batch is not None:
         batch = work.correct(batch)
-    work.assign()
-    report = _report(model, data, batch)
-    return replace(report, changes=work.changes(), notes=(*report.notes, *work.notes()))
-
-
-def _report(model: Any, data: Any, batch: Batch | None) -> SignalReport:
     if batch is None:
-        return SignalReport((), (), (), ("no data: the signal was not measured",))
-    report = diagnose(model, data, examples=batch.size, max_elements=None)
-    return replace(report, notes=tuple(dict.fromkeys((*batch.notes, *report.notes))))
+        work.assign()
+        report = SignalReport((), (), (), ("no data: the signal was not measured",))
+    else:
+        with work.assigned():
+            report = diagnosed(model, batch)
+    return replace(report, changes=work.changes(), notes=(*report.notes, *work.notes()))
 
 
 @dataclass
@@ -125,6 +129,18 @@ class _Work:
             else:
                 self._values |= {key: each.value for key, each in self._corrected.items()}
                 return batch
+
+    @contextmanager
+    def assigned(self) -> Iterator[None]:
+        """A context with all values written to the model; if it fails, the old ones are back."""
+        before = [ops.copy(ops.convert_to_tensor(draw.variable)) for draw in self._drawn]
+        self.assign()
+        try:
+            yield
+        except BaseException:
+            for draw, values in zip(self._drawn, before, strict=True):
+                draw.variable.assign(values)
+            raise
 
     def assign(self) -> None:
         """Write all values to the model."""

@@ -95,27 +95,30 @@ def plan_of(model: Any, request: Request) -> list[Draw]:
     paths, planned = paths_of(model), []
     trained = not request.overwrite and _backend.updates_done(model) > 0
     chosen = _Chosen(request)
-    for site in sites_of(model, frozen=True):
-        advice = _refusal(site, request, trained) or chosen.advice(site, around)
+    sites = sites_of(model, frozen=True)
+    fresh = {id(site.layer): is_fresh(site.layer, sites) for site in sites}
+    for site in sites:
+        stale = not request.overwrite and not fresh[id(site.layer)]
+        advice = _refusal(site, request, trained, stale) or chosen.advice(site, around)
         planned.append(
             Draw(site.layer, site.variable, site, _with_seed(advice, site, paths, request))
         )
     chosen.check()
+    _check_matches(sites, request)
     drawn = [draw for draw in planned if draw.advice.scheme is not None]
     return planned + _biases(model, drawn, paths, request)
 
 
-def _refusal(site: Site, request: Request, trained: bool) -> Advice | None:
+def _refusal(site: Site, request: Request, trained: bool, stale: bool) -> Advice | None:
     """Why a weight is left alone."""
     reasons = {
         "not trained": not site.variable.trainable,
         "not chosen": request.only is not None and not request.only(site.layer),
         "skipped": request.skip is not None and request.skip(site.layer),
         "the model has been trained": trained,
+        "its layer's numbers are not those of its initializers: loaded or trained": stale,
     }
     reason = next((reason for reason, holds in reasons.items() if holds), "")
-    if not reason and not request.overwrite and not is_fresh(site):
-        reason = "its numbers are not those of its initializer: loaded or trained"
     return Advice(None, reason=reason) if reason else None
 
 
@@ -137,7 +140,7 @@ class _Chosen:
             return advice_for(site, around)
         if self._mapping is None and site.role != "kernel":
             return Advice(None, reason=f"one scheme for all is for kernels, this is a {site.role}")
-        return Advice(_fitted(keras.initializers.get(scheme), site))
+        return Advice(_fitted(_initializer(scheme), site))
 
     def _matching(self, site: Site) -> Any:
         names = {site.layer.name, site.layer.path or "", site.path}
@@ -159,12 +162,29 @@ class _Chosen:
             )
 
 
+def _initializer(scheme: Any) -> Any:
+    try:
+        return keras.initializers.get(scheme)
+    except ValueError as error:
+        raise ValueError(
+            "`scheme` must be 'auto', an initializer, the name of one, or a mapping from patterns "
+            f"to these. Received: scheme={scheme!r}. Try `keras-initlab list`."
+        ) from error
+
+
 def _fitted(initializer: Any, site: Site) -> Any:
     """The initializer, told what the shape does not tell."""
     twin = seeded(initializer, getattr(initializer, "seed", None))
     if getattr(twin, "kind", None) == "dense" and site.use.kind is not None:
         twin.kind = site.use.kind
     return twin
+
+
+def _check_matches(sites: list[Site], request: Request) -> None:
+    for name, filter_of in (("only", request.only), ("skip", request.skip)):
+        if filter_of is not None and not any(filter_of(site.layer) for site in sites):
+            names = list(dict.fromkeys(site.layer.name for site in sites))
+            raise ValueError(f"`{name}` matches no layer with weights. Received: layers {names}.")
 
 
 def _with_seed(advice: Advice, site: Site, paths: dict[int, str], request: Request) -> Advice:

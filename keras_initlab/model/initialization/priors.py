@@ -1,6 +1,7 @@
 """Biases of the outputs that predict the base rates of the labels."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 
 from keras_initlab.initializers import PriorBias
 from keras_initlab.model.graph import Graph
-from keras_initlab.model.sites import sites_of
+from keras_initlab.model.sites import Site, sites_of
 
 __all__ = ["prior_biases"]
 
@@ -16,68 +17,108 @@ __all__ = ["prior_biases"]
 def prior_biases(model: Any, labels: Any) -> dict[int, PriorBias]:
     """By `id` of its layer, the bias of each output whose labels tell one.
 
+    The last layer with a bias is meant, where nothing but an activation, a shape or a sum stands
+    between it and the output. Of subclassed models nothing is known.
+
     Args:
         model: A built Keras model.
         labels: As `fit` takes them, `None` for none.
     """
-    if labels is None:
+    if labels is None or not getattr(model, "outputs", None):
         return {}
-    found = {}
-    layers = _output_layers(model)
-    for name, layer in layers.items():
-        part = _of_output(labels, name, list(layers).index(name))
-        loss = _of_output(getattr(model, "loss", None), name, list(layers).index(name))
-        kind = _kind_of(layer, loss)
-        bias = None if part is None or kind is None else _bias(np.asarray(part), kind, layer)
+    graph, found = Graph(model), {}
+    sites = [site for site in sites_of(model) if site.is_output and _has_bias(site)]
+    tensors = keras.tree.flatten(model.outputs)
+    # A `Sequential` has no such names.
+    names = getattr(model, "output_names", None) or [""] * len(tensors)
+    for place, (name, tensor) in enumerate(zip(names, tensors, strict=True)):
+        shown = [site for site in sites if graph.is_shown_by(site.layer, tensor)]
+        parts = [_of_output(each, name, place) for each in (labels, getattr(model, "loss", None))]
+        if not shown or parts[0] is None:
+            continue
+        activation = _activation_of(shown[-1].activation, tensor)
+        bias = _bias(np.asarray(parts[0]), _Output(activation, parts[1], shown[-1].layer))
         if bias is not None:
-            found[id(layer)] = bias
+            found[id(shown[-1].layer)] = bias
     return found
 
 
-def _output_layers(model: Any) -> dict[str, Any]:
-    """The layer with weights that makes each output, by the name of the output."""
-    sites = [site for site in sites_of(model) if site.is_output and site.role == "kernel"]
-    names = list(getattr(model, "output_names", None) or [""])
-    if len(names) == 1:
-        return {names[0]: sites[-1].layer} if sites else {}
-    graph = Graph(model)
-    tensors = keras.tree.flatten(model.outputs)
-    return {
-        name: site.layer
-        for name, tensor in zip(names, tensors, strict=False)
-        for site in sites
-        if graph.leads_to(site.layer, tensor)
-    }
+def _has_bias(site: Site) -> bool:
+    return site.role == "kernel" and getattr(site.layer, "bias", None) is not None
+
+
+def _activation_of(own: str, tensor: Any) -> str:
+    """The layer's activation, or that of the call which makes the output."""
+    last = getattr(getattr(tensor, "_keras_history", None), "operation", None)
+    if own or last is None:
+        return own
+    function = getattr(getattr(last, "activation", None), "__name__", "")
+    return function if function != "linear" else ""
 
 
 def _of_output(parts: Any, name: str, place: int) -> Any:
     """What belongs to one output, of labels or losses that may be nested."""
     if isinstance(parts, Mapping):
-        return parts.get(name)
+        # Keras takes the keys in their order where they are not the names of the outputs.
+        keys = sorted(parts)
+        return parts.get(
+            name, parts[keys[place]] if name not in keys and place < len(keys) else None
+        )
     if isinstance(parts, (list, tuple)):
         return parts[place] if place < len(parts) else None
     return parts
 
 
-def _kind_of(layer: Any, loss: Any) -> str | None:
-    """What the output says: a probability, one of several classes, or a number."""
-    activation = getattr(getattr(layer, "activation", None), "__name__", "")
-    name = str(getattr(loss, "name", getattr(loss, "__name__", loss))).lower()
-    if activation == "sigmoid" or "binary" in name:
-        return "binary"
-    if activation == "softmax" or "categorical" in name:
-        return "multiclass"
-    squared = any(word in name for word in ("squared", "mse", "absolute", "mae", "huber"))
-    return "regression" if activation in ("", "linear") and squared else None
+@dataclass(frozen=True)
+class _Output:
+    """How an output is made and judged."""
+
+    activation: str
+    loss: Any
+    layer: Any
+
+    @property
+    def units(self) -> int:
+        return int(self.layer.bias.shape[0])
+
+    @property
+    def loss_name(self) -> str:
+        name = getattr(self.loss, "name", getattr(self.loss, "__name__", self.loss))
+        return str(name).lower()
+
+    @property
+    def kind(self) -> str | None:
+        """A probability, one of several classes, or a number; `None` if that is not known."""
+        if self.activation == "sigmoid" or "binary" in self.loss_name:
+            return "binary"
+        if self.activation == "softmax" or "categorical" in self.loss_name:
+            return "multiclass"
+        squared = any(word in self.loss_name for word in _SQUARED)
+        return "regression" if self.activation in ("", "linear") and squared else None
 
 
-def _bias(labels: np.ndarray, kind: str, layer: Any) -> PriorBias | None:
+_SQUARED = ("squared", "mse", "absolute", "mae", "huber")
+
+
+def _bias(labels: np.ndarray, output: _Output) -> PriorBias | None:
     """The bias, `None` where labels and output do not go together."""
-    units = layer.bias.shape[0] if getattr(layer, "bias", None) is not None else 0
-    if labels.ndim > 1 and labels.shape[-1] == 1:
-        labels = labels[..., 0]
-    if kind == "multiclass" and labels.ndim == 1:
-        labels = np.eye(units)[labels.astype(int)]
-    if not units or labels.ndim != (1 if units == 1 else 2):
+    units = output.units
+    if output.kind == "multiclass" and (
+        "sparse" in output.loss_name or labels.shape[-1:] != (units,)
+    ):
+        # Ids of other classes are ignored, as `ignore_class` asks for.
+        ids = labels.reshape(-1)
+        ids = ids[(ids >= 0) & (ids < units)].astype("int64")
+        labels = np.eye(units)[ids]
+    elif units > 1 and labels.shape[-1:] != (units,):
         return None
-    return PriorBias.from_labels(labels, kind=kind, smoothing=0.0 if kind == "regression" else 1.0)
+    labels = labels.reshape(-1, units)
+    if output.kind is None or not len(labels):
+        return None
+    smoothing = 0.0 if output.kind == "regression" else 1.0
+    labels = labels[:, 0] if units == 1 else labels
+    try:
+        return PriorBias.from_labels(labels, kind=output.kind, smoothing=smoothing)
+    except ValueError:
+        # Scores from -1 to 1, say: they tell no rate.
+        return None

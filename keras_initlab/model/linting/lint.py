@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from typing import Any
 
+import keras
+
 from keras_initlab.model.linting.rules import RULES, Finding
 from keras_initlab.model.linting.samples import subject_of
 
@@ -50,8 +52,13 @@ def check_built(model: Any) -> None:
     """Refuse a model that has no weights yet.
 
     Raises:
+        TypeError: If it is no model.
         ValueError: If the model is not built.
     """
+    if not isinstance(model, keras.Layer):
+        raise TypeError(
+            f"`model` must be a Keras model. Received: model of type {type(model).__name__}."
+        )
     if not model.built:
         raise ValueError(
             "A model is looked at after its weights are made. "
