@@ -59,8 +59,17 @@ def ran(blocks, folder):
     )
 
 
+# Pages that train several models.
+SLOW = ("compare",)
+
+
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, id=page.stem) for page in PAGES if FENCE.search(page.read_text())]
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem in SLOW else [])
+        for page in PAGES
+        if FENCE.search(page.read_text())
+    ],
 )
 def test_code_blocks_run(page, tmp_path):
     result = ran(FENCE.findall(page.read_text()), tmp_path)

@@ -164,6 +164,7 @@ model.fit(np.ones((4000, 3)), np.ones((4000, 1)), verbose=0, callbacks=[logger, 
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_log_is_readable_to_its_last_look_after_a_kill(how, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

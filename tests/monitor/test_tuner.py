@@ -16,6 +16,9 @@ def build(choices):
     return model
 
 
+pytestmark = pytest.mark.slow
+
+
 # KerasTuner 1.4.8 asks for its thread in the old way.
 @pytest.mark.filterwarnings("ignore:(currentThread|getName):DeprecationWarning")
 def test_each_trial_of_a_search_is_watched_and_written_apart(tmp_path):

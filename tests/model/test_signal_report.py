@@ -1,0 +1,239 @@
+"""What a diagnosis says: verdicts, refusals, and the report itself."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as kl
+from monitoring import X, Y, compiled, network
+
+from keras_initlab import HeNormal, diagnose
+from keras_initlab.model.diagnosis.passes import Pass
+
+# Rounding of float32 through three layers, as in `monitoring.check_look`.
+REL = 2e-5
+
+
+def rows_of(report):
+    return {layer.name: layer for layer in report.layers}
+
+
+def deep(units=32, depth=4, **options):
+    hidden = [kl.Dense(units, name=f"h{k}", **options) for k in range(depth)]
+    return keras.Sequential([keras.Input((16,)), *hidden, kl.Dense(1, name="out")])
+
+
+# --- verdicts ----------------------------------------------------------------------------------
+
+
+def test_zero_weights_are_named_with_a_fix():
+    model = deep(activation="tanh", kernel_initializer="zeros")
+
+    report = diagnose(model)
+
+    row = rows_of(report)["h1"]
+    assert not report.healthy
+    assert "equal-units" in row.rules
+    assert "all weights are zero" in row.verdict
+    assert "kernel_initializer=" in row.verdict
+
+
+def test_constant_weights_leave_one_direction():
+    model = deep(activation="tanh", kernel_initializer=keras.initializers.Constant(0.05))
+
+    rows = rows_of(diagnose(model, X[:, :12].repeat(2, axis=1)[:, :16]))
+
+    assert rows["h1"].effective_rank == pytest.approx(1, abs=1e-3)
+
+
+def test_depthwise_fan_is_the_cause_that_is_named():
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 32)),
+            kl.DepthwiseConv2D(3, activation="relu", depthwise_initializer="he_normal", name="dw"),
+            kl.GlobalAveragePooling2D(),
+            kl.Dense(1),
+        ]
+    )
+
+    row = rows_of(diagnose(model))["dw"]
+
+    assert row.fan_in == 9
+    assert row.rules == ("wrong-fan",)
+    assert "288" in row.verdict
+    assert 'HeNormal(kind="depthwise")' in row.verdict
+
+
+def test_vanishing_signal_is_a_problem_of_its_layers():
+    model = deep(activation="tanh", kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3))
+
+    report = diagnose(model)
+
+    assert "vanishing" in rows_of(report)["h3"].rules
+    with pytest.raises(AssertionError, match="vanishing"):
+        report.assert_healthy()
+
+
+def test_healthy_model_passes():
+    report = diagnose(deep(256, activation="relu", kernel_initializer=HeNormal()))
+
+    report.assert_healthy()
+    assert report.healthy
+    assert {row.verdict for row in report.layers} == {"healthy"}
+
+
+def test_rule_can_be_left_out():
+    model = deep(activation="relu", kernel_initializer=HeNormal(seed=1))
+
+    assert [finding.rule for finding in diagnose(model).findings] == ["same-weights"]
+    assert diagnose(model, ignore=["same-weights"]).healthy
+
+
+# --- memory, and bad input ---------------------------------------------------------------------
+
+
+def test_half_of_the_batch_is_looked_at_when_memory_runs_out(monkeypatch):
+    run, sizes = Pass.run, []
+
+    def scarce(self, batch):
+        sizes.append(batch.size)
+        if batch.size > 24:
+            raise MemoryError
+        return run(self, batch)
+
+    monkeypatch.setattr(Pass, "run", scarce)
+    report = diagnose(compiled(), (X, Y))
+
+    assert sizes == [96, 48, 24]
+    assert sum("out of memory" in note for note in report.notes) == 2
+    assert report.layers
+
+
+def test_only_so_many_examples_are_looked_at():
+    report = diagnose(network(), X, examples=10)
+
+    assert report.notes[0] == "the first 10 of 96 examples are looked at"
+
+
+def broken(x):
+    x = x.copy()
+    x[3, 2] = np.nan
+    return x
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (broken(X), "1 NaN or infinite numbers among 1152 of the inputs"),
+        ((X, broken(X)[:, 2:3]), "of the labels"),
+        ([X, X], "must hold 1 inputs"),
+        ({"wrong": X}, "without \\['x'\\]"),
+        (X[:, :5], "for the input 'x' must have the shape \\(None, 12\\)"),
+        (X[:0], "at least one"),
+    ],
+    ids=["nan", "nan-label", "two-inputs", "name", "shape", "empty"],
+)
+def test_data_that_do_not_fit_are_refused(data, words):
+    inputs = keras.Input((12,), name="x")
+    model = compiled(keras.Model(inputs, kl.Dense(1)(inputs)))
+
+    with pytest.raises(ValueError, match=words):
+        diagnose(model, data)
+
+
+def test_inputs_of_other_lengths_are_refused():
+    one, two = keras.Input((12,)), keras.Input((12,))
+    model = keras.Model([one, two], kl.Dense(1)(kl.Add()([one, two])))
+
+    with pytest.raises(ValueError, match="same number of examples"):
+        diagnose(model, [X, X[:5]])
+
+
+def test_loss_without_labels_is_refused():
+    with pytest.raises(ValueError, match="`loss` compares outputs with labels"):
+        diagnose(network(), X, loss="mse")
+
+
+def test_unbuilt_model_is_refused():
+    with pytest.raises(ValueError, match=r"model\.build"):
+        diagnose(keras.Sequential([kl.Dense(1)]))
+
+
+# --- the report --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def report():
+    return diagnose(deep(activation="tanh", kernel_initializer="zeros"))
+
+
+def test_report_is_readable_as_text(report):
+    text = str(report)
+
+    assert "h0" in text
+    assert "equal-units" in text
+    assert "note: random inputs stand in for data: floats" in text
+    assert "\x1b" not in text
+
+
+def test_report_is_plain_data(report):
+    data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+
+    assert data["healthy"] is False
+    assert [row["name"] for row in data["layers"]] == ["h0", "h1", "h2", "h3", "out"]
+    assert data["loss"] is None
+    assert data["findings"][0]["rule"] == "equal-units"
+
+
+def test_report_is_a_data_frame(report):
+    pytest.importorskip("pandas", reason="pandas is the user's choice")
+
+    frame = report.to_pandas()
+
+    assert frame.loc["h1", "variance"] == 0
+    assert list(frame.index) == [row.name for row in report.layers]
+
+
+@pytest.mark.parametrize("ending", ["json", "html", "txt", "png", "svg"])
+def test_report_is_saved(report, tmp_path, ending):
+    path = tmp_path / f"report.{ending}"
+
+    report.save(path)
+
+    start = {"json": b"{", "html": b"<pre", "txt": b" ", "png": b"\x89PNG", "svg": b"<?xml"}
+    assert path.read_bytes().startswith(start[ending])
+
+
+def test_unknown_ending_is_refused(report, tmp_path):
+    with pytest.raises(ValueError, match="must end with"):
+        report.save(tmp_path / "report.doc")
+
+
+def test_figure_shows_both_directions(report):
+    forward, backward = report.plot().axes
+
+    assert [len(line.get_xdata()) for line in forward.lines] == [5, 5]
+    assert [label.get_text() for label in backward.get_xticklabels()][-1] == "out"
+
+
+def test_report_is_shown_in_a_notebook(report):
+    html = report._repr_html_()
+
+    assert html.startswith("<pre")
+    assert "equal-units" in html
+
+
+def test_figure_needs_matplotlib_and_says_so():
+    code = (
+        "import sys; sys.modules['matplotlib.figure'] = None\n"
+        "from keras_initlab import SignalReport\n"
+        "try: SignalReport((), (), (), ()).plot()\n"
+        "except ImportError as error: print(error)"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "pip install matplotlib" in ran.stdout
