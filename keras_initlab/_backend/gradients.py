@@ -24,13 +24,9 @@ def dry_run(function: Callable, *arguments: Any) -> None:
         import jax
 
         jax.eval_shape(function, *arguments)
-    elif keras.backend.backend() == "torch":
-        import torch
-
-        with torch.no_grad():
-            function(*arguments)
     else:
-        function(*arguments)
+        with without_gradients():
+            function(*arguments)
 
 
 def value_and_gradients(

@@ -11,7 +11,7 @@ from keras_initlab import _backend
 from keras_initlab.model.graph import Graph, layers_in
 from keras_initlab.theory import Fans, Kind, fans_of
 
-__all__ = ["Site", "sites_of"]
+__all__ = ["Site", "argument_of", "sites_of"]
 
 # With two axes in GRU, and where heads have offsets of their own.
 _OFFSETS = ("bias", "gamma", "beta")
@@ -76,6 +76,14 @@ class Site:
     def role(self) -> str:
         """What the weight does."""
         return self.use.role
+
+
+def argument_of(layer: Any, variable: Any) -> str:
+    """The layer's argument that draws a weight."""
+    name = variable.name.removesuffix("_kernel")
+    if name == "kernel" and type(layer).__name__.startswith("DepthwiseConv"):
+        name = "depthwise"
+    return f"{name}_initializer"
 
 
 def sites_of(model: Any, *, frozen: bool = False) -> list[Site]:

@@ -12,7 +12,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from keras_initlab.model.comparing.record import Run, plain
+from keras_initlab.model.comparing.record import Run
+from keras_initlab.model.extras import frame_of, plain
 from keras_initlab.monitor.tables import as_html, as_text, share_in_words
 
 __all__ = ["Comparison", "SchemeSummary"]
@@ -99,15 +100,11 @@ class Comparison:
         Raises:
             ImportError: If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError("`to_pandas` needs pandas. Try `pip install pandas`.") from error
         shown = ("scheme", "seed", "status", "steps_to_target", "duration_s", "healthy")
         rows = [
             {**{name: getattr(run, name) for name in shown}, **run.metrics} for run in self.runs
         ]
-        return pandas.DataFrame(rows)
+        return frame_of(rows)
 
     def plot(self) -> Any:
         """A matplotlib figure: the monitored metric by epoch, and the signal in the first look.

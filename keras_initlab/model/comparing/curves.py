@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_initlab.model.comparing.record import Run
+from keras_initlab.model.extras import blank_figure
 
 __all__ = ["comparison_figure"]
 
@@ -23,11 +24,7 @@ def comparison_figure(
     Raises:
         ImportError: If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("`plot` needs matplotlib. Try `pip install matplotlib`.") from error
-    figure = Figure(figsize=(11.0, 4.5), layout="constrained")
+    figure = blank_figure(11.0, 4.5)
     left, right = figure.subplots(1, 2)
     for place, (name, runs) in enumerate(schemes.items()):
         look = {

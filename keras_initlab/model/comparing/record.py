@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Run", "plain", "store", "stored_run", "write_whole"]
+from keras_initlab.model.extras import plain
+
+__all__ = ["Run", "store", "stored_run", "write_whole"]
 
 _FILE = "result.json"
 
@@ -79,15 +81,6 @@ def _final(values: tuple[float, ...]) -> float:
     # With `validation_freq` the last epoch may lack a value.
     measured = [value for value in values if not math.isnan(value)]
     return measured[-1] if measured else math.nan
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON has it, which knows no NaN and no infinity."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -13,8 +13,9 @@ import keras
 import numpy as np
 
 from keras_initlab.model.comparing.keeper import Options
-from keras_initlab.model.comparing.record import Run, plain
+from keras_initlab.model.comparing.record import Run
 from keras_initlab.model.comparing.trial import Task, Trial
+from keras_initlab.model.extras import plain
 
 __all__ = ["check_travels", "checked_options", "labelled", "seeds_of", "trials_of"]
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_initlab.model.diagnosis.report import LayerSignal
+from keras_initlab.model.extras import blank_figure
 
 __all__ = ["profile_figure"]
 
@@ -19,11 +20,7 @@ def profile_figure(layers: Sequence[LayerSignal]) -> Any:
     Raises:
         ImportError: If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("`plot` needs matplotlib. Try `pip install matplotlib`.") from error
-    figure = Figure(figsize=(max(6.0, 0.3 * len(layers)), 6.0), layout="constrained")
+    figure = blank_figure(max(6.0, 0.3 * len(layers)), 6.0)
     forward, backward = figure.subplots(2, 1, sharex=True)
     places = range(len(layers))
     forward.plot(places, _column(layers, "variance"), "o-", color=_FORWARD, label="measured")

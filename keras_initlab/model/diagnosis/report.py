@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_initlab._wire import Problem
+from keras_initlab.model.extras import frame_of, plain
 from keras_initlab.model.linting.rules import Finding
 from keras_initlab.monitor.tables import (
     as_html,
@@ -147,8 +148,7 @@ class SignalReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON. A number that is not finite is `None`."""
-        plain = asdict(self)
-        return {"healthy": self.healthy, **{key: _plain(value) for key, value in plain.items()}}
+        return {"healthy": self.healthy, **plain(asdict(self))}
 
     def to_pandas(self) -> Any:
         """A `pandas.DataFrame` with a row for each call of a layer, by its name.
@@ -156,14 +156,8 @@ class SignalReport:
         Raises:
             ImportError: If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError("`to_pandas` needs pandas. Try `pip install pandas`.") from error
         rows = [asdict(layer) for layer in self.layers]
-        return pandas.DataFrame(rows, columns=list(LayerSignal.__dataclass_fields__)).set_index(
-            "name"
-        )
+        return frame_of(rows, list(LayerSignal.__dataclass_fields__)).set_index("name")
 
     def plot(self) -> Any:
         """A matplotlib figure: variance by depth, forward and backward.
@@ -265,12 +259,3 @@ def _cell(layer: LayerSignal, statistic: str) -> str:
 def _few(paths: Sequence[str]) -> str:
     shown = ", ".join(paths[:3])
     return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"
-
-
-def _plain(value: Any) -> Any:
-    """The value as JSON has it, which knows no NaN and no infinity."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab.initializers import RandomScheme
-from keras_initlab.model.sites import Site
+from keras_initlab.model.sites import Site, argument_of
 from keras_initlab.theory import fans_of, spread_of
 
 __all__ = ["is_fresh", "remember"]
@@ -64,7 +64,7 @@ def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
     sample = _sample_of(variable.value)
     if _drawn.get(layer, {}).get(variable.name) == _digest_of(sample):
         return True
-    initializer = _initializer_of(layer, variable)
+    initializer = getattr(layer, argument_of(layer, variable), None)
     constant = _constant_of(initializer, layer, variable)
     if constant is not None:
         return bool((sample == constant).all())
@@ -123,13 +123,6 @@ def _sample_of(value: Any) -> np.ndarray:
         value, stride = _backend.gathered(value, np.arange(0, rows, stride)), 1
     held = ops.convert_to_numpy(value)
     return np.ascontiguousarray(held[::stride] if 1 < stride <= rows else held, np.float32)
-
-
-def _initializer_of(layer: Any, variable: Any) -> Any:
-    name = variable.name.removesuffix("_kernel")
-    if name == "kernel" and type(layer).__name__.startswith("DepthwiseConv"):
-        name = "depthwise"
-    return getattr(layer, f"{name}_initializer", None)
 
 
 def _law_of(initializer: Any, site: Site) -> tuple[str, float, float] | None:

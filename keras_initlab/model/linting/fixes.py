@@ -1,6 +1,6 @@
 """What to write instead: arguments of a layer, as code."""
 
-from keras_initlab.model.sites import Site
+from keras_initlab.model.sites import Site, argument_of
 from keras_initlab.theory import Kind, gain_of
 
 __all__ = ["better_scheme", "fitting_kind", "needed_variance"]
@@ -10,11 +10,7 @@ _XAVIER = ("", "linear", "tanh", "sigmoid", "softmax")
 
 
 def _argument(site: Site) -> str:
-    """The layer's argument that draws this weight."""
-    name = site.variable.name.removesuffix("_kernel")
-    if name == "kernel" and type(site.layer).__name__.startswith("DepthwiseConv"):
-        name = "depthwise"
-    return f"{name}_initializer"
+    return argument_of(site.layer, site.variable)
 
 
 def better_scheme(site: Site) -> str:

@@ -1,0 +1,42 @@
+"""Results as plain data, and through packages that are the user's choice."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["blank_figure", "frame_of", "plain"]
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON has it, which knows no NaN and no infinity."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def frame_of(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> Any:
+    """A `pandas.DataFrame`.
+
+    Raises:
+        ImportError: If pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("`to_pandas` needs pandas. Try `pip install pandas`.") from error
+    return pandas.DataFrame(rows, columns=columns)
+
+
+def blank_figure(width_inches: float, height_inches: float) -> Any:
+    """A matplotlib figure, without a window.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("`plot` needs matplotlib. Try `pip install matplotlib`.") from error
+    return Figure(figsize=(width_inches, height_inches), layout="constrained")
