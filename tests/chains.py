@@ -35,3 +35,12 @@ def check_variance(values, expected):
     """Assert a variance to five standard errors of normal numbers."""
     values = np.asarray(values, np.float64)
     assert abs(np.square(values).mean() / expected - 1) < 5 * np.sqrt(2 / values.size)
+
+
+def rows_of(report):
+    return {layer.name: layer for layer in report.layers}
+
+
+def deep(units=32, depth=4, **options):
+    hidden = [kl.Dense(units, name=f"h{k}", **options) for k in range(depth)]
+    return keras.Sequential([keras.Input((16,)), *hidden, kl.Dense(1, name="out")])

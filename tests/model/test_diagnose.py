@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from chains import deep, rows_of
 from keras import layers as kl
 from keras import ops
 from monitoring import BATCH, X, Y, by_hand, compiled, is_clean, network
@@ -16,15 +17,6 @@ def values_of(model):
     held = [*model.variables, *model.metrics_variables]
     held += [] if model.optimizer is None else model.optimizer.variables
     return [np.array(ops.convert_to_numpy(variable)) for variable in held]
-
-
-def rows_of(report):
-    return {layer.name: layer for layer in report.layers}
-
-
-def deep(units=32, depth=4, **options):
-    hidden = [kl.Dense(units, name=f"h{k}", **options) for k in range(depth)]
-    return keras.Sequential([keras.Input((16,)), *hidden, kl.Dense(1, name="out")])
 
 
 # --- the numbers -------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from chains import deep, rows_of
 from keras import layers as kl
 from monitoring import X, Y, compiled, network
 
@@ -15,15 +16,6 @@ from keras_initlab.model.diagnosis.passes import Pass
 
 # Rounding of float32 through three layers, as in `monitoring.check_look`.
 REL = 2e-5
-
-
-def rows_of(report):
-    return {layer.name: layer for layer in report.layers}
-
-
-def deep(units=32, depth=4, **options):
-    hidden = [kl.Dense(units, name=f"h{k}", **options) for k in range(depth)]
-    return keras.Sequential([keras.Input((16,)), *hidden, kl.Dense(1, name="out")])
 
 
 # --- verdicts ----------------------------------------------------------------------------------
