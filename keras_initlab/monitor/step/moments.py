@@ -1,5 +1,6 @@
 """What is measured: from activations to rows of numbers, and from replicas to one."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -115,10 +116,16 @@ def stacked_rows(blocks: Sequence[Block], measure: Callable[[Block], Any]) -> An
     rows = []
     for places, group in grouped(blocks):
         order += places
-        rows.append(ops.cast(measure(group), "float32"))
+        measured = _backend.reused(_of_tensors(measure))(group.values, group.weights, group.present)
+        rows.append(ops.cast(measured, "float32"))
     table = rows[0] if len(rows) == 1 else ops.concatenate(rows)
     back = [order.index(place) for place in range(len(order))]
     return table if back == sorted(back) else ops.take(table, np.array(back), axis=0)
+
+
+@functools.cache
+def _of_tensors(measure: Callable[[Block], Any]) -> Callable:
+    return lambda values, weights, present: measure(Block(values, weights, present))
 
 
 def activation_rows(activations: Sequence[Activation]) -> Any:
