@@ -11,10 +11,12 @@ __all__ = [
     "PLUGIN_NAME",
     "PROBLEMS_TAG",
     "SECTIONS",
+    "THRESHOLDS",
     "LayerInfo",
     "Problem",
     "decode_metadata",
     "decode_problems",
+    "decode_statistics",
     "encode_metadata",
     "encode_problems",
     "tag_of",
@@ -49,6 +51,28 @@ SECTIONS = {
 }
 
 HISTOGRAM_BINS = 64
+
+# What counts as a problem; docs/callback.md says why.
+THRESHOLDS = {
+    # Variance of a layer, over the largest of an earlier layer or its own at the first look.
+    "vanishing": 1e-4,
+    "exploding": 1e4,
+    # Measured over predicted variance at the first look, either way.
+    "theory": 1e2,
+    # Mean square of a weight's gradient, over the largest of all weights.
+    "vanishing_gradient": 1e-8,
+    # Norm of a weight's gradient, over its own at the first look.
+    "exploding_gradient": 1e4,
+    # Share of units that are zero for every example.
+    "dead": 0.5,
+    # Share of elements where the activation is flat.
+    "saturated": 0.5,
+    # Effective rank about the mean, and mean likeness of two examples.
+    "collapsed": 1.01,
+    "similarity": 0.9999,
+    # Length of an update over the length of the weight.
+    "stalled": 1e-8,
+}
 
 _VERSION = 2
 
@@ -133,9 +157,25 @@ def decode_metadata(content: bytes) -> list[LayerInfo]:
     """The layers of a record.
 
     Raises:
-        ValueError: If the record was written by a later version.
+        ValueError: If the record was written by a later version, or is no such record.
     """
-    return [_known(LayerInfo, layer) for layer in _checked(content)["layers"]]
+    return [_known(LayerInfo, layer) for layer in _list_in(content, "layers")]
+
+
+def decode_statistics(content: bytes) -> tuple[str, ...]:
+    """The columns of a record.
+
+    Raises:
+        ValueError: As `decode_metadata` does.
+
+    Example:
+        >>> decode_statistics(encode_metadata("theory", []))
+        ('predicted_mean', 'predicted_variance')
+    """
+    names = _list_in(content, "statistics")
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("Columns of a record must have names.")
+    return tuple(names)
 
 
 def encode_problems(problems: Sequence[Problem]) -> bytes:
@@ -154,22 +194,54 @@ def decode_problems(content: bytes) -> list[Problem]:
     """The problems that were written.
 
     Raises:
-        ValueError: If they were written by a later version.
+        ValueError: If they were written by a later version, or are no such record.
     """
-    problems = [_known(Problem, problem) for problem in _checked(content)["problems"]]
-    return [Problem(**{**asdict(each), "layers": tuple(each.layers)}) for each in problems]
+    return [_known(Problem, problem) for problem in _list_in(content, "problems")]
 
 
-def _checked(content: bytes) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(content)
-    if record["version"] > _VERSION:
+def _list_in(content: bytes, name: str) -> list[Any]:
+    """A list of a record. A log may come from anyone, so nothing in it is taken on trust."""
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"A record must be JSON. Received: {error}.") from error
+    version = record.get("version") if isinstance(record, dict) else None
+    if not isinstance(version, int):
+        raise ValueError("A record must have a version. Received one without.")
+    if version > _VERSION:
         raise ValueError(
             f"This version reads records up to version {_VERSION}. "
-            f"Received: version={record['version']}. Try `pip install -U keras_initlab`."
+            f"Received: version={version}. Try `pip install -U keras_initlab`."
         )
-    return record
+    if not isinstance(record.get(name), list):
+        raise ValueError(f"A record must have a list `{name}`. Received one without.")
+    entries: list[Any] = record[name]
+    return entries
 
 
-def _known(kind: Any, entries: dict[str, Any]) -> Any:
-    names = {field.name for field in fields(kind)}
-    return kind(**{name: value for name, value in entries.items() if name in names})
+# What JSON makes of the fields of the classes above.
+_HELD: dict[Any, Any] = {
+    str: str,
+    int: int,
+    bool: bool,
+    float: (int, float),
+    tuple[str, ...]: list,
+}
+
+
+def _known(kind: Any, entries: Any) -> Any:
+    if not isinstance(entries, dict):
+        raise ValueError(f"A {kind.__name__} must be an object of JSON. Received: {entries!r:.80}.")
+    types = {field.name: field.type for field in fields(kind)}
+    entries = {name: value for name, value in entries.items() if name in types}
+    for name, value in entries.items():
+        if not isinstance(value, _HELD[types[name]]):
+            raise ValueError(
+                f"`{name}` of a {kind.__name__} has the wrong type. Received: {value!r:.80}."
+            )
+    if isinstance(entries.get("layers"), list):
+        entries["layers"] = tuple(str(layer) for layer in entries["layers"])
+    try:
+        return kind(**entries)
+    except TypeError as error:
+        raise ValueError(f"A {kind.__name__} lacks fields. Received: {error}.") from error

@@ -1,8 +1,7 @@
 """Watching the signal while a model trains."""
 
-from keras_initlab._wire import Problem
+from keras_initlab._wire import THRESHOLDS, Problem
 from keras_initlab.monitor.callback import ActivationVarianceLogger
-from keras_initlab.monitor.health import THRESHOLDS
 from keras_initlab.monitor.judge import SignalError, SignalWarning
 from keras_initlab.monitor.looks import Look
 from keras_initlab.monitor.report import TrainingReport

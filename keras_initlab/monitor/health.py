@@ -6,34 +6,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from keras_initlab._wire import SECTIONS, LayerInfo, Problem
+from keras_initlab._wire import SECTIONS, THRESHOLDS, LayerInfo, Problem
 from keras_initlab.monitor.causes import text_of
 from keras_initlab.monitor.looks import Look, Section
 from keras_initlab.monitor.prediction import Prior
 
-__all__ = ["THRESHOLDS", "Evidence", "problems_of"]
-
-# What counts as a problem; docs/callback.md says why.
-THRESHOLDS = {
-    # Variance of a layer, over the largest of an earlier layer or its own at the first look.
-    "vanishing": 1e-4,
-    "exploding": 1e4,
-    # Measured over predicted variance at the first look, either way.
-    "theory": 1e2,
-    # Mean square of a weight's gradient, over the largest of all weights.
-    "vanishing_gradient": 1e-8,
-    # Norm of a weight's gradient, over its own at the first look.
-    "exploding_gradient": 1e4,
-    # Share of units that are zero for every example.
-    "dead": 0.5,
-    # Share of elements where the activation is flat.
-    "saturated": 0.5,
-    # Effective rank about the mean, and mean likeness of two examples.
-    "collapsed": 1.01,
-    "similarity": 0.9999,
-    # Length of an update over the length of the weight.
-    "stalled": 1e-8,
-}
+__all__ = ["Evidence", "problems_of"]
 
 # Fewer units or examples have too little to be compared.
 _FEWEST_UNITS, _FEWEST_EXAMPLES = 4, 8

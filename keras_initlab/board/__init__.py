@@ -1,0 +1,1 @@
+"""The TensorBoard tab: routes and static files. Knows neither Keras nor TensorFlow."""

@@ -1,0 +1,227 @@
+"""The tab's routes: what the page asks for, as TensorBoard serves it."""
+
+import json
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from tensorboard import errors, plugin_util
+from tensorboard.backend import http_util
+from tensorboard.plugins import base_plugin
+from werkzeug import wrappers
+
+from keras_initlab._wire import PLUGIN_NAME, THRESHOLDS
+from keras_initlab.board.logs import HISTOGRAMS, Logs, Series, UnreadableError
+from keras_initlab.board.thinning import thin
+from keras_initlab.board.trials import Trials
+
+__all__ = ["SignalPlugin", "packed"]
+
+_TYPES = {".js": "text/javascript", ".css": "text/css"}
+
+_MOST_POINTS, _MOST_PROBLEMS = 2000, 500
+
+_Answer = tuple[Any, str]
+
+
+class SignalPlugin(base_plugin.TBPlugin):
+    """The Signal tab.
+
+    Args:
+        context: TensorBoard's context, with a data provider.
+    """
+
+    plugin_name = PLUGIN_NAME
+
+    def __init__(self, context: Any):
+        self._provider = context.data_provider
+        self._logs = Logs(self._provider)
+
+    def get_plugin_apps(self) -> dict[str, Callable]:
+        """The routes, below `data/plugin/initlab`."""
+        files = {f"/{name}": _served(name) for name in _static_names()}
+        return {
+            **files,
+            "/runs": self._route(self.runs),
+            "/series": self._route(self.series),
+            "/layer": self._route(self.layer),
+            "/histogram": self._route(self.histogram),
+            "/problems": self._route(self.problems),
+        }
+
+    def is_active(self) -> bool:
+        """Left to TensorBoard, which looks for data of the plugins named below."""
+        return False
+
+    def data_plugin_names(self) -> tuple[str, ...]:
+        """The tab shows its own records, and Keras's weight histograms."""
+        return (PLUGIN_NAME, HISTOGRAMS)
+
+    def frontend_metadata(self) -> base_plugin.FrontendMetadata:
+        """A module of the page, and the tab's name."""
+        return base_plugin.FrontendMetadata(
+            es_module_path="/index.js", tab_name="Signal", disable_reload=False
+        )
+
+    # --- routes --------------------------------------------------------------------------------
+
+    def runs(self, ctx: Any, experiment: str, query: "Query") -> _Answer:
+        """The runs: layers and statistics of each, scheme, hyperparameters, outcome, health."""
+        trials = Trials(self._provider, ctx, experiment)
+        runs = self._logs.runs(ctx, experiment)
+        for run in runs:
+            metric = trials.metric_of(run["name"])
+            run["hparams"] = trials.hparams_of(run["name"])
+            run["metric"] = None if metric is None else {"name": metric[0], "value": metric[1]}
+        return {"runs": runs, "thresholds": THRESHOLDS}, "application/json"
+
+    def series(self, ctx: Any, experiment: str, query: "Query") -> _Answer:
+        """One statistic of all layers of a run, thinned: arrays `last`, `low`, `high`, `steps`.
+
+        Query: `run`, `section`, `statistic`, `points`.
+        """
+        run = query.text("run")
+        series = self._logs.series(ctx, experiment, run, query.text("section"))
+        column = series.column(query.text("statistic"))
+        kept = self._looks_with_problems(ctx, experiment, run, series)
+        return _thinned(series, column, query.number("points", 300), kept)
+
+    def layer(self, ctx: Any, experiment: str, query: "Query") -> _Answer:
+        """All statistics of one layer of a run, thinned likewise.
+
+        Query: `run`, `section`, `layer` (its row), `points`.
+        """
+        run = query.text("run")
+        series = self._logs.series(ctx, experiment, run, query.text("section"))
+        row = query.number("layer", 0)
+        if not 0 <= row < len(series.layers):
+            raise UnreadableError(
+                f"`layer` must be a row from 0 to {len(series.layers) - 1}. Received: layer={row}."
+            )
+        kept = self._looks_with_problems(ctx, experiment, run, series)
+        return _thinned(series, series.values[:, row, :], query.number("points", 300), kept)
+
+    def histogram(self, ctx: Any, experiment: str, query: "Query") -> _Answer:
+        """Histograms of one tensor: arrays `steps` and `bins`.
+
+        Query: `run`, `tag`, `points`.
+        """
+        found = self._logs.histograms(ctx, experiment, query.text("run"), query.text("tag"))
+        last = thin(found.steps[:, None], query.number("points", 100)).last
+        arrays = {"steps": found.steps[last].astype(np.float64), "bins": found.bins[last]}
+        return packed(arrays), "application/octet-stream"
+
+    def problems(self, ctx: Any, experiment: str, query: "Query") -> _Answer:
+        """What the callback said of a run, in words. Query: `run`."""
+        found = self._logs.problems(ctx, experiment, query.text("run"))
+        shown = [asdict(problem) for problem in found[:_MOST_PROBLEMS]]
+        return {"problems": shown, "total": len(found)}, "application/json"
+
+    def _looks_with_problems(
+        self, ctx: Any, experiment: str, run: str, series: Series
+    ) -> list[int]:
+        """Indices of the looks that broke a rule: no picture leaves them out."""
+        problems = self._logs.problems(ctx, experiment, run)[:_MOST_PROBLEMS]
+        steps = np.array([problem.step for problem in problems], np.int64)
+        return [int(place) for place in np.searchsorted(series.steps, steps)]
+
+    def _route(self, answer: Callable[[Any, str, "Query"], _Answer]) -> Callable:
+        @wrappers.Request.application
+        def respond(request: wrappers.Request) -> wrappers.Response:
+            ctx = plugin_util.context(request.environ)
+            experiment = plugin_util.experiment_id(request.environ)
+            try:
+                content, kind = answer(ctx, experiment, Query(request))
+            except UnreadableError as error:
+                return _refused(request, str(error), 400)
+            except errors.PublicError as error:
+                return _refused(request, str(error), error.http_code)
+            return http_util.Respond(request, content, kind)
+
+        return respond
+
+
+class Query:
+    """The arguments of a request.
+
+    Args:
+        request: The request.
+    """
+
+    def __init__(self, request: wrappers.Request):
+        self._args = request.args
+
+    def text(self, name: str) -> str:
+        """A word that must be there."""
+        if name not in self._args:
+            raise UnreadableError(f"`{name}` must be given. Received a request without.")
+        return self._args[name]
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number."""
+        text = self._args.get(name, str(default))
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise UnreadableError(
+                f"`{name}` must be a whole number. Received: {name}={text!r:.80}."
+            )
+        return int(text)
+
+
+def packed(arrays: dict[str, np.ndarray], **about: Any) -> bytes:
+    """Arrays as bytes: length of a JSON header in four bytes, the header, the arrays' bytes.
+
+    Args:
+        arrays: float32 or float64, little endian in the bytes. Each starts at a multiple of eight.
+        about: What else stands in the header, as JSON can hold it.
+
+    Example:
+        >>> content = packed({"x": np.array([1.0], np.float32)}, dropped=0)
+        >>> size = int.from_bytes(content[:4], "little")
+        >>> json.loads(content[4 : 4 + size])["arrays"]["x"]["shape"]
+        [1]
+    """
+    described, parts, offset = {}, [], 0
+    for name, array in arrays.items():
+        content = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))).tobytes()
+        content += b"\0" * (-len(content) % 8)
+        kind = array.dtype.name
+        described[name] = {"shape": list(array.shape), "dtype": kind, "offset": offset}
+        parts.append(content)
+        offset += len(content)
+    header = json.dumps({"arrays": described, **about}).encode()
+    header += b" " * (-(len(header) + 4) % 8)
+    return struct.pack("<I", len(header)) + header + b"".join(parts)
+
+
+def _thinned(series: Series, values: np.ndarray, points: int, kept: Sequence[int]) -> _Answer:
+    """The answer of a route that thins: `low` and `high` only where looks were left out."""
+    thinned = thin(values, min(points, _MOST_POINTS), kept)
+    steps = series.steps[thinned.last].astype(np.float64)
+    arrays = {"steps": steps, "last": values[thinned.last]}
+    if len(thinned.last) < len(series.steps):
+        arrays |= {"low": thinned.low, "high": thinned.high}
+    about = {"dropped": series.dropped, "looks": len(series.steps)}
+    return packed(arrays, **about), "application/octet-stream"
+
+
+def _refused(request: wrappers.Request, text: str, code: int) -> wrappers.Response:
+    return http_util.Respond(request, {"error": text}, "application/json", code=code)
+
+
+def _static_names() -> list[str]:
+    folder = resources.files("keras_initlab.board") / "static"
+    return sorted(each.name for each in folder.iterdir() if each.name[-3:] in (".js", "css"))
+
+
+def _served(name: str) -> Callable:
+    """A file of the page. Only these names are routes, so no path leads elsewhere."""
+
+    @wrappers.Request.application
+    def respond(request: wrappers.Request) -> wrappers.Response:
+        content = (resources.files("keras_initlab.board") / "static" / name).read_bytes()
+        return http_util.Respond(request, content, _TYPES[name[name.rindex(".") :]])
+
+    return respond

@@ -1,0 +1,90 @@
+// TensorBoard around the tab: its messages, its address and its theme.
+
+const PREFIX = 'p.initlab.';
+
+/** Listens to TensorBoard; `send` asks it, `on` hears it. */
+export class Host {
+  constructor() {
+    this.listeners = new Map();
+    this.waiting = new Map();
+    this.next = 0;
+    const channel = new MessageChannel();
+    this.port = channel.port1;
+    this.port.onmessage = (event) => this.receive(JSON.parse(event.data));
+    window.parent.postMessage('experimental.bootstrap', '*', [channel.port2]);
+  }
+
+  on(type, listener) {
+    this.listeners.set(type, listener);
+  }
+
+  /** The answer to a question, or `fallback` where nobody answers: the page may stand alone. */
+  send(type, fallback) {
+    const id = this.next++;
+    this.port.postMessage(JSON.stringify({type, id, payload: null, error: null, isReply: false}));
+    return new Promise((resolve) => {
+      this.waiting.set(id, resolve);
+      setTimeout(() => this.answer(id, fallback), 1000);
+    });
+  }
+
+  answer(id, payload) {
+    this.waiting.get(id)?.(payload);
+    this.waiting.delete(id);
+  }
+
+  receive(message) {
+    if (message.isReply) {
+      this.answer(message.id, message.payload);
+      return;
+    }
+    this.listeners.get(message.type)?.(message.payload);
+    const reply = {type: message.type, id: message.id, payload: null, error: null, isReply: true};
+    this.port.postMessage(JSON.stringify(reply));
+  }
+}
+
+/** What the address of the page says of the tab: words by name. */
+export function readAddress() {
+  const entries = storage()?.getUrlHashDict() ?? {};
+  return Object.fromEntries(
+    Object.entries(entries)
+      .filter(([name]) => name.startsWith(PREFIX))
+      .map(([name, value]) => [name.slice(PREFIX.length), value]),
+  );
+}
+
+/** Keeps the view in the address, so that a copied link restores it. */
+export function writeAddress(words) {
+  const store = storage();
+  for (const [name, value] of Object.entries(words)) {
+    store?.setString(PREFIX + name, value, {defaultValue: '', useLocationReplace: true});
+  }
+}
+
+/** The address that restores the view. */
+export function address() {
+  return parentOf()?.location.href ?? window.location.href;
+}
+
+/** Calls `listener(isDark)` now and whenever TensorBoard changes its theme. */
+export function followTheme(listener) {
+  const body = parentOf()?.document.body;
+  const tell = () => listener(body?.classList.contains('dark-mode') ?? false);
+  if (body) {
+    new MutationObserver(tell).observe(body, {attributes: true, attributeFilter: ['class']});
+  }
+  tell();
+}
+
+function storage() {
+  return parentOf()?.tensorboard?.tf_storage;
+}
+
+function parentOf() {
+  try {
+    return window.parent.location.href ? window.parent : null;
+  } catch {
+    return null; // Embedded by another site.
+  }
+}

@@ -1,0 +1,602 @@
+// The Signal tab: what is shown, and what changes it.
+
+import * as data from './data.js';
+import {html, shown} from './drawing.js';
+import {saveCsv, savePng, saveSvg} from './exporting.js';
+import {drawHeatmap} from './heatmap.js';
+import * as host from './host.js';
+import {drawHistograms, drawLayer} from './layerview.js';
+import {drawProblems} from './problemlist.js';
+import {drawProfile} from './profile.js';
+import {drawRuns, filterOf} from './runspanel.js';
+import {runColour, runDash, short} from './scales.js';
+
+const SECTION_NAMES = {
+  activations: 'Activations',
+  reference: 'Activations on the reference batch',
+  weights: 'Weights, gradients and updates',
+  histograms: 'Weight histograms of Keras (estimated from bins)',
+};
+
+const FIRST_CHOICES = ['activations/variance', 'weights/gradient_variance', 'histograms/histogram_variance'];
+
+const MOST_RUNS = 20;
+
+// What changes the pictures alone, not the lists beside them.
+const CHART_WORDS = new Set(['step', 'layer', 'pinned', 'theory', 'band']);
+
+// What one picture may cost: numbers of all runs together, four bytes each.
+const MOST_NUMBERS = 350_000;
+
+/** Builds the page. TensorBoard calls it. */
+export async function render() {
+  document.head.append(html('link', {rel: 'stylesheet', href: 'signal.css'}));
+  document.documentElement.lang = 'en';
+  document.title = 'Signal';
+  await new Tab().start();
+}
+
+class Tab {
+  constructor() {
+    this.host = new host.Host();
+    this.runs = [];
+    this.selected = new Set();
+    this.focus = '';
+    this.filter = '';
+    this.choice = '';
+    this.step = Infinity;
+    this.layer = 0;
+    this.pinned = true;
+    this.band = true;
+    this.theory = true;
+    this.health = new Map();
+    this.tables = new Map();
+    this.theories = new Map();
+    this.player = null;
+    this.turn = 0;
+  }
+
+  async start() {
+    this.build();
+    host.followTheme((dark) => {
+      document.documentElement.classList.toggle('dark', dark);
+      this.painted = null;
+      this.draw();
+    });
+    this.host.on('experimental.DataReloaded', () => this.reload());
+    this.host.on('experimental.RunsChanged', () => this.reload());
+    window.addEventListener('resize', () => this.draw());
+    document.addEventListener('keydown', (event) => this.pressed(event));
+    this.restore(host.readAddress());
+    await this.reload();
+  }
+
+  // --- the page --------------------------------------------------------------------------------
+
+  build() {
+    const part = (name, title, ...more) => {
+      this[name] = html('div', {class: `body ${name}`});
+      return html('section', {'aria-label': title}, html('h2', {}, title, ...more), this[name]);
+    };
+    this.message = html('p', {class: 'message', role: 'status', 'aria-live': 'polite'});
+    this.filterBox = html('input', {
+      type: 'search',
+      placeholder: 'Filter runs (regex)',
+      'aria-label': 'Filter runs by a regular expression',
+      oninput: () => this.change({filter: this.filterBox.value}),
+    });
+    this.statisticBox = html('select', {
+      'aria-label': 'Statistic',
+      onchange: () => this.change({choice: this.statisticBox.value}, true),
+    });
+    this.slider = html('input', {
+      type: 'range',
+      min: 0,
+      max: 0,
+      value: 0,
+      class: 'slider',
+      'aria-label': 'Training step',
+      oninput: () => this.toStep(this.steps()[Number(this.slider.value)]),
+    });
+    this.stepText = html('output', {class: 'step'});
+    this.playButton = html('button', {class: 'play', onclick: () => this.play()}, '▶ Play');
+    const switches = [
+      this.switch('pinned', 'first look'),
+      this.switch('theory', 'theory'),
+      this.switch('band', 'healthy band'),
+    ];
+    const button = (text, action) => html('button', {onclick: action}, text);
+    this.layerName = html('span', {class: 'layer-name'});
+    this.focusName = html('span', {class: 'layer-name'});
+    document.body.append(
+      html(
+        'main',
+        {},
+        html('h1', {class: 'hidden'}, 'Signal'),
+        this.message,
+        html(
+          'div',
+          {class: 'columns'},
+          html('aside', {}, this.filterBox, part('runsPart', 'Runs'), part('problemsPart', 'Problems')),
+          html(
+            'div',
+            {class: 'charts'},
+            html(
+              'div',
+              {class: 'controls'},
+              this.statisticBox,
+              switches,
+              html(
+                'span',
+                {class: 'exports'},
+                button('SVG', () => saveSvg(this.picture(), this.fileName())),
+                button('PNG', () => this.guarded(() => savePng(this.picture(), this.fileName()))),
+                button('CSV', () => saveCsv(this.rows(), this.fileName())),
+                button('Copy link', () => this.copyLink()),
+              ),
+            ),
+            part('profilePart', 'Depth profile'),
+            html('div', {class: 'controls'}, this.playButton, this.slider, this.stepText),
+            part('heatPart', 'Layers by steps ', this.focusName),
+            part('layerPart', 'Layer ', this.layerName),
+            part('histogramPart', 'Histogram over time'),
+          ),
+        ),
+      ),
+    );
+  }
+
+  switch(name, text) {
+    const box = html('input', {
+      type: 'checkbox',
+      checked: this[name],
+      onchange: () => this.change({[name]: box.checked}),
+    });
+    this[`${name}Box`] = box;
+    return html('label', {class: 'switch'}, box, text);
+  }
+
+  // --- what changes ----------------------------------------------------------------------------
+
+  async reload() {
+    data.forget();
+    const all = await this.host.send('experimental.GetRuns', []);
+    await this.guarded(async () => {
+      const {runs, thresholds} = await data.runs();
+      this.thresholds = thresholds;
+      const order = all?.length ? all : runs.map((run) => run.name);
+      this.runs = runs.map((run) => {
+        const place = Math.max(0, order.indexOf(run.name));
+        return {...run, colour: runColour(place), dash: runDash(place)};
+      });
+      const names = new Set(this.runs.map((run) => run.name));
+      this.selected = new Set([...this.selected].filter((name) => names.has(name)));
+      if (!this.selected.size) {
+        this.selected = new Set(this.runs.slice(0, 5).map((run) => run.name));
+      }
+      if (!names.has(this.focus)) this.focus = [...this.selected][0] ?? '';
+      this.fillStatistics();
+      await this.load();
+    });
+  }
+
+  /** Fetches what the pictures need, and draws as soon as the first run is there. */
+  async load() {
+    const turn = ++this.turn;
+    const {section, statistic} = this.parts();
+    const shownRuns = this.shownRuns().filter((run) => run.sections[section]);
+    const layers = shownRuns.map((run) => run.sections[section].layers.length);
+    const columns = layers.reduce((sum, each) => sum + each, 0) || 1;
+    const points = Math.max(40, Math.min(600, Math.floor(MOST_NUMBERS / (3 * columns))));
+    const failures = [];
+    this.tables = new Map([...this.tables].filter(([, table]) => table.of === `${section}/${statistic}`));
+    await Promise.all(
+      shownRuns.map(async (run) => {
+        try {
+          const table = await data.series(run.name, section, statistic, points);
+          if (turn !== this.turn) return;
+          table.of = `${section}/${statistic}`;
+          this.tables.set(run.name, table);
+          await this.loadTheory(run, section, statistic);
+        } catch (error) {
+          failures.push(`${shown(run.name)}: ${error.message}`);
+        }
+        if (turn === this.turn) this.draw();
+      }),
+    );
+    await Promise.all(
+      this.shownRuns().map(async (run) => {
+        try {
+          this.health.set(run.name, await data.problems(run.name));
+        } catch (error) {
+          failures.push(`${shown(run.name)}: ${error.message}`);
+        }
+      }),
+    );
+    if (turn !== this.turn) return;
+    this.say(failures.join(' ') || this.hint(shownRuns.length));
+    this.draw();
+  }
+
+  async loadTheory(run, section, statistic) {
+    const column = {variance: 'predicted_variance', mean: 'predicted_mean'}[statistic];
+    if (section !== 'activations' || !column || !run.sections.theory) return;
+    const table = await data.series(run.name, 'theory', column, 2);
+    this.theories.set(`${run.name}/${statistic}`, table);
+  }
+
+  change(words, fetches = false) {
+    Object.assign(this, words);
+    this.remember();
+    if (fetches) this.guarded(() => this.load());
+    else if (Object.keys(words).every((name) => CHART_WORDS.has(name))) this.drawCharts();
+    else this.draw();
+  }
+
+  toggle(name) {
+    const selected = new Set(this.selected);
+    if (!selected.delete(name)) selected.add(name);
+    if (selected.size > MOST_RUNS) {
+      this.say(`At most ${MOST_RUNS} runs are shown together. Take one away first.`);
+      this.draw();
+      return;
+    }
+    const focus = selected.has(this.focus) ? this.focus : [...selected][0] ?? '';
+    this.change({selected, focus}, true);
+  }
+
+  setFocus(name) {
+    const selected = new Set(this.selected).add(name);
+    this.change({focus: name, selected}, true);
+  }
+
+  toStep(step) {
+    this.change({step: step ?? Infinity});
+  }
+
+  go(run, problem) {
+    if (run !== this.focus) this.change({focus: run});
+    const {section} = this.parts();
+    const layers = this.runOf(run)?.sections[section]?.layers ?? [];
+    const row = layers.findIndex((layer) => problem.layers.includes(layer.name));
+    this.change({step: problem.step, layer: Math.max(0, row)});
+  }
+
+  play() {
+    if (this.player) {
+      clearInterval(this.player);
+      this.player = null;
+    } else {
+      const steps = this.steps();
+      if (Number(this.slider.value) >= steps.length - 1) this.toStep(steps[0]);
+      this.player = setInterval(() => {
+        const next = Number(this.slider.value) + 1;
+        if (next >= steps.length) this.play();
+        else this.toStep(steps[next]);
+      }, Math.max(50, 10000 / Math.max(1, steps.length)));
+    }
+    this.playButton.textContent = this.player ? '❚❚ Pause' : '▶ Play';
+  }
+
+  pressed(event) {
+    const moves = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
+    const move = moves[event.key];
+    if (!move || ['INPUT', 'SELECT', 'TEXTAREA'].includes(event.target.tagName)) return;
+    event.preventDefault();
+    const steps = this.steps();
+    const place = Math.max(0, Math.min(steps.length - 1, this.stepPlace(steps) + move[0]));
+    const layer = Math.max(0, Math.min(this.layers().length - 1, this.layer + move[1]));
+    this.change({step: steps[place], layer});
+  }
+
+  // --- what is shown ---------------------------------------------------------------------------
+
+  shownRuns() {
+    const wanted = filterOf(this.filter);
+    return this.runs.filter((run) => this.selected.has(run.name) && wanted(run.name));
+  }
+
+  runOf(name) {
+    return this.runs.find((run) => run.name === name);
+  }
+
+  /** Section and name of the chosen statistic. */
+  parts() {
+    const [section = '', statistic = ''] = this.choice.split('/');
+    return {section, statistic};
+  }
+
+  layers() {
+    return this.runOf(this.focus)?.sections[this.parts().section]?.layers ?? [];
+  }
+
+  /** Steps of all tables that are shown, rising. */
+  steps() {
+    const steps = new Set();
+    for (const run of this.shownRuns()) {
+      for (const step of this.tables.get(run.name)?.steps ?? []) steps.add(step);
+    }
+    return [...steps].sort((a, b) => a - b);
+  }
+
+  stepPlace(steps) {
+    let place = steps.length - 1;
+    while (place > 0 && steps[place] > this.step) place--;
+    return Math.max(0, place);
+  }
+
+  lines() {
+    const {statistic} = this.parts();
+    return this.shownRuns()
+      .filter((run) => this.tables.has(run.name))
+      .map((run) => {
+        const table = this.tables.get(run.name);
+        const row = table.at(this.step);
+        const cut = (array) => array.subarray(row * table.columns, (row + 1) * table.columns);
+        const theory = this.theory && this.theories.get(`${run.name}/${statistic}`);
+        return {
+          name: run.name,
+          colour: run.colour,
+          dash: run.dash,
+          step: table.steps[row],
+          values: cut(table.last),
+          low: table.low === table.last ? null : cut(table.low),
+          high: table.high === table.last ? null : cut(table.high),
+          first: table.last.subarray(0, table.columns),
+          theory: theory ? this.theoryOf(run, theory) : null,
+        };
+      });
+  }
+
+  /** Theory's rows, in the order of the measured layers. */
+  theoryOf(run, table) {
+    const places = new Map(run.sections.theory.layers.map((layer, row) => [layer.name, row]));
+    return run.sections.activations.layers.map(({name}) =>
+      places.has(name) ? table.value(0, places.get(name)) : NaN,
+    );
+  }
+
+  /** Where the callback finds no fault with a layer, given those before it; or `null`. */
+  bandOf(line) {
+    const {section, statistic} = this.parts();
+    const bounds = this.thresholds;
+    if (!this.band || !line || !bounds) return null;
+    const rows = Array.from(line.values);
+    if (statistic === 'dead_fraction') return rows.map(() => [0, bounds.dead]);
+    if (statistic === 'saturated_fraction') return rows.map(() => [0, bounds.saturated]);
+    if (statistic === 'gradient_variance') {
+      const largest = Math.max(...rows.filter(Number.isFinite));
+      return rows.map(() => [largest * bounds.vanishing_gradient, largest]);
+    }
+    if (statistic !== 'variance' || section === 'weights') return null;
+    let largest = -Infinity;
+    return rows.map((value, row) => {
+      const before = row ? largest : value;
+      if (Number.isFinite(value)) largest = Math.max(largest, value);
+      return [before * bounds.vanishing, before * bounds.exploding];
+    });
+  }
+
+  draw() {
+    if (!this.runsPart) return;
+    const problems = new Map([...this.health].map(([name, found]) => [name, found.problems]));
+    drawRuns(
+      this.runsPart,
+      {runs: this.runs, selected: this.selected, focus: this.focus, filter: this.filter, health: problems},
+      {toggle: (name) => this.toggle(name), focus: (name) => this.setFocus(name)},
+    );
+    const found = this.shownRuns()
+      .filter((run) => this.health.has(run.name))
+      .map((run) => ({run: run.name, colour: run.colour, ...this.health.get(run.name)}));
+    drawProblems(this.problemsPart, found, (run, problem) => this.go(run, problem));
+    this.drawCharts();
+  }
+
+  drawCharts() {
+    const lines = this.lines();
+    const layers = this.layers();
+    this.layer = Math.max(0, Math.min(this.layer, layers.length - 1));
+    const steps = this.steps();
+    const place = this.stepPlace(steps);
+    this.slider.max = Math.max(0, steps.length - 1);
+    this.slider.value = place;
+    this.slider.setAttribute('aria-valuetext', `step ${short(steps[place])}`);
+    this.stepText.textContent = steps.length ? `step ${short(steps[place])} of ${short(steps[steps.length - 1])}` : '';
+    const focused = lines.find((line) => line.name === this.focus) ?? lines[0];
+    const {statistic} = this.parts();
+    drawProfile(
+      this.profilePart,
+      {
+        layers,
+        statistic,
+        lines,
+        layer: this.layer,
+        pinned: this.pinned,
+        band: this.bandOf(focused),
+        title: `${statistic.replaceAll('_', ' ')} at step ${short(focused?.step)}`,
+      },
+      (row) => this.change({layer: row}),
+    );
+    this.drawHeat(layers, statistic);
+    this.guarded(() => this.drawLayer(layers));
+  }
+
+  /** Painted anew only for other numbers; a step moves the mark alone. */
+  drawHeat(layers, statistic) {
+    const table = this.tables.get(this.focus);
+    this.focusName.textContent = this.focus ? shown(this.focus) : '';
+    if (!table) {
+      this.heatPart.replaceChildren();
+      this.painted = null;
+      return;
+    }
+    if (this.painted !== table) {
+      const view = {table, layers, statistic, name: this.focus};
+      const choose = (row, layer) => this.change({step: table.steps[row], layer});
+      this.moveMark = drawHeatmap(this.heatPart, view, choose);
+      this.painted = table;
+    }
+    this.moveMark(table.at(this.step), this.layer);
+  }
+
+  async drawLayer(layers) {
+    const name = layers[this.layer]?.name;
+    this.layerName.textContent = name === undefined ? '' : shown(name, 80);
+    if (name === undefined) {
+      this.layerPart.replaceChildren();
+      return;
+    }
+    const {section} = this.parts();
+    const wanted = `${section}/${name}/${this.turn}`;
+    this.wantedLayer = wanted;
+    const found = this.shownRuns()
+      .map((run) => ({run, row: (run.sections[section]?.layers ?? []).findIndex((each) => each.name === name)}))
+      .filter(({row}) => row >= 0);
+    const lines = await Promise.all(
+      found.map(async ({run, row}) => ({
+        name: run.name,
+        colour: run.colour,
+        dash: run.dash,
+        table: await data.layer(run.name, section, row, 200),
+      })),
+    );
+    if (this.wantedLayer !== wanted) return;
+    const statistics = this.runOf(this.focus)?.sections[section]?.statistics ?? [];
+    drawLayer(this.layerPart, {statistics, lines, step: this.step});
+    const tags = this.histogramTags(name);
+    if (this.drawnHistograms === `${wanted}/${this.focus}`) return;
+    this.drawnHistograms = `${wanted}/${this.focus}`;
+    this.histogramPart.parentElement.hidden = !tags.length;
+    if (tags.length) await drawHistograms(this.histogramPart, this.focus, tags);
+    else this.histogramPart.replaceChildren();
+  }
+
+  /** Ours end in the layer's name; Keras's begin with it. */
+  histogramTags(name) {
+    const plain = name.replace(/#\d+$/, '');
+    return (this.runOf(this.focus)?.histograms ?? []).filter(
+      (tag) => tag === name || tag.endsWith(`_histogram/${name}`) || tag.startsWith(`${plain}/`),
+    );
+  }
+
+  fillStatistics() {
+    const sections = new Map();
+    for (const run of this.runs) {
+      for (const [name, {statistics}] of Object.entries(run.sections)) {
+        if (name in SECTION_NAMES) sections.set(name, statistics);
+      }
+    }
+    const values = [];
+    this.statisticBox.replaceChildren(
+      ...[...sections].map(([section, statistics]) =>
+        html(
+          'optgroup',
+          {label: SECTION_NAMES[section]},
+          statistics.map((statistic) => {
+            const value = `${section}/${statistic}`;
+            values.push(value);
+            return html('option', {value}, statistic.replaceAll('_', ' '));
+          }),
+        ),
+      ),
+    );
+    if (!values.includes(this.choice)) {
+      this.choice = FIRST_CHOICES.find((choice) => values.includes(choice)) ?? values[0] ?? '';
+    }
+    this.statisticBox.value = this.choice;
+  }
+
+  hint(count) {
+    if (!this.runs.length) {
+      return 'No looks yet. Train with callbacks=[ActivationVarianceLogger("logs/a_run")]; the tab reloads by itself.';
+    }
+    const dropped = [...this.tables.values()].reduce((sum, table) => sum + table.about.dropped, 0);
+    if (dropped) return `${dropped} records could not be read and are left out.`;
+    return count ? '' : 'The runs shown have no looks at this statistic. Choose another run or statistic.';
+  }
+
+  // --- address, files, messages ----------------------------------------------------------------
+
+  remember() {
+    host.writeAddress({
+      runs: JSON.stringify([...this.selected]),
+      focus: this.focus,
+      filter: this.filter,
+      statistic: this.choice,
+      step: Number.isFinite(this.step) ? String(this.step) : '',
+      layer: String(this.layer),
+      hide: ['pinned', 'theory', 'band'].filter((name) => !this[name]).join(','),
+    });
+  }
+
+  restore(words) {
+    try {
+      const names = JSON.parse(words.runs ?? '[]');
+      if (Array.isArray(names)) this.selected = new Set(names.map(String).slice(0, MOST_RUNS));
+    } catch {
+      // A link that was cut short: the usual runs are shown.
+    }
+    this.focus = words.focus ?? '';
+    this.filter = words.filter ?? '';
+    this.filterBox.value = this.filter;
+    this.choice = words.statistic ?? '';
+    this.step = words.step && Number.isFinite(Number(words.step)) ? Number(words.step) : Infinity;
+    this.layer = Math.max(0, Math.floor(Number(words.layer)) || 0);
+    for (const name of (words.hide ?? '').split(',')) {
+      if (['pinned', 'theory', 'band'].includes(name)) {
+        this[name] = false;
+        this[`${name}Box`].checked = false;
+      }
+    }
+  }
+
+  async copyLink() {
+    this.remember();
+    try {
+      await navigator.clipboard.writeText(host.address());
+      this.say('The link is copied; it restores this view.');
+    } catch {
+      this.say(`The link that restores this view: ${host.address()}`);
+    }
+  }
+
+  picture() {
+    return this.profilePart.querySelector('svg');
+  }
+
+  fileName() {
+    return `signal-${this.parts().statistic}-step-${this.lines()[0]?.step ?? 0}`;
+  }
+
+  /** The numbers of the depth profile. */
+  rows() {
+    const head = ['run', 'step', 'depth', 'layer', 'statistic', 'value', 'first', 'theory'];
+    const {section, statistic} = this.parts();
+    const rows = this.lines().flatMap((line) => {
+      const layers = this.runOf(line.name).sections[section].layers;
+      return Array.from(line.values, (value, row) => [
+        line.name,
+        line.step,
+        row,
+        layers[row].name,
+        statistic,
+        value,
+        line.first[row],
+        line.theory ? line.theory[row] : '',
+      ]);
+    });
+    return [head, ...rows];
+  }
+
+  say(text) {
+    this.message.textContent = text;
+  }
+
+  async guarded(action) {
+    try {
+      await action();
+    } catch (error) {
+      this.say(error.message);
+    }
+  }
+}

@@ -1,0 +1,183 @@
+// One layer: all its statistics over the steps, and its histogram over time.
+
+import {histogram} from './data.js';
+import {colours, html, path, shown, svg} from './drawing.js';
+import {isLog, Scale, sequential, short} from './scales.js';
+
+const SIZE = {width: 230, height: 104, top: 6, bottom: 16, left: 42, right: 6};
+
+/**
+ * Draws small pictures, one a statistic.
+ *
+ * @param {Element} place  Emptied and filled.
+ * @param {object} view  `statistics`, `lines` (each `{name, colour, dash, table}` whose columns are
+ *     the statistics), `step`.
+ */
+export function drawLayer(place, view) {
+  const pictures = view.statistics.map((statistic, column) => small(view, statistic, column));
+  place.replaceChildren(...pictures.filter(Boolean));
+}
+
+function small(view, statistic, column) {
+  const values = view.lines.flatMap(({table}) =>
+    Array.from(table.steps, (_, row) => table.extremes(row, column)).flat(),
+  );
+  if (!values.some((value) => !Number.isNaN(value))) return null;
+  const theme = colours();
+  const steps = view.lines.flatMap(({table}) => [table.steps[0], table.steps[table.steps.length - 1]]);
+  const [from, to] = [Math.min(...steps), Math.max(...steps)];
+  const y = new Scale(isLog(statistic), values, SIZE.height - SIZE.bottom, SIZE.top);
+  const across = SIZE.width - SIZE.left - SIZE.right;
+  const x = (step) => {
+    const share = to > from ? (Math.max(from, Math.min(to, step)) - from) / (to - from) : 0.5;
+    return SIZE.left + share * across;
+  };
+  const now = view.lines.map(({name, table}) => {
+    return `${shown(name)} ${short(table.value(table.at(view.step), column))}`;
+  });
+  const picture = svg(
+    'svg',
+    {
+      width: SIZE.width,
+      height: SIZE.height,
+      role: 'img',
+      'aria-label': `${statistic}: ${now.join(', ')}`,
+      'font-size': 10,
+    },
+    y.ticks(3).map(({value, text}) => [
+      svg('line', {
+        x1: SIZE.left,
+        x2: SIZE.width - SIZE.right,
+        y1: y.place(value),
+        y2: y.place(value),
+        stroke: theme.grid,
+      }),
+      svg('text', {x: SIZE.left - 4, y: y.place(value) + 3, 'text-anchor': 'end', fill: theme.faint}, text),
+    ]).flat(),
+    svg('text', {x: SIZE.left, y: SIZE.height - 3, fill: theme.faint}, short(from)),
+    svg('text', {x: SIZE.width - SIZE.right, y: SIZE.height - 3, fill: theme.faint, 'text-anchor': 'end'}, short(to)),
+    svg('line', {
+      x1: x(view.step),
+      x2: x(view.step),
+      y1: SIZE.top,
+      y2: SIZE.height - SIZE.bottom,
+      stroke: theme.accent,
+      'stroke-opacity': 0.5,
+    }),
+    view.lines.flatMap((line) => curve(line, column, x, y)),
+  );
+  const title = html('div', {class: 'small-title'}, statistic.replaceAll('_', ' '));
+  return html('figure', {class: 'small', 'data-statistic': statistic}, title, picture);
+}
+
+function curve({table, colour, dash}, column, x, y) {
+  const rows = Array.from(table.steps, (step, row) => row);
+  const points = rows.map((row) => [x(table.steps[row]), y.place(table.value(row, column))]);
+  const edge = (side) =>
+    rows.map((row) => [x(table.steps[row]), y.place(table.extremes(row, column)[side])]);
+  const drawn = [
+    svg('path', {
+      d: path(points),
+      fill: 'none',
+      stroke: colour,
+      'stroke-width': 1.5,
+      'stroke-dasharray': dash || null,
+    }),
+  ];
+  if (table.low !== table.last) {
+    const around = [...edge(1), ...edge(0).reverse()].filter(([, at]) => !Number.isNaN(at));
+    drawn.unshift(svg('path', {d: `${path(around)}Z`, fill: colour, 'fill-opacity': 0.2}));
+  }
+  if (points.length === 1) {
+    drawn.push(svg('circle', {cx: points[0][0], cy: points[0][1], r: 3, fill: colour}));
+  }
+  return drawn;
+}
+
+/**
+ * Draws a histogram over time: steps along x, values along y, colour is the share of elements.
+ *
+ * @param {Element} place  Emptied and filled.
+ * @param {string} run  The run.
+ * @param {string[]} tags  What is logged of the layer.
+ */
+export async function drawHistograms(place, run, tags) {
+  const pictures = await Promise.all(
+    tags.slice(0, 4).map(async (tag) => ridge(tag, await histogram(run, tag))),
+  );
+  place.replaceChildren(...pictures);
+}
+
+function ridge(tag, {steps, bins, shape}) {
+  const [looks, count] = shape;
+  const height = 64;
+  const fixed = sameEdges(bins, looks, count);
+  const [low, high] = edgesOf(bins);
+  const canvas = html('canvas', {
+    width: looks,
+    height,
+    class: 'ridge',
+    role: 'img',
+    'aria-label': `Histogram of ${tag} over ${looks} looks, from ${short(low)} to ${short(high)}`,
+  });
+  const context = canvas.getContext('2d');
+  const image = context.createImageData(looks, height);
+  for (let look = 0; look < looks; look++) {
+    const shares = sharesOf(bins, look, count, height, fixed, low, high);
+    const most = Math.max(...shares) || 1;
+    shares.forEach((share, level) => {
+      const colour = [...sequential(share / most), share > 0 ? 255 : 0];
+      image.data.set(colour, ((height - 1 - level) * looks + look) * 4);
+    });
+  }
+  context.putImageData(image, 0, 0);
+  const scale = fixed ? 'bins of a factor of two' : `${short(low)} to ${short(high)}`;
+  return html(
+    'figure',
+    {class: 'small'},
+    html('div', {class: 'small-title'}, `${shown(tag)} (${scale})`),
+    canvas,
+    html(
+      'div',
+      {class: 'heat-axis'},
+      html('span', {}, `step ${short(steps[0])}`),
+      html('span', {}, `step ${short(steps[looks - 1])}`),
+    ),
+  );
+}
+
+function sharesOf(bins, look, count, height, fixed, low, high) {
+  const shares = new Array(height).fill(0);
+  for (let bin = 0; bin < count; bin++) {
+    const [left, right, number] = bins.subarray((look * count + bin) * 3, (look * count + bin) * 3 + 3);
+    if (!(number > 0)) continue;
+    if (fixed) {
+      shares[Math.floor((bin / count) * height)] += number;
+      continue;
+    }
+    const level = (value) =>
+      Math.max(0, Math.min(height - 1, Math.floor(((value - low) / (high - low || 1)) * height)));
+    const [first, last] = [level(left), level(right)];
+    for (let each = first; each <= last; each++) shares[each] += number / (last - first + 1);
+  }
+  return shares;
+}
+
+function sameEdges(bins, looks, count) {
+  if (looks < 2) return false;
+  for (let bin = 0; bin < count * 3; bin++) {
+    if (bin % 3 < 2 && bins[bin] !== bins[(looks - 1) * count * 3 + bin]) return false;
+  }
+  return true;
+}
+
+function edgesOf(bins) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (let place = 0; place < bins.length; place += 3) {
+    if (!(bins[place + 2] > 0)) continue;
+    if (Number.isFinite(bins[place])) low = Math.min(low, bins[place]);
+    if (Number.isFinite(bins[place + 1])) high = Math.max(high, bins[place + 1]);
+  }
+  return [low, high];
+}

@@ -1,0 +1,89 @@
+// The runs: which are shown, what they are, and how they are.
+
+import {html, refill, shown} from './drawing.js';
+import {short} from './scales.js';
+
+/**
+ * Draws the table of runs.
+ *
+ * @param {Element} place  Emptied and filled.
+ * @param {object} view  `runs` (as the server tells them, with `colour`), `selected` (a Set of
+ *     names), `focus`, `filter` (text of a regular expression), `health` (by name: a list of
+ *     problems, or undefined while unknown).
+ * @param {object} act  `toggle(name)`, `focus(name)`.
+ */
+export function drawRuns(place, view, act) {
+  const wanted = filterOf(view.filter);
+  const rows = view.runs.filter((run) => wanted(run.name)).map((run) => rowOf(run, view, act));
+  const head = ['', 'run', 'scheme', 'health', 'outcome'].map((text) => html('th', {scope: 'col'}, text));
+  const table = html(
+    'table',
+    {class: 'runs'},
+    html('caption', {class: 'hidden'}, 'Runs'),
+    html('thead', {}, html('tr', {}, head)),
+    html('tbody', {}, rows),
+  );
+  refill(place, table, rows.length ? [] : html('p', {class: 'note'}, 'No run matches the filter.'));
+}
+
+/** Whether a name matches; a filter that is no regular expression is looked for as it stands. */
+export function filterOf(text) {
+  if (!text) return () => true;
+  try {
+    const pattern = new RegExp(text, 'i');
+    return (name) => pattern.test(name);
+  } catch {
+    return (name) => name.includes(text);
+  }
+}
+
+function rowOf(run, view, act) {
+  const box = html('input', {
+    type: 'checkbox',
+    'data-key': `box ${run.name}`,
+    checked: view.selected.has(run.name),
+    'aria-label': `Show run ${run.name}`,
+    onchange: () => act.toggle(run.name),
+  });
+  box.style.accentColor = run.colour;
+  const swatch = html('span', {class: 'swatch', 'aria-hidden': 'true'});
+  swatch.style.background = run.colour;
+  const focus = run.name === view.focus;
+  const name = html(
+    'button',
+    {
+      class: focus ? 'name focus' : 'name',
+      title: shown(run.name, 300),
+      'data-key': `name ${run.name}`,
+      onclick: () => act.focus(run.name),
+    },
+    shown(run.name, 48),
+  );
+  if (focus) name.setAttribute('aria-current', 'true');
+  const problems = view.health.get(run.name);
+  return html(
+    'tr',
+    {},
+    html('td', {}, box, swatch),
+    html('td', {}, name, run.message ? html('div', {class: 'bad'}, run.message) : null),
+    html('td', {title: hparamsText(run)}, run.scheme ? shown(run.scheme, 24) : '–'),
+    html('td', {class: problems?.length ? 'bad' : ''}, healthText(problems, run)),
+    html('td', {}, run.metric ? `${shown(run.metric.name, 28)} ${short(Number(run.metric.value))}` : '–'),
+  );
+}
+
+function hparamsText(run) {
+  return Object.entries(run.hparams).map(([name, value]) => `${name} = ${value}`).join('\n');
+}
+
+/** The rules that a run broke, each once, in the order in which it broke them. */
+function healthText(problems, run) {
+  if (!Object.keys(run.sections).some((name) => name !== 'histograms')) return 'not watched';
+  if (problems === undefined) return '…';
+  if (!problems.length) return 'no problem found';
+  const rules = new Map();
+  for (const problem of problems) {
+    if (!rules.has(problem.rule)) rules.set(problem.rule, problem.step);
+  }
+  return [...rules].map(([rule, step]) => `${rule} at step ${short(step)}`).join(', ');
+}

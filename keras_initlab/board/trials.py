@@ -1,0 +1,104 @@
+"""Hyperparameters and final metrics of the runs, as the HPARAMS dashboard has them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tensorboard.plugins.hparams import metadata, plugin_data_pb2
+
+__all__ = ["Trials"]
+
+# What stands for the outcome where no experiment says which metric does, best first.
+_USUAL = (
+    *("evaluation_auc_vs_iterations", "evaluation_loss_vs_iterations", "epoch_val_auc"),
+    *("epoch_val_loss", "epoch_auc", "epoch_loss", "val_auc", "val_loss", "auc", "loss"),
+)
+
+
+class Trials:
+    """What was tried and what came of it.
+
+    A run finds its trial at itself or at the nearest folder above it.
+
+    Args:
+        provider: TensorBoard's data provider.
+        ctx: Context of the request.
+        experiment: Id of the experiment.
+    """
+
+    def __init__(self, provider: Any, ctx: Any, experiment: str):
+        self._contents: dict[str, dict[str, bytes]] = {}
+        self._scalars: dict[str, dict[str, float]] = {}
+        try:
+            listed = provider.list_tensors(
+                ctx, experiment_id=experiment, plugin_name=metadata.PLUGIN_NAME
+            )
+            self._contents = {
+                run: {tag: series.plugin_content for tag, series in tags.items()}
+                for run, tags in listed.items()
+            }
+            last = provider.read_last_scalars(ctx, experiment_id=experiment, plugin_name="scalars")
+            self._scalars = {
+                run: {tag: float(datum.value) for tag, datum in tags.items()}
+                for run, tags in last.items()
+            }
+        except Exception:  # A log from anyone: what cannot be read is not shown.
+            return
+
+    def hparams_of(self, run: str) -> dict[str, Any]:
+        """Names and values; empty where none were logged."""
+        for folder in _upwards(run):
+            start = self._parsed(folder, metadata.SESSION_START_INFO_TAG)
+            if start is not None:
+                values = start.session_start_info.hparams
+                return {name: _plain(value) for name, value in values.items()}
+        return {}
+
+    def metric_of(self, run: str) -> tuple[str, float] | None:
+        """Name and last value of the metric that tells the outcome, `None` where none was logged.
+
+        The experiment's first metric, or else one of Keras's usual ones.
+        """
+        for folder in _upwards(run):
+            if folder != run and self._parsed(folder, metadata.SESSION_START_INFO_TAG) is None:
+                continue
+            below = [folder, *(name for name in self._scalars if name.startswith(folder + "/"))]
+            for tag in (*self._asked, *_USUAL):
+                for name in below:
+                    if tag in self._scalars.get(name, {}):
+                        return tag, self._scalars[name][tag]
+        return None
+
+    @property
+    def _asked(self) -> tuple[str, ...]:
+        for run in self._contents:
+            found = self._parsed(run, metadata.EXPERIMENT_TAG)
+            if found is not None:
+                return tuple(info.name.tag for info in found.experiment.metric_infos)
+        return ()
+
+    def _parsed(self, run: str, tag: str) -> Any:
+        content = self._contents.get(run, {}).get(tag)
+        if content is None:
+            return None
+        try:
+            return plugin_data_pb2.HParamsPluginData.FromString(content)
+        except Exception:  # Not what it says it is.
+            return None
+
+
+def _upwards(run: str) -> Iterator[str]:
+    """The run, then the folders above it.
+
+    Example:
+        >>> list(_upwards("he/0/train"))
+        ['he/0/train', 'he/0', 'he']
+    """
+    while run:
+        yield run
+        run = run.rpartition("/")[0]
+
+
+def _plain(value: Any) -> Any:
+    kind = str(value.WhichOneof("kind"))
+    plain: Mapping[str, Any] = {"number_value": float, "string_value": str, "bool_value": bool}
+    return plain[kind](getattr(value, kind)) if kind in plain else None
