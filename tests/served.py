@@ -80,7 +80,11 @@ def browser(folder):
         options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     options.add_experimental_option(
-        "prefs", {"download.default_directory": str(folder / "downloads")}
+        "prefs",
+        {
+            "download.default_directory": str(folder / "downloads"),
+            "profile.default_content_setting_values.automatic_downloads": 1,
+        },
     )
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
     try:

@@ -235,9 +235,9 @@ def test_page_fits_its_width(opened, width):
 
     def fits():
         return opened.run(
-            "const r = document.documentElement;"
-            "return r.scrollWidth <= r.clientWidth + 1 && document.querySelector('.profilePart svg')"
-            ".getBoundingClientRect().right <= r.clientWidth + 1"
+            "const page = document.documentElement, room = page.clientWidth + 1;"
+            "const picture = document.querySelector('.profilePart svg').getBoundingClientRect();"
+            "return page.scrollWidth <= room && picture.right <= room"
         )
 
     until(fits, 10)

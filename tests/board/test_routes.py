@@ -15,6 +15,7 @@ from werkzeug.test import Client
 
 from keras_initlab._wire import PROBLEMS_TAG, SECTIONS, THRESHOLDS, tag_of
 from keras_initlab.board.routes import SignalPlugin
+from keras_initlab.monitor import Look, TensorBoardSink
 from keras_initlab.monitor.events import (
     _about,
     _summary_event,
@@ -23,6 +24,9 @@ from keras_initlab.monitor.events import (
     session_start,
     trial_events,
 )
+from keras_initlab.monitor.looks import Section
+
+pytestmark = pytest.mark.once
 
 LAYERS = layers_of(4)
 STEPS = range(0, 200, 2)
@@ -218,6 +222,12 @@ def test_bad_question_is_answered_with_what_is_wrong(page, route, query, word):
     assert word in page.error(route, **query)
 
 
+def quick(examples):
+    """So many examples, however long one takes; fixtures may outlive one."""
+    checks = [HealthCheck.function_scoped_fixture]
+    return settings(max_examples=examples, deadline=None, suppress_health_check=checks)
+
+
 TEXT = st.text(max_size=40) | st.sampled_from(
     ["he", "activations", "variance", "../../etc/passwd", "<script>", "\u202e", "x" * 10_000]
 )
@@ -337,10 +347,6 @@ def test_names_come_through_as_they_are(tmp_path):
 
 def test_numbers_that_are_none_come_through(tmp_path):
     layers = layers_of(3)
-    write_run(tmp_path / "run", [], layers)
-    from keras_initlab.monitor import Look, TensorBoardSink
-    from keras_initlab.monitor.looks import Section
-
     values = np.ones((3, len(SECTIONS["activations"])))
     values[:, VARIANCE] = [np.nan, np.inf, 0.0]
     sink = TensorBoardSink(tmp_path / "run")

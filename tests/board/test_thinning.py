@@ -1,7 +1,11 @@
+import itertools
+
 import numpy as np
 import pytest
 
 from keras_initlab.board.thinning import thin
+
+pytestmark = pytest.mark.once
 
 
 def test_few_looks_stay_as_they_are():
@@ -28,7 +32,7 @@ def test_extremes_of_what_is_left_out_are_kept(looks, points):
     assert thinned.high.max(axis=0).tolist() == values.max(axis=0).tolist()
     assert thinned.low.min(axis=0).tolist() == values.min(axis=0).tolist()
     ends = np.concatenate([[-1], thinned.last])
-    for group, (before, last) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+    for group, (before, last) in enumerate(itertools.pairwise(ends)):
         inside = values[before + 1 : last + 1]
         assert thinned.low[group].tolist() == inside.min(axis=0).tolist()
         assert thinned.high[group].tolist() == inside.max(axis=0).tolist()

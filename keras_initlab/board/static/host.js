@@ -44,19 +44,27 @@ export class Host {
   }
 }
 
-/** What the address of the page says of the tab: words by name. */
+/**
+ * What the address of the page says of the tab: words by name. Read from the address itself, for
+ * TensorBoard's `getUrlHashDict` is empty until the address changes.
+ */
 export function readAddress() {
-  const entries = storage()?.getUrlHashDict() ?? {};
-  return Object.fromEntries(
-    Object.entries(entries)
-      .filter(([name]) => name.startsWith(PREFIX))
-      .map(([name, value]) => [name.slice(PREFIX.length), value]),
-  );
+  const words = {};
+  for (const part of (parentOf()?.location.hash ?? '').slice(1).split('&')) {
+    const [name, value = ''] = part.split('=');
+    if (!name.startsWith(PREFIX)) continue;
+    try {
+      words[name.slice(PREFIX.length)] = decodeURIComponent(value);
+    } catch {
+      // Not a word that a browser has written.
+    }
+  }
+  return words;
 }
 
 /** Keeps the view in the address, so that a copied link restores it. */
 export function writeAddress(words) {
-  const store = storage();
+  const store = parentOf()?.tensorboard?.tf_storage;
   for (const [name, value] of Object.entries(words)) {
     store?.setString(PREFIX + name, value, {defaultValue: '', useLocationReplace: true});
   }
@@ -75,10 +83,6 @@ export function followTheme(listener) {
     new MutationObserver(tell).observe(body, {attributes: true, attributeFilter: ['class']});
   }
   tell();
-}
-
-function storage() {
-  return parentOf()?.tensorboard?.tf_storage;
 }
 
 function parentOf() {

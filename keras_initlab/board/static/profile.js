@@ -21,8 +21,8 @@ const LIMITS = {
  * @param {function} choose  Called with the row of a layer that is clicked.
  */
 export function drawProfile(place, view, choose) {
-  const width = Math.max(320, place.clientWidth || 320);
-  const height = Math.max(300, Math.min(440, width * 0.45));
+  const width = Math.round(Math.max(320, place.clientWidth || 320));
+  const height = Math.round(Math.max(300, Math.min(440, width * 0.45)));
   const theme = colours();
   const log = isLog(view.statistic);
   const count = Math.max(1, view.layers.length);
