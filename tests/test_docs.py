@@ -14,7 +14,10 @@ README = Path(__file__).parent.parent / "README.md"
 BEGIN = "<!-- schemes: generated from the catalogue, checked by tests/test_docs.py -->\n"
 END = "<!-- end of schemes -->"
 
-pytestmark = pytest.mark.skipif(not README.exists(), reason="tests run beside an installed wheel")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(not README.exists(), reason="tests run beside an installed wheel"),
+]
 
 
 def table_of_schemes():

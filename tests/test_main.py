@@ -11,6 +11,8 @@ import pytest
 from keras_initlab.__main__ import main
 from keras_initlab.theory import gain_of
 
+pytestmark = pytest.mark.once
+
 
 def saved(path, *inside):
     model = keras.Sequential([keras.Input((4,)), *inside, keras.layers.Dense(1)])

@@ -23,6 +23,9 @@ _serial = itertools.count()
 # So many looks may wait for a slow disk, and so long does the end of training wait for them.
 _MOST_WAITING, _PATIENCE_S = 64, 30.0
 
+# A writer with nothing to do ends, and with it what it holds; the next look starts another.
+_IDLE_S = 5.0
+
 
 class TensorBoardSink:
     """Appends each look to an event file: scalars, packed records, once the layout and layers.
@@ -54,6 +57,7 @@ class TensorBoardSink:
         self._warned = False
         self._waiting: queue.Queue = queue.Queue(_MOST_WAITING)
         self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
         try:
             self.log_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -65,6 +69,7 @@ class TensorBoardSink:
             raise ValueError(
                 f"`log_dir` must be writable by this process. Received: log_dir={str(log_dir)!r}."
             )
+        _flush_at_exit(self)
 
     def __deepcopy__(self, memo: dict) -> "TensorBoardSink":
         """A sink with a run of its own below this one, `copy_1` say: KerasTuner copies callbacks
@@ -77,9 +82,8 @@ class TensorBoardSink:
     def append(self, look: Look) -> None:
         """Hand a look to the writer."""
         if self._error is None:
-            self._start()
             try:
-                self._waiting.put_nowait(look)
+                self._hand_over(look)
             except queue.Full:
                 self._error = f"{_MOST_WAITING} looks wait for the disk"
         self._warn()
@@ -103,15 +107,25 @@ class TensorBoardSink:
             stacklevel=3,
         )
 
-    def _start(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._work, name="initlab-writer", daemon=True)
-            self._thread.start()
-            _flush_at_exit(self)
+    def _hand_over(self, look: Look) -> None:
+        with self._lock:
+            self._waiting.put_nowait(look)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._work, name="initlab-writer", daemon=True
+                )
+                self._thread.start()
 
     def _work(self) -> None:
         while True:
-            look = self._waiting.get()
+            try:
+                look = self._waiting.get(timeout=_IDLE_S)
+            except queue.Empty:
+                with self._lock:
+                    if self._waiting.empty():
+                        self._thread = None
+                        return
+                continue
             try:
                 if self._error is None:
                     self._write(look)

@@ -8,6 +8,8 @@ from keras_initlab.monitor import THRESHOLDS, Look
 from keras_initlab.monitor.health import Evidence, problems_of
 from keras_initlab.monitor.looks import Section
 
+pytestmark = pytest.mark.once
+
 HEALTHY = {
     "count": 1000.0,
     "variance": 1.0,

@@ -26,6 +26,8 @@ from keras_initlab._wire import (
 from keras_initlab.monitor import Look, TensorBoardSink
 from keras_initlab.monitor.looks import Section
 
+pytestmark = pytest.mark.once
+
 LAYERS = (LayerInfo("one", "Dense", "relu", 0), LayerInfo("two", "Dense", "", 1))
 TAG = tag_of("activations")
 PROBLEM = Problem("dead", "activations", ("one",), 7, 0.9, 0.5, "one is dead")
@@ -224,3 +226,19 @@ def test_entries_that_this_version_does_not_know_are_passed_over():
     content = encode_metadata("activations", LAYERS).replace(b'"kind"', b'"colour": 1, "kind"')
 
     assert decode_metadata(content) == list(LAYERS)
+
+
+def test_idle_writer_ends_and_the_next_look_starts_another(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_initlab.monitor.sinks._IDLE_S", 0.01)
+    sink = written(tmp_path, look_at(0))
+    end = time.monotonic() + 10
+    while sink._thread is not None and time.monotonic() < end:
+        time.sleep(0.01)
+    assert sink._thread is None
+
+    for step in range(1, 40):
+        sink.append(look_at(step))
+        time.sleep(0.003 * (step % 7))
+    sink.flush()
+
+    assert [event.step for event in read(tmp_path).Tensors(TAG)] == list(range(40))

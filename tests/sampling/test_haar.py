@@ -8,6 +8,8 @@ import pytest
 from keras_initlab.sampling import Stream, haar
 from keras_initlab.sampling import orthogonal as module
 
+pytestmark = pytest.mark.once
+
 
 def matrices(rows, columns, count):
     return np.array(

@@ -5,6 +5,8 @@ import pytest
 
 from keras_initlab.sampling import Stream, haar
 
+pytestmark = pytest.mark.once
+
 
 def matrix(rows, columns, seed=0, kind=np.float32):
     return haar(rows, columns, Stream(seed, "tests", (rows, columns)), kind)

@@ -10,6 +10,8 @@ from scipy import special, stats
 
 from keras_initlab.sampling import BLOCK, DRAWS, Stream, fill, fill_slice
 
+pytestmark = pytest.mark.once
+
 KINDS = list(DRAWS)
 SHAPE = (700, 1000)
 LAWS = {

@@ -2,6 +2,8 @@ import pytest
 
 from keras_initlab.theory import Fans, Kind
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("kind", "shape", "fans"),

@@ -18,6 +18,8 @@ from keras_initlab.theory import (
     stability_of,
 )
 
+pytestmark = pytest.mark.once
+
 
 def named(name):
     return "leaky_relu" if name == "leaky_relu_0.2" else name

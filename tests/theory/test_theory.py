@@ -7,6 +7,8 @@ from scipy import stats
 
 from keras_initlab.theory import STANDARD_VARIANCE, Fans, Law, fans_of, rectifier_scale, spread_of
 
+pytestmark = pytest.mark.once
+
 SIZES = st.integers(1, 64)
 
 

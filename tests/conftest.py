@@ -1,0 +1,29 @@
+"""What holds for the tests of every room."""
+
+import gc
+import os
+
+import pytest
+
+BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests that depend on no backend run on one."""
+    if BACKEND == "tensorflow":
+        return
+    left_out = [item for item in items if item.get_closest_marker("once")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("once")]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_programs_are_let_go():
+    """Linux grants a process 65,530 mapped regions; JAX's compiled programs hold a few each, and
+    a long run of tests ends in a segmentation fault in the compiler."""
+    yield
+    if BACKEND == "jax":
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
