@@ -169,6 +169,10 @@ class SignalTab:
 
     def tips(self):
         """What the columns of the depth profile say to a pointer, by layer."""
+        self.run(
+            "document.querySelectorAll('.column').forEach("
+            "(e) => e.dispatchEvent(new PointerEvent('pointerenter')))"
+        )
         return self.texts(".column title")
 
     def picture(self, name):

@@ -13,7 +13,7 @@ from signal_logs import layers_of, write_run
 from keras_initlab import ActivationVarianceLogger
 
 pytestmark = [
-    pytest.mark.once,
+    pytest.mark.slow,
     pytest.mark.skipif(
         not (CHROMIUM and DRIVER), reason="needs Debian's chromium and chromium-driver"
     ),
@@ -182,7 +182,8 @@ def test_link_restores_the_view(opened):
         "box.dispatchEvent(new Event('change'))"
     )
     until(lambda: "gradient variance at step 4" in opened.text(".profilePart"))
-    link = opened.run("return window.parent.location.href")
+    address = "return window.parent.location.href"
+    link = until(lambda: (href := opened.run(address)) and "gradient_variance" in href and href)
 
     opened.open(link)
 

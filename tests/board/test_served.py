@@ -9,7 +9,7 @@ from signal_logs import layers_of, values_at, write_run
 
 from keras_initlab._wire import SECTIONS
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.slow
 
 # More looks than either server keeps of a plugin that asks for nothing.
 STEPS = range(150)

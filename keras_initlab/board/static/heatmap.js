@@ -49,7 +49,7 @@ export function drawHeatmap(place, view, choose) {
   const mark = html('div', {class: 'mark', 'aria-hidden': 'true'});
   refill(
     place,
-    html('div', {class: 'heat-holder'}, canvas, mark),
+    html('div', {class: 'heat-row'}, labels(layers), html('div', {class: 'heat-holder'}, canvas, mark)),
     html(
       'div',
       {class: 'heat-axis'},
@@ -63,6 +63,13 @@ export function drawHeatmap(place, view, choose) {
     mark.style.top = `${(layer / layers.length) * 100}%`;
     mark.style.height = `${100 / layers.length}%`;
   };
+}
+
+/** Names beside the rows, as many as can be read. */
+function labels(layers) {
+  const step = Math.ceil(layers.length / 24);
+  const names = layers.map(({name}, row) => html('span', {}, row % step ? '' : shown(name, 18)));
+  return html('div', {class: 'heat-names', 'aria-hidden': 'true'}, names);
 }
 
 function paint(canvas, {table, layers, statistic}) {

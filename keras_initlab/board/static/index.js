@@ -60,6 +60,7 @@ class Tab {
     this.build();
     host.followTheme((dark) => {
       document.documentElement.classList.toggle('dark', dark);
+      this.dark = dark;
       this.painted = null;
       this.draw();
     });
@@ -101,9 +102,9 @@ class Tab {
     this.stepText = html('output', {class: 'step'});
     this.playButton = html('button', {class: 'play', onclick: () => this.play()}, '▶ Play');
     const switches = [
-      this.switch('pinned', 'first look'),
-      this.switch('theory', 'theory'),
-      this.switch('band', 'healthy band'),
+      this.switch('pinned', 'first look (thin)'),
+      this.switch('theory', 'theory (dashed)'),
+      this.switch('band', 'healthy band (shaded)'),
     ];
     const button = (text, action) => html('button', {onclick: action}, text);
     this.layerName = html('span', {class: 'layer-name'});
@@ -227,7 +228,9 @@ class Tab {
 
   change(words, fetches = false) {
     Object.assign(this, words);
-    this.remember();
+    // A slider moves faster than TensorBoard likes its address to change.
+    clearTimeout(this.remembering);
+    this.remembering = setTimeout(() => this.remember(), 250);
     if (fetches) this.guarded(() => this.load());
     else if (Object.keys(words).every((name) => CHART_WORDS.has(name))) this.drawCharts();
     else this.draw();
@@ -447,8 +450,15 @@ class Tab {
       return;
     }
     const {section} = this.parts();
-    const wanted = `${section}/${name}/${this.turn}`;
-    this.wantedLayer = wanted;
+    const shownNames = this.shownRuns().map((run) => run.name);
+    const wanted = [section, name, this.focus, this.turn, this.tables.size, this.dark, ...shownNames];
+    const key = JSON.stringify(wanted);
+    if (this.drawnLayer === key) {
+      this.moveLayerMarks?.(this.step);
+      return;
+    }
+    this.drawnLayer = key;
+    this.moveLayerMarks = null;
     const found = this.shownRuns()
       .map((run) => ({run, row: (run.sections[section]?.layers ?? []).findIndex((each) => each.name === name)}))
       .filter(({row}) => row >= 0);
@@ -460,12 +470,11 @@ class Tab {
         table: await data.layer(run.name, section, row, 200),
       })),
     );
-    if (this.wantedLayer !== wanted) return;
+    if (this.drawnLayer !== key) return;
     const statistics = this.runOf(this.focus)?.sections[section]?.statistics ?? [];
-    drawLayer(this.layerPart, {statistics, lines, step: this.step});
+    this.moveLayerMarks = drawLayer(this.layerPart, {statistics, lines});
+    this.moveLayerMarks(this.step);
     const tags = this.histogramTags(name);
-    if (this.drawnHistograms === `${wanted}/${this.focus}`) return;
-    this.drawnHistograms = `${wanted}/${this.focus}`;
     this.histogramPart.parentElement.hidden = !tags.length;
     if (tags.length) await drawHistograms(this.histogramPart, this.focus, tags);
     else this.histogramPart.replaceChildren();

@@ -11,11 +11,14 @@ const SIZE = {width: 230, height: 104, top: 6, bottom: 16, left: 42, right: 6};
  *
  * @param {Element} place  Emptied and filled.
  * @param {object} view  `statistics`, `lines` (each `{name, colour, dash, table}` whose columns are
- *     the statistics), `step`.
+ *     the statistics).
+ * @returns {function} Moves the marks to a step.
  */
 export function drawLayer(place, view) {
   const pictures = view.statistics.map((statistic, column) => small(view, statistic, column));
-  place.replaceChildren(...pictures.filter(Boolean));
+  const drawn = pictures.filter(Boolean);
+  place.replaceChildren(...drawn.map(({figure}) => figure));
+  return (step) => drawn.forEach(({mark}) => mark(step));
 }
 
 function small(view, statistic, column) {
@@ -32,8 +35,15 @@ function small(view, statistic, column) {
     const share = to > from ? (Math.max(from, Math.min(to, step)) - from) / (to - from) : 0.5;
     return SIZE.left + share * across;
   };
-  const now = view.lines.map(({name, table}) => {
-    return `${shown(name)} ${short(table.value(table.at(view.step), column))}`;
+  const ends = view.lines.map(({name, table}) => {
+    const value = (row) => short(table.value(row, column));
+    return `${shown(name)} from ${value(0)} to ${value(table.steps.length - 1)}`;
+  });
+  const line = svg('line', {
+    y1: SIZE.top,
+    y2: SIZE.height - SIZE.bottom,
+    stroke: theme.accent,
+    'stroke-opacity': 0.5,
   });
   const picture = svg(
     'svg',
@@ -41,7 +51,7 @@ function small(view, statistic, column) {
       width: SIZE.width,
       height: SIZE.height,
       role: 'img',
-      'aria-label': `${statistic}: ${now.join(', ')}`,
+      'aria-label': `${statistic}: ${ends.join(', ')}`,
       'font-size': 10,
     },
     y.ticks(3).map(({value, text}) => [
@@ -56,18 +66,15 @@ function small(view, statistic, column) {
     ]).flat(),
     svg('text', {x: SIZE.left, y: SIZE.height - 3, fill: theme.faint}, short(from)),
     svg('text', {x: SIZE.width - SIZE.right, y: SIZE.height - 3, fill: theme.faint, 'text-anchor': 'end'}, short(to)),
-    svg('line', {
-      x1: x(view.step),
-      x2: x(view.step),
-      y1: SIZE.top,
-      y2: SIZE.height - SIZE.bottom,
-      stroke: theme.accent,
-      'stroke-opacity': 0.5,
-    }),
-    view.lines.flatMap((line) => curve(line, column, x, y)),
+    line,
+    view.lines.flatMap((each) => curve(each, column, x, y)),
   );
   const title = html('div', {class: 'small-title'}, statistic.replaceAll('_', ' '));
-  return html('figure', {class: 'small', 'data-statistic': statistic}, title, picture);
+  const mark = (step) => {
+    line.setAttribute('x1', x(step));
+    line.setAttribute('x2', x(step));
+  };
+  return {figure: html('figure', {class: 'small', 'data-statistic': statistic}, title, picture), mark};
 }
 
 function curve({table, colour, dash}, column, x, y) {

@@ -155,24 +155,21 @@ function lineOf(line, view, x, y) {
     drawn.push(strokeOf(points(line.first), line.colour, '', 1.2, 'first', 0.45));
   }
   drawn.push(strokeOf(points(line.values), line.colour, line.dash, 2, 'now'));
+  // All dots in one path: lines of no length with round ends.
+  const dots = [];
   points(line.values).forEach(([at, level], row) => {
     if (Number.isNaN(level)) return;
     const value = line.values[row];
-    const outside = !Number.isFinite(value) || (y.log && value <= 0);
-    drawn.push(
-      svg(
-        'circle',
-        {
-          cx: at,
-          cy: level,
-          r: view.layers.length > 60 ? 1.8 : 3,
-          fill: outside ? 'none' : line.colour,
-          stroke: line.colour,
-          class: 'point',
-        },
-      ),
-    );
+    if (Number.isFinite(value) && (value > 0 || !y.log)) {
+      dots.push(`M${at.toFixed(1)} ${level.toFixed(1)}h0`);
+      return;
+    }
+    const edge = {fill: 'none', stroke: line.colour, class: 'outside'};
+    drawn.push(svg('circle', {cx: at, cy: level, r: 3, ...edge}));
   });
+  const size = view.layers.length > 60 ? 3.6 : 6;
+  const round = {stroke: line.colour, 'stroke-width': size, 'stroke-linecap': 'round'};
+  drawn.push(svg('path', {d: dots.join(''), ...round, class: 'points'}));
   return drawn;
 }
 
@@ -188,30 +185,28 @@ function strokeOf(points, colour, dash, width, kind, opacity = 1) {
   });
 }
 
-/** Invisible columns, one a layer: what a pointer touches. */
+/** Invisible columns, one a layer: what a pointer touches. Their words are made when it does. */
 function columns(view, x, height, width, choose) {
   const broad = (width - MARGIN.left - MARGIN.right) / Math.max(1, view.layers.length);
+  const theme = colours();
   return view.layers.map((layer, row) => {
-    const lines = view.lines.map((line) => {
-      const theory = line.theory ? `, theory ${short(line.theory[row])}` : '';
-      const first = line.first ? `, first ${short(line.first[row])}` : '';
-      return `${shown(line.name)}: ${short(line.values[row])}${first}${theory}`;
-    });
-    const about = [layer.kind, layer.activation, layer.scheme].filter(Boolean).join(', ');
-    return svg(
-      'rect',
-      {
-        x: x(row) - broad / 2,
-        y: MARGIN.top,
-        width: broad,
-        height: height - MARGIN.top,
-        fill: row === view.layer ? colours().accent : 'transparent',
-        'fill-opacity': 0.08,
-        class: 'column',
-        'data-row': row,
-        onclick: () => choose(row),
-      },
-      svg('title', {}, [`${shown(layer.name, 80)} (${shown(about, 80)})`, ...lines].join('\n')),
-    );
+    const title = svg('title');
+    const tell = () => {
+      title.textContent = told(view, layer, row);
+    };
+    const box = {x: x(row) - broad / 2, y: MARGIN.top, width: broad, height: height - MARGIN.top};
+    const look = {fill: row === view.layer ? theme.accent : 'transparent', 'fill-opacity': 0.08};
+    const acts = {onclick: () => choose(row), onpointerenter: tell};
+    return svg('rect', {...box, ...look, class: 'column', 'data-row': row, ...acts}, title);
   });
+}
+
+function told(view, layer, row) {
+  const lines = view.lines.map((line) => {
+    const theory = line.theory ? `, theory ${short(line.theory[row])}` : '';
+    const first = line.first ? `, first ${short(line.first[row])}` : '';
+    return `${shown(line.name)}: ${short(line.values[row])}${first}${theory}`;
+  });
+  const about = [layer.kind, layer.activation, layer.scheme].filter(Boolean).join(', ');
+  return [`${shown(layer.name, 80)} (${shown(about, 80)})`, ...lines].join('\n');
 }

@@ -15,7 +15,7 @@ import {short} from './scales.js';
 export function drawRuns(place, view, act) {
   const wanted = filterOf(view.filter);
   const rows = view.runs.filter((run) => wanted(run.name)).map((run) => rowOf(run, view, act));
-  const head = ['', 'run', 'scheme', 'health', 'outcome'].map((text) => html('th', {scope: 'col'}, text));
+  const head = ['', 'run and scheme', 'health', 'outcome'].map((text) => html('th', {scope: 'col'}, text));
   const table = html(
     'table',
     {class: 'runs'},
@@ -65,8 +65,13 @@ function rowOf(run, view, act) {
     'tr',
     {},
     html('td', {}, box, swatch),
-    html('td', {}, name, run.message ? html('div', {class: 'bad'}, run.message) : null),
-    html('td', {title: hparamsText(run)}, run.scheme ? shown(run.scheme, 24) : '–'),
+    html(
+      'td',
+      {title: hparamsText(run)},
+      name,
+      html('div', {class: 'scheme'}, run.scheme ? shown(run.scheme, 32) : '–'),
+      run.message ? html('div', {class: 'bad'}, run.message) : null,
+    ),
     html('td', {class: problems?.length ? 'bad' : ''}, healthText(problems, run)),
     html('td', {}, run.metric ? `${shown(run.metric.name, 28)} ${short(Number(run.metric.value))}` : '–'),
   );
