@@ -6,7 +6,7 @@ import pytest
 from keras import layers as kl
 from keras import ops
 
-from keras_initlab import initialize
+from keras_initlab import initialize, lint
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 8)).astype("float32")
@@ -133,3 +133,50 @@ def test_labels_of_a_dataset_count_too():
     initialize(model, data=iter([(X, labels(0.02))]), seed=1)
 
     assert bias_of(dense)[0] == pytest.approx(logit(0.02), rel=1e-5)
+
+
+RARE = (np.arange(200) % 50 == 0).astype("float32")[:, None]
+CLASSES = np.repeat([0, 1, 2], [160, 30, 10])
+
+
+def divergence(rates, start):
+    """Of a first prediction from the rates, in nats."""
+    rates = (np.asarray(rates) + 1) / (np.sum(rates) + len(rates))
+    return float(np.sum(rates * np.log(rates / np.asarray(start))))
+
+
+@pytest.mark.parametrize(
+    ("head", "loss", "found", "cost"),
+    [
+        ((1, "sigmoid"), None, RARE, divergence([4, 196], [0.5, 0.5])),
+        ((1, None), "hinge", RARE, None),
+        ((3, "softmax"), "sparse_categorical_crossentropy", CLASSES,
+         divergence([160, 30, 10], [1 / 3] * 3)),
+    ],
+)  # fmt: skip
+def test_linter_finds_biases_off_the_base_rates(head, loss, found, cost):
+    model = keras.Sequential([keras.Input((4,)), kl.Dense(*head, name="head")])
+    model.compile("sgd", loss)
+    assert not lint(model)
+
+    findings = lint(model, labels=found)
+
+    assert [(each.rule, each.layer) for each in findings] == [("off-prior", "head")] * bool(cost)
+    if cost:
+        assert f"costs {cost:.2f} of loss" in findings[0].evidence
+        assert "PriorBias.from_labels(labels" in findings[0].fix
+    initialize(model, data=(np.zeros((len(found), 4)), found))
+    assert not lint(model, labels=found)
+
+
+def test_linter_finds_a_bias_far_from_the_mean():
+    model = keras.Sequential([keras.Input((4,)), kl.Dense(1)])
+    model.compile("sgd", "mse")
+    targets = np.array([8.0, 10.0, 12.0, 10.0])
+
+    (finding,) = lint(model, labels=targets)
+
+    assert f"{10 / targets.std():.1f} of their standard deviations" in finding.evidence
+    assert 'kind="regression"' in finding.fix
+    assert not lint(model, labels=targets - 10)
+    assert not lint(model, labels=np.full(4, 3.0))

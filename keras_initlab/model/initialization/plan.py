@@ -16,8 +16,8 @@ from keras_initlab.model.initialization.auto import (
     bias_advice_for,
 )
 from keras_initlab.model.initialization.fresh import is_fresh
-from keras_initlab.model.initialization.priors import prior_biases
 from keras_initlab.model.initialization.streams import paths_of, seed_for
+from keras_initlab.model.priors import priors_of
 from keras_initlab.model.sites import Site, sites_of
 from keras_initlab.monitor.layers import Filter
 
@@ -205,7 +205,7 @@ def _biases(model: Any, drawn: list[Draw], paths: dict[int, str], request: Reque
     if request.scheme != _AUTO:
         return []
     found: dict[int, Draw] = {}
-    priors = prior_biases(model, request.labels)
+    priors = {id(each.layer): each.bias for each in priors_of(model, request.labels)}
     for draw in drawn:
         bias = getattr(draw.layer, "bias", None)
         if bias is None or not any(bias is each for each in _backend.own_weights(draw.layer)):

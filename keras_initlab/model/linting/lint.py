@@ -11,14 +11,17 @@ from keras_initlab.model.linting.samples import subject_of
 __all__ = ["Finding", "check_built", "lint"]
 
 
-def lint(model: Any, *, ignore: Collection[str] = ()) -> list[Finding]:
+def lint(model: Any, *, labels: Any = None, ignore: Collection[str] = ()) -> list[Finding]:
     """Finds weights that cannot train well, from the weights and the graph alone.
 
-    No data is needed, nothing is run, and the model stays as it is. docs/lint.md has a section
+    No inputs are needed, nothing is run, and the model stays as it is. docs/lint.md has a section
     for each rule.
 
     Args:
         model: A built Keras model, not yet trained: training makes weights alike for good reasons.
+        labels: As `fit` takes them, an array `(examples, ...)` or a structure of them; the rule
+            `off-prior` holds the biases of the outputs against them, and needs the model's loss
+            where the activation does not tell what the output is.
         ignore: Rules to leave out.
 
     Returns:
@@ -40,7 +43,7 @@ them. Use kernel_initializer="he_normal".
             f"`ignore` must hold some of {', '.join(RULES)}. Received: ignore={list(ignore)}."
         )
     check_built(model)
-    subject = subject_of(model)
+    subject = subject_of(model, labels)
     found: list[Finding] = []
     for name, rule in RULES.items():
         if name not in ignore:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
 from keras_initlab.model.linting.alike import groups_alike
 from keras_initlab.model.linting.fixes import better_scheme, fitting_kind, needed_variance
 from keras_initlab.model.linting.samples import Sample, Subject
+from keras_initlab.model.priors import Prior
 
 __all__ = ["RULES", "Finding"]
 
@@ -24,6 +26,9 @@ _HALF = 0.5
 
 # Share of weights that may round to zero.
 _FEW = 0.01
+
+# Loss in nats, and standard deviations of the labels, that a bias may be off at the start.
+_OFF_NATS, _OFF_SPREADS = 0.1, 1.0
 
 _ZERO_BELOW = ("relu", "relu6")
 
@@ -190,6 +195,41 @@ def _underflow(subject: Subject) -> Iterator[Finding]:
             yield _finding("underflow", each, evidence, 'Use dtype="mixed_bfloat16"')
 
 
+def _off_prior(subject: Subject) -> Iterator[Finding]:
+    for prior in subject.priors:
+        bias = np.asarray(keras.ops.convert_to_numpy(prior.layer.bias), np.float64).reshape(-1)
+        best = keras.ops.convert_to_numpy(prior.bias(bias.shape, dtype="float32"))
+        evidence, kind = _cost_of_bias(prior, bias, best.astype(np.float64))
+        if evidence:
+            fix = f"bias_initializer=PriorBias.from_labels(labels{kind})"
+            yield Finding("off-prior", prior.layer.name, (prior.layer.bias.path,), evidence, fix)
+
+
+def _cost_of_bias(prior: Prior, bias: np.ndarray, best: np.ndarray) -> tuple[str, str]:
+    """What is wrong with a bias, empty if nothing, and the word that the fix needs."""
+    if prior.bias.mean is not None:
+        off = float(np.max(np.abs(bias - best))) / prior.spread if prior.spread else 0.0
+        text = f"the labels' mean lies {off:.1f} of their standard deviations from the bias"
+        return (text if off > _OFF_SPREADS else ""), ', kind="regression"'
+    if prior.bias.rates is not None:
+        rates, logits = np.exp(best), bias - np.logaddexp.reduce(bias)
+        cost, reached = float(np.sum(rates * (best - logits))), float(-np.sum(rates * best))
+        kind = ', kind="multiclass"'
+    else:
+        rates = 1 / (1 + np.exp(-best))
+        reached = float(np.mean(_cross_entropy(rates, best)))
+        cost = float(np.mean(_cross_entropy(rates, bias))) - reached
+        kind = ""
+    text = (
+        f"the bias costs {cost:.2f} of loss at the start; the base rates alone reach {reached:.3f}"
+    )
+    return (text if cost > _OFF_NATS else ""), kind
+
+
+def _cross_entropy(rates: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    return np.logaddexp(0.0, logits) - rates * logits
+
+
 RULES: dict[str, Callable[[Subject], Iterator[Finding]]] = {
     "nonfinite": _nonfinite,
     "equal-units": _equal_units,
@@ -200,6 +240,7 @@ RULES: dict[str, Callable[[Subject], Iterator[Finding]]] = {
     "dead": _dead,
     "forget-bias": _forget,
     "underflow": _underflow,
+    "off-prior": _off_prior,
 }
 
 

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab.model.graph import layers_in
+from keras_initlab.model.priors import Prior, priors_of
 from keras_initlab.model.sites import Site, sites_of
 
 __all__ = ["PREFIX", "Broken", "Sample", "Subject", "subject_of"]
@@ -69,11 +70,13 @@ class Subject:
 
     samples: list[Sample]
     broken: list[Broken]
+    priors: list[Prior]
 
 
-def subject_of(model: Any) -> Subject:
-    """The numbers of a model's weights."""
-    return Subject([_sample_of(site) for site in sites_of(model)], _broken_in(model))
+def subject_of(model: Any, labels: Any = None) -> Subject:
+    """The numbers of a model's weights, and what the labels say of its biases."""
+    samples = [_sample_of(site) for site in sites_of(model)]
+    return Subject(samples, _broken_in(model), priors_of(model, labels))
 
 
 def _broken_in(model: Any) -> list[Broken]:

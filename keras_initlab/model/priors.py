@@ -11,11 +11,26 @@ from keras_initlab.initializers import PriorBias
 from keras_initlab.model.graph import Graph
 from keras_initlab.model.sites import Site, sites_of
 
-__all__ = ["prior_biases"]
+__all__ = ["Prior", "priors_of"]
 
 
-def prior_biases(model: Any, labels: Any) -> dict[int, PriorBias]:
-    """By `id` of its layer, the bias of each output whose labels tell one.
+@dataclass(frozen=True)
+class Prior:
+    """What the labels of one output say of its bias.
+
+    Args:
+        layer: The last layer with a bias before the output.
+        bias: The bias that predicts the base rates, or the mean.
+        spread: Standard deviation of the labels.
+    """
+
+    layer: Any
+    bias: PriorBias
+    spread: float
+
+
+def priors_of(model: Any, labels: Any) -> list[Prior]:
+    """The bias of each output whose labels tell one.
 
     The last layer with a bias is meant, where nothing but an activation, a shape or a sum stands
     between it and the output. Of subclassed models nothing is known.
@@ -25,7 +40,7 @@ def prior_biases(model: Any, labels: Any) -> dict[int, PriorBias]:
         labels: As `fit` takes them, `None` for none.
     """
     if labels is None or not getattr(model, "outputs", None):
-        return {}
+        return []
     graph, found = Graph(model), {}
     sites = [site for site in sites_of(model) if site.is_output and _has_bias(site)]
     tensors = keras.tree.flatten(model.outputs)
@@ -39,8 +54,9 @@ def prior_biases(model: Any, labels: Any) -> dict[int, PriorBias]:
         activation = _activation_of(shown[-1].activation, tensor)
         bias = _bias(np.asarray(parts[0]), _Output(activation, parts[1], shown[-1].layer))
         if bias is not None:
-            found[id(shown[-1].layer)] = bias
-    return found
+            spread = float(np.std(np.asarray(parts[0], np.float64)))
+            found[id(shown[-1].layer)] = Prior(shown[-1].layer, bias, spread)
+    return list(found.values())
 
 
 def _has_bias(site: Site) -> bool:
