@@ -3,7 +3,7 @@
 import re
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,8 +33,8 @@ _HISTOGRAM_STATISTICS = ("histogram_mean", "histogram_variance")
 # The data provider wants a number; it hands out what it holds.
 _ALL = 1_000_000_000
 
-# Series held in memory; one of a hundred layers and 2,000 looks is 11 MB.
-_MOST_HELD = 64
+# Bytes of series held in memory; one of a hundred layers and 2,000 looks has 11 MB.
+_MOST_HELD = 256_000_000
 
 
 class UnreadableError(Exception):
@@ -96,7 +96,7 @@ class Logs:
 
     def __init__(self, provider: Any):
         self._provider = provider
-        self._held: OrderedDict[Any, tuple[Any, Any]] = OrderedDict()
+        self._held: OrderedDict[Any, tuple[Any, Series]] = OrderedDict()
         self._lock = threading.Lock()
 
     def runs(self, ctx: Any, experiment: str) -> list[dict[str, Any]]:
@@ -192,18 +192,21 @@ class Logs:
             raise UnreadableError(f"Run {run!r:.80} cannot be read: {error!s:.200}.") from error
         return read.get(run, {})
 
-    def _cached(self, key: Any, stamp: Any, make: Any) -> Any:
+    def _cached(self, key: Any, stamp: Any, make: Callable[[], Series]) -> Series:
         with self._lock:
-            known, made = self._held.get(key, (None, None))
-            if known == stamp:
+            if key in self._held and self._held[key][0] == stamp:
                 self._held.move_to_end(key)
-                return made
+                return self._held[key][1]
         made = make()
         with self._lock:
             self._held[key] = (stamp, made)
-            while len(self._held) > _MOST_HELD:
+            self._held.move_to_end(key)
+            while len(self._held) > 1 and self._bytes_held() > _MOST_HELD:
                 self._held.popitem(last=False)
         return made
+
+    def _bytes_held(self) -> int:
+        return sum(series.values.nbytes for _, series in self._held.values())
 
     def _read_series(
         self, ctx: Any, experiment: str, run: str, listed: Mapping[str, Any]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tensorboard.data.provider import RunTagFilter
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
 __all__ = ["Trials"]
@@ -36,7 +37,12 @@ class Trials:
                 run: {tag: series.plugin_content for tag, series in tags.items()}
                 for run, tags in listed.items()
             }
-            last = provider.read_last_scalars(ctx, experiment_id=experiment, plugin_name="scalars")
+            last = provider.read_last_scalars(
+                ctx,
+                experiment_id=experiment,
+                plugin_name="scalars",
+                run_tag_filter=RunTagFilter(tags=[*self._asked, *_USUAL]),
+            )
             self._scalars = {
                 run: {tag: float(datum.value) for tag, datum in tags.items()}
                 for run, tags in last.items()

@@ -64,8 +64,13 @@ class Tab {
       this.painted = null;
       this.draw();
     });
-    this.host.on('experimental.DataReloaded', () => this.reload());
-    this.host.on('experimental.RunsChanged', () => this.reload());
+    // Both come together.
+    const soon = () => {
+      clearTimeout(this.reloading);
+      this.reloading = setTimeout(() => this.reload(), 200);
+    };
+    this.host.on('experimental.DataReloaded', soon);
+    this.host.on('experimental.RunsChanged', soon);
     window.addEventListener('resize', () => this.draw());
     document.addEventListener('keydown', (event) => this.pressed(event));
     this.restore(host.readAddress());
@@ -161,9 +166,10 @@ class Tab {
 
   async reload() {
     data.forget();
-    const all = await this.host.send('experimental.GetRuns', []);
     await this.guarded(async () => {
+      const asked = this.host.send('experimental.GetRuns', []);
       const {runs, thresholds} = await data.runs();
+      const all = await asked;
       this.thresholds = thresholds;
       const order = all?.length ? all : runs.map((run) => run.name);
       this.runs = runs.map((run) => {
