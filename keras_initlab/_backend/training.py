@@ -20,6 +20,7 @@ __all__ = [
     "remove_session_hook",
     "reused",
     "running_fit",
+    "scale_updates",
     "staged",
     "step_is_compiled_by_torch",
     "step_is_eager",
@@ -236,3 +237,39 @@ def _scope_of(model: Any) -> Any:
     if keras.backend.backend() == "tensorflow":
         return model.distribute_strategy.scope()
     return contextlib.nullcontext()
+
+
+def scale_updates(optimizer: Any, factors: dict[str, float]) -> None:
+    """Multiply the learning rate of each variable in every step of an optimizer.
+
+    Args:
+        optimizer: A Keras optimizer.
+        factors: By path of the variable; 1 for those that are missing.
+    """
+    kind = type(optimizer)
+
+    def factor_of(variable: Any) -> float:
+        # On TensorFlow it is the tensor of the variable, which has no path.
+        known = optimizer._trainable_variables[optimizer._get_variable_index(variable)]
+        return factors.get(known.path, 1.0)
+
+    if hasattr(kind, "_parallel_update_step"):
+        # On torch an optimizer updates all variables in one call, and some, like Nadam, count it.
+        def parallel(grads: Any, variables: Any, learning_rate: Any) -> None:
+            scaled = [(variable, factor_of(variable)) for variable in variables]
+            held = [
+                (variable, ops.copy(variable.value), factor)
+                for variable, factor in scaled
+                if factor != 1.0
+            ]
+            kind._parallel_update_step(optimizer, grads, variables, learning_rate)
+            for variable, before, factor in held:
+                variable.assign(before + factor * (variable.value - before))
+
+        optimizer._parallel_update_step = parallel
+        return
+
+    def update(gradient: Any, variable: Any, learning_rate: Any) -> Any:
+        return kind.update_step(optimizer, gradient, variable, learning_rate * factor_of(variable))
+
+    optimizer.update_step = update

@@ -1,10 +1,9 @@
 """What the tab reads from the logs, through TensorBoard's data provider alone."""
 
-import re
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,76 +14,33 @@ from keras_initlab._wire import (
     PLUGIN_NAME,
     PROBLEMS_TAG,
     SECTIONS,
-    LayerInfo,
     Problem,
     decode_metadata,
     decode_problems,
     decode_statistics,
     tag_of,
 )
+from keras_initlab.board.series import (
+    HISTOGRAM_STATISTICS,
+    Histograms,
+    Series,
+    UnreadableError,
+    histograms_of,
+    layers_of_histograms,
+    moments_of_histograms,
+    natural_order,
+)
 
-__all__ = ["HISTOGRAMS", "Histograms", "Logs", "Series", "UnreadableError", "natural_order"]
+__all__ = ["HISTOGRAMS", "Logs"]
 
 # Section of the tab that is made of the weight histograms of Keras's own TensorBoard callback.
 HISTOGRAMS = "histograms"
-
-_HISTOGRAM_STATISTICS = ("histogram_mean", "histogram_variance")
 
 # The data provider wants a number; it hands out what it holds.
 _ALL = 1_000_000_000
 
 # Bytes of series held in memory; one of a hundred layers and 2,000 looks has 11 MB.
 _MOST_HELD = 256_000_000
-
-
-class UnreadableError(Exception):
-    """The logs do not have what was asked for, or not in a form that can be read."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """The looks of one section of one run.
-
-    Args:
-        layers: What the rows are.
-        statistics: What the columns are.
-        steps: `[looks]` int64, rising.
-        values: `[looks, layers, statistics]` float32. The first look stands first, also where
-            TensorBoard's sampling has dropped it.
-        dropped: How many records could not be read: of another shape, or corrupt.
-    """
-
-    layers: tuple[LayerInfo, ...]
-    statistics: tuple[str, ...]
-    steps: np.ndarray
-    values: np.ndarray
-    dropped: int = 0
-
-    def column(self, statistic: str) -> np.ndarray:
-        """One statistic, `[looks, layers]`.
-
-        Raises:
-            UnreadableError: If the series has no such statistic.
-        """
-        if statistic not in self.statistics:
-            raise UnreadableError(
-                f"`statistic` must be one of {list(self.statistics)}. "
-                f"Received: statistic={statistic!r:.80}."
-            )
-        return self.values[:, :, self.statistics.index(statistic)]
-
-
-@dataclass(frozen=True)
-class Histograms:
-    """Histograms of one tensor over the steps.
-
-    Args:
-        steps: `[looks]` int64.
-        bins: `[looks, bins, 3]` float32: left edge, right edge, count.
-    """
-
-    steps: np.ndarray
-    bins: np.ndarray
 
 
 class Logs:
@@ -151,16 +107,10 @@ class Logs:
             UnreadableError: If there are none.
         """
         data = self._read(ctx, experiment, "histograms", run, {tag}).get(tag, [])
-        data = [datum for datum in data if _is_histogram(datum.numpy)]
-        if not data:
+        found = histograms_of(data)
+        if found is None:
             raise UnreadableError(f"Run {run!r:.80} has no histograms {tag!r:.80}.")
-        most = max(len(datum.numpy) for datum in data)
-        bins = np.zeros((len(data), most, 3), np.float32)
-        with np.errstate(over="ignore"):
-            for place, datum in enumerate(data):
-                bins[place, : len(datum.numpy)] = datum.numpy
-                bins[place, len(datum.numpy) :, :2] = datum.numpy[-1:, 1:2]
-        return Histograms(np.array([datum.step for datum in data], np.int64), bins)
+        return found
 
     # --- through the provider ------------------------------------------------------------------
 
@@ -243,21 +193,10 @@ class Logs:
         return self._cached(
             (experiment, run, HISTOGRAMS),
             stamp,
-            lambda: _moments_of_histograms(
+            lambda: moments_of_histograms(
                 self._read(ctx, experiment, "histograms", run, sorted(listed, key=natural_order))
             ),
         )
-
-
-def natural_order(name: str) -> list[Any]:
-    """A key that sorts `dense_10` behind `dense_9`, as TensorBoard does.
-
-    Example:
-        >>> sorted(["dense_10", "dense_9", "dense"], key=natural_order)
-        ['dense', 'dense_9', 'dense_10']
-    """
-    parts = re.split(r"([0-9]{1,15})", name)
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
 def _about_run(name: str, ours: Mapping[str, Any], histograms: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,8 +216,8 @@ def _about_run(name: str, ours: Mapping[str, Any], histograms: Mapping[str, Any]
             message = str(error)
     if histograms and not sections:
         sections[HISTOGRAMS] = {
-            "layers": [asdict(layer) for layer in _layers_of_histograms(histograms)],
-            "statistics": _HISTOGRAM_STATISTICS,
+            "layers": [asdict(layer) for layer in layers_of_histograms(histograms)],
+            "statistics": HISTOGRAM_STATISTICS,
             "last_step": max(int(series.max_step) for series in histograms.values()),
         }
     layers: list[Any] = next((section["layers"] for section in sections.values()), [])
@@ -292,39 +231,6 @@ def _about_run(name: str, ours: Mapping[str, Any], histograms: Mapping[str, Any]
         "scheme": schemes.most_common(1)[0][0] if schemes else "",
         "message": message,
     }
-
-
-def _layers_of_histograms(tags: Iterable[str]) -> list[LayerInfo]:
-    """Keras logs no order of calls, so the tensors stand in the order of their names."""
-    names = sorted(tags, key=natural_order)
-    return [LayerInfo(name, "histogram", "", depth) for depth, name in enumerate(names)]
-
-
-def _moments_of_histograms(read: Mapping[str, Any]) -> Series:
-    """Mean and variance of each tensor, as if each bin's elements lay at its centre."""
-    names = sorted(read, key=natural_order)
-    steps = sorted({int(datum.step) for data in read.values() for datum in data})
-    values = np.full((len(steps), len(names), 2), np.nan, np.float32)
-    dropped = 0
-    for row, name in enumerate(names):
-        for datum in read[name]:
-            if not _is_histogram(datum.numpy):
-                dropped += 1
-                continue
-            left, right, count = np.asarray(datum.numpy, np.float64).T
-            with np.errstate(all="ignore"):
-                centre = (left + right) / 2
-                mean = np.sum(count * centre) / np.sum(count)
-                variance = np.sum(count * (centre - mean) ** 2) / np.sum(count)
-                values[steps.index(int(datum.step)), row] = mean, variance
-    layers = tuple(_layers_of_histograms(names))
-    return Series(layers, _HISTOGRAM_STATISTICS, np.array(steps, np.int64), values, dropped)
-
-
-def _is_histogram(array: np.ndarray) -> bool:
-    return (
-        array.ndim == 2 and array.shape[1:] == (3,) and len(array) > 0 and array.dtype.kind == "f"
-    )
 
 
 def _bytes_of(array: np.ndarray) -> bytes:

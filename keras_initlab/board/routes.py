@@ -14,7 +14,8 @@ from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
 from keras_initlab._wire import PLUGIN_NAME, THRESHOLDS
-from keras_initlab.board.logs import HISTOGRAMS, Logs, Series, UnreadableError
+from keras_initlab.board.logs import HISTOGRAMS, Logs
+from keras_initlab.board.series import Series, UnreadableError
 from keras_initlab.board.thinning import thin
 from keras_initlab.board.trials import Trials
 
