@@ -8,11 +8,12 @@ from typing import Any
 from keras_initlab import _backend
 from keras_initlab._wire import SECTIONS
 from keras_initlab.initializers.checks import checked_count
+from keras_initlab.model.built import check_built
 from keras_initlab.model.diagnosis.batch import Batch, batch_of
 from keras_initlab.model.diagnosis.passes import Measured, Pass
 from keras_initlab.model.diagnosis.report import SignalReport
 from keras_initlab.model.diagnosis.rows import rows_of
-from keras_initlab.model.linting.lint import check_built, lint
+from keras_initlab.model.linting.lint import lint
 from keras_initlab.model.linting.rules import Finding
 from keras_initlab.model.sites import sites_of
 from keras_initlab.monitor.assemble import activation_section, weight_section

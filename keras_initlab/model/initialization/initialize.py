@@ -10,13 +10,13 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab.initializers.checks import checked_count, checked_seed
+from keras_initlab.model.built import check_built
 from keras_initlab.model.diagnosis.batch import Batch, batch_of
 from keras_initlab.model.diagnosis.diagnose import diagnosed
 from keras_initlab.model.diagnosis.report import Change, SignalReport
 from keras_initlab.model.initialization.correct import Corrected, corrected
 from keras_initlab.model.initialization.fresh import remember
 from keras_initlab.model.initialization.plan import Draw, Request, plan_of
-from keras_initlab.model.linting.lint import check_built
 from keras_initlab.monitor.layers import checked_filter, note_scheme
 
 __all__ = ["initialize"]

@@ -3,12 +3,11 @@
 from collections.abc import Collection
 from typing import Any
 
-import keras
-
+from keras_initlab.model.built import check_built
 from keras_initlab.model.linting.rules import RULES, Finding
 from keras_initlab.model.linting.samples import subject_of
 
-__all__ = ["Finding", "check_built", "lint"]
+__all__ = ["Finding", "lint"]
 
 
 def lint(model: Any, *, labels: Any = None, ignore: Collection[str] = ()) -> list[Finding]:
@@ -49,22 +48,3 @@ them. Use kernel_initializer="he_normal".
         if name not in ignore:
             found += rule(subject)
     return found
-
-
-def check_built(model: Any) -> None:
-    """Refuse a model that has no weights yet.
-
-    Raises:
-        TypeError: If it is no model.
-        ValueError: If the model is not built.
-    """
-    if not isinstance(model, keras.Layer):
-        raise TypeError(
-            f"`model` must be a Keras model. Received: model of type {type(model).__name__}."
-        )
-    if not model.built:
-        raise ValueError(
-            "A model is looked at after its weights are made. "
-            f"Received: model={model.name!r}, built={model.built}. "
-            "Try `model.build(input_shape)`, or call the model on a batch first."
-        )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_initlab import _backend
-from keras_initlab.model.linting.lint import check_built
+from keras_initlab.model.built import check_built
 from keras_initlab.model.sites import Site, sites_of
 
 __all__ = ["rate_factors", "scale_learning_rates"]
