@@ -1,0 +1,62 @@
+"""Helpers of the training step."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_initlab import _backend
+
+TRACES = []
+
+
+def doubled(x, y):
+    TRACES.append(tuple(x.shape))
+    return 2.0 * x + y
+
+
+def shifted(x, y):
+    return x - y
+
+
+def test_reused_function_gives_what_the_function_gives():
+    x, y = np.ones((2, 3), "float32"), np.full((2, 3), 5.0, "float32")
+
+    eager = _backend.reused(doubled)(ops.convert_to_tensor(x), ops.convert_to_tensor(y))
+
+    np.testing.assert_array_equal(ops.convert_to_numpy(eager), 2 * x + y)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others trace no graph")
+def test_reused_function_is_traced_once_for_each_shape():
+    import tensorflow as tf
+
+    def step(x):
+        # Twice in one step, as layers of one shape are.
+        return _backend.reused(doubled)(x, x) + _backend.reused(doubled)(x, -x)
+
+    TRACES.clear()
+    found = [tf.function(step)(tf.ones((2, width))) for width in (3, 3, 4)]
+
+    assert TRACES == [(2, 3), (2, 4)]
+    np.testing.assert_array_equal(found[0], np.full((2, 3), 4.0))
+
+    @tf.function
+    def both(x):
+        return _backend.reused(doubled)(x, x), _backend.reused(shifted)(x, x)
+
+    plus, minus = both(tf.ones((2, 3)))
+    assert (float(plus[0, 0]), float(minus[0, 0])) == (3.0, 0.0)
+    assert len(TRACES) == 2
+
+
+def test_updates_are_scaled_by_the_factor_of_each_variable():
+    variables = [keras.Variable(np.ones(3), name=name) for name in ("one", "half", "other")]
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.build(variables)
+
+    _backend.scale_updates(optimizer, {variables[0].path: 1.0, variables[1].path: 0.5})
+    optimizer.apply([ops.ones(3)] * 3, variables)
+
+    found = [float(ops.convert_to_numpy(variable)[0]) for variable in variables]
+    np.testing.assert_allclose(found, [0.9, 0.95, 0.9], rtol=1e-6)
