@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,12 +64,19 @@ def records_of(events: Sequence[Any]) -> bytes:
     return records.getvalue()
 
 
-def events_of(look: Look, scalars: bool) -> Any:
-    """The event of one look."""
+def events_of(look: Look, scalars: bool, described: Collection[str] = ()) -> Any:
+    """The event of one look.
+
+    Args:
+        look: The look.
+        scalars: Whether plain scalars are wanted.
+        described: Sections whose layers an earlier event of the file has named: readers take them
+            from there, and with a hundred layers they are more bytes than the numbers.
+    """
     values = _scalars_of(look) if scalars else []
     for name, section in look.sections.items():
         if name != "theory":
-            values.append(_packed(name, section, tag_of(name)))
+            values.append(_packed(name, section, tag_of(name), named=name not in described))
             values += _histograms_of(name, section)
     if look.problems:
         values += _problems_of(look)
@@ -169,8 +176,9 @@ def _is_watched(section: Section, column: int) -> bool:
     return not np.isnan(section.values[:, column]).all()
 
 
-def _packed(name: str, section: Section, tag: str) -> Any:
-    return _value(tag, _single(section.values), _about(encode_metadata(name, section.layers)))
+def _packed(name: str, section: Section, tag: str, *, named: bool = True) -> Any:
+    about = _about(encode_metadata(name, section.layers)) if named else None
+    return _value(tag, _single(section.values), about)
 
 
 def _single(values: Any) -> Any:

@@ -139,7 +139,8 @@ class TensorBoardSink:
         rows = {name: section.layers for name, section in look.sections.items()}
         if any(self._known.get(name) != layers for name, layers in rows.items() if layers):
             events.append(first_events_of(look, self.scalars))
-        events.append(events_of(look, self.scalars))
+        described = [name for name, layers in rows.items() if self._known.get(name) == layers]
+        events.append(events_of(look, self.scalars, described))
         new = self.path is None
         if self.path is None:
             stamp = f"{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_serial)}"

@@ -242,3 +242,25 @@ def test_idle_writer_ends_and_the_next_look_starts_another(tmp_path, monkeypatch
     sink.flush()
 
     assert [event.step for event in read(tmp_path).Tensors(TAG)] == list(range(40))
+
+
+def test_layers_are_named_once_in_a_file(tmp_path):
+    layers = tuple(LayerInfo(f"layer_{k}", "Dense", "relu", k) for k in range(100))
+    values = np.ones((100, len(SECTIONS["activations"])))
+
+    def look(step):
+        return Look(step, 1e9 + step, {"activations": Section(layers, values)})
+
+    sizes = []
+    sink = TensorBoardSink(tmp_path, scalars=False)
+    for step in range(3):
+        sink.append(look(step))
+        sink.flush()
+        sizes.append(sink.path.stat().st_size)
+
+    # A record: the numbers as float32, and what an event needs around them.
+    assert sizes[2] - sizes[1] < 4 * values.size + 200
+    events = read(tmp_path)
+    content = events.SummaryMetadata(TAG).plugin_data.content
+    assert [layer.name for layer in decode_metadata(content)] == [row.name for row in layers]
+    assert [event.step for event in events.Tensors(TAG)] == [0, 1, 2]
