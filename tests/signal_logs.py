@@ -1,9 +1,11 @@
-"""Logs for the tab, written by the real sink, and a data provider that reads them."""
+"""Logs for the tab, by the real sink, the real callback and Keras's own, and their reader."""
 
+import keras
 import numpy as np
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 
+from keras_initlab import ActivationVarianceLogger
 from keras_initlab._wire import HISTOGRAM_BINS, SECTIONS, LayerInfo, Problem
 from keras_initlab.monitor import Look, TensorBoardSink
 from keras_initlab.monitor.looks import Section
@@ -60,3 +62,29 @@ def provider_of(folder, samples=0):
     multiplexer.AddRunsFromDirectory(str(folder))
     multiplexer.Reload()
     return MultiplexerDataProvider(multiplexer, str(folder))
+
+
+def trained(folder, scheme):
+    """The logger of a small network that was trained with the callback."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(96, 8)).astype("float32")
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((8,))])
+    for depth in range(6):
+        model.add(keras.layers.Dense(16, "relu", kernel_initializer=scheme, name=f"deep_{depth}"))
+    model.add(keras.layers.Dense(1, name="out"))
+    model.compile("adam", "mse")
+    logger = ActivationVarianceLogger(
+        str(folder), update_freq=1, histograms=True, on_problem=None, verbose=0
+    )
+    model.fit(x, x[:, :1], batch_size=16, epochs=2, verbose=0, callbacks=[logger])
+    return logger
+
+
+def keras_logs(folder):
+    """What Keras's own callback writes."""
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(64, name="only")])
+    model.compile("sgd", "mse")
+    x = np.ones((8, 8), "float32")
+    theirs = keras.callbacks.TensorBoard(str(folder), histogram_freq=1, write_graph=False)
+    model.fit(x, np.ones((8, 64)), epochs=2, verbose=0, callbacks=[theirs])

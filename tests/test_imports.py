@@ -82,6 +82,16 @@ def test_every_import_follows_the_design(path):
     assert not stray_imports(room_of(path), path.stem, path.read_text())
 
 
+def test_tab_loads_neither_keras_nor_tensorflow():
+    script = """
+import sys
+from keras_initlab.board import plugin, routes, series, thinning, trials
+loaded = {"keras", "tensorflow", "jax", "torch", "rich"} & set(sys.modules)
+assert not loaded, loaded
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 @pytest.mark.parametrize(
     ("room", "source"),
     [

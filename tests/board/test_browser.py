@@ -8,9 +8,7 @@ import keras
 import numpy as np
 import pytest
 from served import CHROMIUM, DRIVER, SignalTab, browser, tensorboard, until
-from signal_logs import layers_of, write_run
-
-from keras_initlab import ActivationVarianceLogger
+from signal_logs import keras_logs, layers_of, trained, write_run
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,22 +21,6 @@ HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "\u202
 HOSTILE += ["x" * 10_000, "=cmd()", "plain"]
 
 
-def trained(folder, scheme):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(96, 8)).astype("float32")
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((8,))])
-    for depth in range(6):
-        model.add(keras.layers.Dense(16, "relu", kernel_initializer=scheme, name=f"deep_{depth}"))
-    model.add(keras.layers.Dense(1, name="out"))
-    model.compile("adam", "mse")
-    logger = ActivationVarianceLogger(
-        str(folder), update_freq=1, histograms=True, on_problem=None, verbose=0
-    )
-    model.fit(x, x[:, :1], batch_size=16, epochs=2, verbose=0, callbacks=[logger])
-    return logger
-
-
 @pytest.fixture(scope="module")
 def loggers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
@@ -46,6 +28,7 @@ def loggers(tmp_path_factory):
         "he": trained(folder / "he", "he_normal"),
         "small": trained(folder / "small", keras.initializers.RandomNormal(stddev=0.01)),
     }
+    keras_logs(folder / "theirs")
     write_run(folder / "strange" / "<b>run</b>", range(4), layers_of(len(HOSTILE), HOSTILE))
     return folder, found
 
@@ -125,6 +108,25 @@ def test_problems_are_those_of_the_callback_and_lead_to_their_layer(opened, logg
 
     until(lambda: chosen_layer(opened) == problem.layers[0])
     assert f"step {problem.step} " in opened.text("output.step")
+
+
+def test_problem_of_a_gradient_leads_to_the_gradients(opened, loggers):
+    looks = loggers[1]["small"].looks
+    problem = next(each for look in looks for each in look.problems if each.what == "gradients")
+
+    opened.click(".problem", problem.text[:60])
+
+    until(lambda: "gradient variance at" in opened.text(".profilePart"))
+    until(lambda: chosen_layer(opened) == problem.layers[0])
+
+
+def test_logs_of_kerass_own_callback_show_their_weights(opened):
+    opened.click(".runs .name", "theirs")
+
+    until(lambda: "histogram variance at" in opened.text(".profilePart"))
+    until(lambda: any("only" in tip and "kernel" in tip for tip in opened.tips()))
+    until(lambda: opened.all("canvas.ridge"))
+    assert "not watched" in opened.text(".runs tr:has(.focus)")
 
 
 def test_layer_is_chosen_and_all_its_statistics_shown(opened):

@@ -20,6 +20,11 @@ const SECTION_NAMES = {
 
 const FIRST_CHOICES = ['activations/variance', 'weights/gradient_variance', 'histograms/histogram_variance'];
 
+/** The statistic to begin with in one of these sections. */
+function firstChoice(sections) {
+  return FIRST_CHOICES.find((choice) => choice.split('/')[0] in sections);
+}
+
 const MOST_RUNS = 20;
 
 // What changes the pictures alone, not the lists beside them.
@@ -256,19 +261,28 @@ class Tab {
 
   setFocus(name) {
     const selected = new Set(this.selected).add(name);
-    this.change({focus: name, selected}, true);
+    const {section} = this.parts();
+    const sections = this.runOf(name)?.sections ?? {};
+    const choice = section in sections ? this.choice : firstChoice(sections) ?? this.choice;
+    this.statisticBox.value = choice;
+    this.change({focus: name, selected, choice}, true);
   }
 
   toStep(step) {
     this.change({step: step ?? Infinity});
   }
 
+  /** Shows a problem: its run, its first layer, its step, and the statistic it was seen in. */
   go(run, problem) {
-    if (run !== this.focus) this.change({focus: run});
-    const {section} = this.parts();
-    const layers = this.runOf(run)?.sections[section]?.layers ?? [];
+    const sections = this.runOf(run)?.sections ?? {};
+    const seenIn = problem.what === 'activations' ? 'activations' : 'weights';
+    const [section] = [seenIn, this.parts().section].filter((name) => name in sections);
+    const layers = sections[section]?.layers ?? [];
     const row = layers.findIndex((layer) => problem.layers.includes(layer.name));
-    this.change({step: problem.step, layer: Math.max(0, row)});
+    const choice = section === this.parts().section ? this.choice : firstChoice({[section]: true});
+    const fetches = choice !== this.choice;
+    this.statisticBox.value = choice;
+    this.change({focus: run, choice, step: problem.step, layer: Math.max(0, row)}, fetches);
   }
 
   play() {
