@@ -8,6 +8,8 @@ from typing import Any
 __all__ = [
     "FIRST_SUFFIX",
     "HISTOGRAM_BINS",
+    "LARGE_VARIANCE",
+    "LAYERS_SUFFIX",
     "PLUGIN_NAME",
     "PROBLEMS_TAG",
     "SECTIONS",
@@ -27,6 +29,9 @@ PLUGIN_NAME = "initlab"
 # One float32 array `[layers, statistics]` per section and look. The first look stands once more in
 # a tag of its own, because TensorBoard keeps a random sample of a tag's events.
 FIRST_SUFFIX = "/first"
+# TensorBoard hands out the metadata of a tag's first event for ever; when another model is trained
+# into the same directory, the newest record under this suffix names its layers.
+LAYERS_SUFFIX = "/layers"
 PROBLEMS_TAG = "initlab/problems"
 
 _ACTIVATIONS = (
@@ -73,6 +78,9 @@ THRESHOLDS = {
     # Length of an update over the length of the weight.
     "stalled": 1e-8,
 }
+
+# Growth through depth is no problem while the variance itself stays below this.
+LARGE_VARIANCE = 1e2
 
 _VERSION = 2
 
@@ -219,6 +227,9 @@ def _list_in(content: bytes, name: str) -> list[Any]:
     return entries
 
 
+# JavaScript's whole numbers end here.
+_LARGEST = 2**53
+
 # What JSON makes of the fields of the classes above.
 _HELD: dict[Any, Any] = {
     str: str,
@@ -235,9 +246,10 @@ def _known(kind: Any, entries: Any) -> Any:
     types = {field.name: field.type for field in fields(kind)}
     entries = {name: value for name, value in entries.items() if name in types}
     for name, value in entries.items():
-        if not isinstance(value, _HELD[types[name]]):
+        held = isinstance(value, _HELD[types[name]])
+        if not held or (types[name] is int and abs(value) > _LARGEST):
             raise ValueError(
-                f"`{name}` of a {kind.__name__} has the wrong type. Received: {value!r:.80}."
+                f"`{name}` of a {kind.__name__} has a wrong type or size. Received: {value!r:.70}."
             )
     if isinstance(entries.get("layers"), list):
         entries["layers"] = tuple(str(layer) for layer in entries["layers"])

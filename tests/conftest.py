@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 
 import pytest
 
@@ -15,6 +16,22 @@ def pytest_collection_modifyitems(config, items):
     left_out = [item for item in items if item.get_closest_marker("once")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not item.get_closest_marker("once")]
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_in_every_run(_seeded_module):
+    _seed()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _seeded_module():
+    _seed()
+
+
+def _seed():
+    # Tests of rooms that know no Keras do not get it from here.
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -11,6 +11,7 @@ from tensorboard.data.provider import RunTagFilter
 
 from keras_initlab._wire import (
     FIRST_SUFFIX,
+    LAYERS_SUFFIX,
     PLUGIN_NAME,
     PROBLEMS_TAG,
     SECTIONS,
@@ -65,7 +66,11 @@ class Logs:
         ours = self._listed(ctx, experiment, PLUGIN_NAME)
         histograms = self._listed(ctx, experiment, "histograms")
         names = sorted({*ours, *histograms}, key=natural_order)
-        return [_about_run(name, ours.get(name, {}), histograms.get(name, {})) for name in names]
+        newest = self._newest_layers(ctx, experiment)
+        return [
+            _about_run(name, ours.get(name, {}), histograms.get(name, {}), newest.get(name, {}))
+            for name in names
+        ]
 
     def series(self, ctx: Any, experiment: str, run: str, section: str) -> Series:
         """The looks of a section.
@@ -85,20 +90,28 @@ class Logs:
         listed = self._listed(ctx, experiment, PLUGIN_NAME, run, tags).get(run, {})
         if not listed:
             raise UnreadableError(f"Run {run!r:.80} has no looks at {section}.")
-        key = (experiment, run, section)
+        newest = self._newest_layers(ctx, experiment, run).get(run, {})
+        key = (experiment, run, section, newest.get(section))
         stamp = {name: (each.max_step, each.max_wall_time) for name, each in listed.items()}
-        return self._cached(key, stamp, lambda: self._read_series(ctx, experiment, run, listed))
+        about = newest.get(section) or min(listed.items(), key=_length_of_tag)[1].plugin_content
+        return self._cached(
+            key, stamp, lambda: self._read_series(ctx, experiment, run, listed, about)
+        )
 
-    def problems(self, ctx: Any, experiment: str, run: str) -> list[Problem]:
-        """What the callback found, the oldest first."""
-        read = self._read(ctx, experiment, PLUGIN_NAME, run, {PROBLEMS_TAG})
+    def problems(self, ctx: Any, experiment: str, run: str) -> tuple[list[Problem], str]:
+        """What the callback found, the oldest first, and what of it cannot be read."""
         found: list[Problem] = []
+        message = ""
+        try:
+            read = self._read(ctx, experiment, PLUGIN_NAME, run, {PROBLEMS_TAG})
+        except UnreadableError as error:
+            return [], str(error)
         for datum in read.get(PROBLEMS_TAG, []):
             try:
                 found += decode_problems(_bytes_of(datum.numpy))
-            except ValueError:
-                continue
-        return sorted(found, key=lambda problem: problem.step)
+            except ValueError as error:
+                message = str(error)
+        return sorted(found, key=lambda problem: problem.step), message
 
     def histograms(self, ctx: Any, experiment: str, run: str, tag: str) -> Histograms:
         """Histograms that were logged under a tag.
@@ -158,13 +171,32 @@ class Logs:
     def _bytes_held(self) -> int:
         return sum(series.values.nbytes for _, series in self._held.values())
 
-    def _read_series(
-        self, ctx: Any, experiment: str, run: str, listed: Mapping[str, Any]
-    ) -> Series:
-        tag = min(listed, key=len)
+    def _newest_layers(
+        self, ctx: Any, experiment: str, run: str | None = None
+    ) -> dict[str, dict[str, bytes]]:
+        """What the newest training in each run's directory says its layers are, by section."""
+        tags = {tag_of(section) + LAYERS_SUFFIX: section for section in SECTIONS}
         try:
-            layers = tuple(decode_metadata(listed[tag].plugin_content))
-            statistics = decode_statistics(listed[tag].plugin_content)
+            read = self._provider.read_tensors(
+                ctx,
+                experiment_id=experiment,
+                plugin_name=PLUGIN_NAME,
+                downsample=_ALL,
+                run_tag_filter=RunTagFilter(runs=None if run is None else [run], tags=list(tags)),
+            )
+        except Exception:  # A log from anyone: the metadata tells then.
+            return {}
+        return {
+            name: {tags[tag]: _bytes_of(data[-1].numpy) for tag, data in found.items() if data}
+            for name, found in read.items()
+        }
+
+    def _read_series(
+        self, ctx: Any, experiment: str, run: str, listed: Mapping[str, Any], about: bytes
+    ) -> Series:
+        try:
+            layers = tuple(decode_metadata(about))
+            statistics = decode_statistics(about)
         except ValueError as error:
             raise UnreadableError(f"Run {run!r:.80} cannot be read: {error}") from error
         read = self._read(ctx, experiment, PLUGIN_NAME, run, listed)
@@ -174,7 +206,7 @@ class Logs:
         # The first look is among the others as well, if sampling has kept it.
         firsts = [name for name in read if name.endswith(FIRST_SUFFIX)]
         for name in (*firsts, *(name for name in read if name not in firsts)):
-            for datum in read[name][:1] if name in firsts else read[name]:
+            for datum in read[name][-1:] if name in firsts else read[name]:
                 if datum.numpy.shape == shape and datum.numpy.dtype.kind == "f":
                     looks[int(datum.step)] = datum.numpy
                 else:
@@ -199,17 +231,20 @@ class Logs:
         )
 
 
-def _about_run(name: str, ours: Mapping[str, Any], histograms: Mapping[str, Any]) -> dict[str, Any]:
+def _about_run(
+    name: str, ours: Mapping[str, Any], histograms: Mapping[str, Any], newest: Mapping[str, bytes]
+) -> dict[str, Any]:
     sections: dict[str, Any] = {}
     message = ""
     for section in SECTIONS:
         series = ours.get(tag_of(section)) or ours.get(tag_of(section) + FIRST_SUFFIX)
         if series is None:
             continue
+        about = newest.get(section) or series.plugin_content
         try:
             sections[section] = {
-                "layers": [asdict(layer) for layer in decode_metadata(series.plugin_content)],
-                "statistics": decode_statistics(series.plugin_content),
+                "layers": [asdict(layer) for layer in decode_metadata(about)],
+                "statistics": decode_statistics(about),
                 "last_step": int(series.max_step),
             }
         except ValueError as error:
@@ -236,3 +271,7 @@ def _about_run(name: str, ours: Mapping[str, Any], histograms: Mapping[str, Any]
 def _bytes_of(array: np.ndarray) -> bytes:
     item = array.item() if array.size == 1 else b""
     return item if isinstance(item, bytes) else str(item).encode()
+
+
+def _length_of_tag(item: tuple[str, Any]) -> int:
+    return len(item[0])

@@ -13,7 +13,7 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from keras_initlab._wire import PLUGIN_NAME, THRESHOLDS
+from keras_initlab._wire import LARGE_VARIANCE, PLUGIN_NAME, THRESHOLDS, Problem
 from keras_initlab.board.logs import HISTOGRAMS, Logs
 from keras_initlab.board.series import Series, UnreadableError
 from keras_initlab.board.thinning import thin
@@ -23,7 +23,7 @@ __all__ = ["SignalPlugin", "packed"]
 
 _TYPES = {".js": "text/javascript", ".css": "text/css"}
 
-_MOST_POINTS, _MOST_PROBLEMS = 2000, 500
+_MOST_POINTS, _MOST_PROBLEMS, _MOST_KEPT = 2000, 500, 30
 
 _Answer = tuple[Any, str]
 
@@ -77,7 +77,8 @@ class SignalPlugin(base_plugin.TBPlugin):
             metric = trials.metric_of(run["name"])
             run["hparams"] = trials.hparams_of(run["name"])
             run["metric"] = None if metric is None else {"name": metric[0], "value": metric[1]}
-        return {"runs": runs, "thresholds": THRESHOLDS}, "application/json"
+        bounds = {**THRESHOLDS, "large": LARGE_VARIANCE}
+        return {"runs": runs, "thresholds": bounds}, "application/json"
 
     def series(self, ctx: Any, experiment: str, query: "Query") -> _Answer:
         """One statistic of all layers of a run, thinned: arrays `last`, `low`, `high`, `steps`.
@@ -116,17 +117,26 @@ class SignalPlugin(base_plugin.TBPlugin):
         return packed(arrays), "application/octet-stream"
 
     def problems(self, ctx: Any, experiment: str, query: "Query") -> _Answer:
-        """What the callback said of a run, in words. Query: `run`."""
-        found = self._logs.problems(ctx, experiment, query.text("run"))
-        shown = [asdict(problem) for problem in found[:_MOST_PROBLEMS]]
-        return {"problems": shown, "total": len(found)}, "application/json"
+        """What the callback said of a run, in words. Query: `run`.
+
+        Problems of one rule at the same layers are one entry: the first, with `last_step` and the
+        `count` of its looks.
+        """
+        found, message = self._logs.problems(ctx, experiment, query.text("run"))
+        groups = _grouped(found)
+        shown = [
+            {**asdict(group[0]), "last_step": group[-1].step, "count": len(group)}
+            for group in groups[:_MOST_PROBLEMS]
+        ]
+        answer = {"problems": shown, "total": len(groups), "message": message}
+        return answer, "application/json"
 
     def _looks_with_problems(
         self, ctx: Any, experiment: str, run: str, series: Series
     ) -> list[int]:
-        """Indices of the looks that broke a rule: no picture leaves them out."""
-        problems = self._logs.problems(ctx, experiment, run)[:_MOST_PROBLEMS]
-        steps = np.array([problem.step for problem in problems], np.int64)
+        """Indices of the looks that broke a rule first: no picture leaves them out."""
+        groups = _grouped(self._logs.problems(ctx, experiment, run)[0])[:_MOST_KEPT]
+        steps = np.array([group[0].step for group in groups], np.int64)
         return [int(place) for place in np.searchsorted(series.steps, steps)]
 
     def _route(self, answer: Callable[[Any, str, "Query"], _Answer]) -> Callable:
@@ -195,6 +205,14 @@ def packed(arrays: dict[str, np.ndarray], **about: Any) -> bytes:
     header = json.dumps({"arrays": described, **about}).encode()
     header += b" " * (-(len(header) + 4) % 8)
     return struct.pack("<I", len(header)) + header + b"".join(parts)
+
+
+def _grouped(problems: Sequence[Problem]) -> list[list[Problem]]:
+    """Problems of one rule at the same layers together, by their first step."""
+    groups: dict[Any, list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.rule, problem.what, problem.layers), []).append(problem)
+    return list(groups.values())
 
 
 def _thinned(series: Series, values: np.ndarray, points: int, kept: Sequence[int]) -> _Answer:

@@ -80,8 +80,9 @@ def natural_order(name: str) -> list[Any]:
         >>> sorted(["dense_10", "dense_9", "dense"], key=natural_order)
         ['dense', 'dense_9', 'dense_10']
     """
+    # Every second part is a number.
     parts = re.split(r"([0-9]{1,15})", name)
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    return [(bool(k % 2), int(part) if k % 2 else 0, part) for k, part in enumerate(parts)]
 
 
 def layers_of_histograms(tags: Iterable[str]) -> list[LayerInfo]:

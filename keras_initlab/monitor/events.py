@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_initlab._wire import (
     FIRST_SUFFIX,
+    LAYERS_SUFFIX,
     PLUGIN_NAME,
     PROBLEMS_TAG,
     SECTIONS,
@@ -95,6 +96,10 @@ def first_events_of(look: Look, scalars: bool) -> Any:
         values.append(_value(custom_scalar.CONFIG_SUMMARY_TAG, _layout(look), layout))
     for name, section in look.sections.items():
         values.append(_packed(name, section, tag_of(name) + FIRST_SUFFIX))
+        names = encode_metadata(name, section.layers)
+        values.append(_value(tag_of(name) + LAYERS_SUFFIX, names, _about(b"")))
+    # What an earlier training in this directory had, readers drop only for a tag that goes on.
+    values.append(_value(PROBLEMS_TAG, encode_problems([]), _about(b"")))
     return _event(look, values)
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from keras_initlab._wire import SECTIONS, THRESHOLDS, LayerInfo, Problem
+from keras_initlab._wire import LARGE_VARIANCE, SECTIONS, THRESHOLDS, LayerInfo, Problem
 from keras_initlab.monitor.causes import text_of
 from keras_initlab.monitor.looks import Look, Section
 from keras_initlab.monitor.prediction import Prior
@@ -15,9 +15,6 @@ __all__ = ["Evidence", "problems_of"]
 
 # Fewer units or examples have too little to be compared.
 _FEWEST_UNITS, _FEWEST_EXAMPLES = 4, 8
-
-# Growth through depth is no problem while the variance itself stays below this.
-_LARGE = 1e2
 
 
 @dataclass(frozen=True)
@@ -178,8 +175,8 @@ def _depth(evidence: Evidence) -> list[_Finding]:
     before = np.where(table.layout.table, first, np.fmax(highest, first))
     small = seen < THRESHOLDS["vanishing"] * before
     small |= seen * THRESHOLDS["theory"] < theory
-    large = (seen > THRESHOLDS["exploding"] * start) & (seen > _LARGE)
-    large |= (seen > THRESHOLDS["exploding"] * first) & (first > 0) & (seen > _LARGE)
+    large = (seen > THRESHOLDS["exploding"] * start) & (seen > LARGE_VARIANCE)
+    large |= (seen > THRESHOLDS["exploding"] * first) & (first > 0) & (seen > LARGE_VARIANCE)
     large |= (seen > theory * THRESHOLDS["theory"]) & (theory > 0)
     found = table.finding("vanishing", "activations", "variance", small & inside)
     return found + table.finding("exploding", "activations", "variance", large & inside)

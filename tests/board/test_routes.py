@@ -1,69 +1,36 @@
 """The routes, called as TensorBoard calls them, on logs that the real sink has written."""
 
-import json
-from types import SimpleNamespace
-from urllib.parse import urlencode
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from signal_logs import VARIANCE, layers_of, provider_of, values_at, write_run
+from page import Page, write_events
+from signal_logs import (
+    VARIANCE,
+    layers_of,
+    provider_of,
+    values_at,
+    write_run,
+)
 from tensorboard.plugins.histogram import metadata as histogram
 from tensorboard.plugins.hparams import summary_v2
-from werkzeug.test import Client
 
-from keras_initlab._wire import PROBLEMS_TAG, SECTIONS, THRESHOLDS, tag_of
-from keras_initlab.board.routes import SignalPlugin
-from keras_initlab.monitor import Look, TensorBoardSink
+from keras_initlab._wire import (
+    SECTIONS,
+    THRESHOLDS,
+)
 from keras_initlab.monitor.events import (
-    _about,
     _summary_event,
     _value,
     records_of,
     session_start,
     trial_events,
 )
-from keras_initlab.monitor.looks import Section
 
 pytestmark = pytest.mark.once
 
 LAYERS = layers_of(4)
 STEPS = range(0, 200, 2)
-
-
-class Page:
-    """What a browser would receive."""
-
-    def __init__(self, provider):
-        self.apps = SignalPlugin(SimpleNamespace(data_provider=provider)).get_plugin_apps()
-
-    def get(self, route, **query):
-        return Client(self.apps[route]).get(f"{route}?{urlencode(query)}")
-
-    def json(self, route, **query):
-        answer = self.get(route, **query)
-        assert answer.status_code == 200, answer.text
-        return json.loads(answer.text)
-
-    def arrays(self, route, **query):
-        answer = self.get(route, **query)
-        assert answer.status_code == 200, answer.text
-        size = int.from_bytes(answer.data[:4], "little")
-        header = json.loads(answer.data[4 : 4 + size])
-        arrays = {}
-        for name, about in header.pop("arrays").items():
-            start = 4 + size + about["offset"]
-            assert start % 8 == 0
-            count = int(np.prod(about["shape"]))
-            found = np.frombuffer(answer.data, about["dtype"], count, start)
-            arrays[name] = found.reshape(about["shape"])
-        return arrays, header
-
-    def error(self, route, **query):
-        answer = self.get(route, **query)
-        assert answer.status_code == 400
-        return json.loads(answer.text)["error"]
 
 
 @pytest.fixture(scope="module")
@@ -78,17 +45,11 @@ def page(tmp_path_factory):
     return Page(provider_of(folder))
 
 
-def write_events(folder, *values):
-    folder.mkdir(parents=True, exist_ok=True)
-    events = [*session_start(0), *(_summary_event(step, [value]) for step, value in values)]
-    (folder / "events.out.tfevents.1.test").write_bytes(records_of(events))
-
-
 def test_runs_tell_what_they_hold(page):
     answer = page.json("/runs")
 
     he, zeros = answer["runs"]
-    assert answer["thresholds"] == THRESHOLDS
+    assert answer["thresholds"].items() >= THRESHOLDS.items()
     assert (he["name"], zeros["name"]) == ("he", "zeros")
     assert he["scheme"] == "HeNormal"
     assert [layer["name"] for layer in he["sections"]["activations"]["layers"]] == [
@@ -247,118 +208,6 @@ def test_no_question_breaks_a_route(page, route, query):
 
     assert answer.status_code in (200, 400, 404)
     assert not answer.content_type.startswith("text/html")
-
-
-BAD_METADATA = [
-    b"",
-    b"{",
-    b"[]",
-    b"null",
-    b'{"version": 2}',
-    b'{"version": 99, "layers": [], "statistics": []}',
-    b'{"version": 2, "layers": [1], "statistics": ["variance"]}',
-    b'{"version": 2, "layers": [{"name": "a"}], "statistics": ["variance"]}',
-    b'{"version": 2, "layers": [{"name": 1, "kind": "", "activation": "", "depth": 0}]}',
-    b'{"version": 2, "layers": [], "statistics": [null]}',
-    b'{"version": "2", "layers": []}',
-    b"[" * 100_000,
-    b"\xff\xfe",
-]
-
-
-@pytest.mark.parametrize("content", BAD_METADATA)
-def test_metadata_from_anyone_is_a_message(tmp_path, content):
-    tag = tag_of("activations")
-    write_events(tmp_path / "bad", (0, _value(tag, np.zeros((1, 1), np.float32), _about(content))))
-    page = Page(provider_of(tmp_path))
-
-    (run,) = page.json("/runs")["runs"]
-    error = page.error("/series", run="bad", section="activations", statistic="variance")
-
-    assert run["message"]
-    assert run["message"] in error
-    if b"99" in content:
-        assert "pip install -U keras_initlab" in error
-
-
-@given(
-    content=st.binary(max_size=60)
-    | st.recursive(st.none() | st.text(), st.lists).map(
-        lambda value: json.dumps({"version": 2, "problems": value}).encode()
-    )
-)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_problems_from_anyone_break_nothing(tmp_path_factory, content):
-    folder = tmp_path_factory.mktemp("logs")
-    write_events(folder / "bad", (0, _value(PROBLEMS_TAG, content, _about(b""))))
-
-    assert Page(provider_of(folder)).json("/problems", run="bad")["problems"] == []
-
-
-@pytest.mark.parametrize(
-    "array",
-    [
-        np.zeros((2, 2), np.float32),
-        np.zeros(3, np.float32),
-        np.array([["a"]]),
-        np.zeros((1, 1), int),
-    ],
-)
-def test_records_of_another_shape_are_counted_and_left_out(tmp_path, array):
-    layers = layers_of(1)
-    write_run(tmp_path / "run", [0, 4], layers)
-    (path,) = (tmp_path / "run").iterdir()
-    stray = _summary_event(8, [_value(tag_of("activations"), array, _about(b""))])
-    path.write_bytes(path.read_bytes() + records_of([stray]))
-
-    arrays, header = Page(provider_of(tmp_path)).arrays(
-        "/series", run="run", section="activations", statistic="mean"
-    )
-
-    assert arrays["steps"].tolist() == [0, 4]
-    assert header["dropped"] == 1
-
-
-@pytest.mark.parametrize("cut", [1, 30, 500])
-def test_truncated_file_is_read_to_its_last_whole_record(tmp_path, cut):
-    write_run(tmp_path / "run", [0, 1, 2], LAYERS)
-    (path,) = (tmp_path / "run").iterdir()
-    path.write_bytes(path.read_bytes()[:-cut])
-
-    arrays, _ = Page(provider_of(tmp_path)).arrays(
-        "/series", run="run", section="activations", statistic="variance"
-    )
-
-    assert arrays["steps"].tolist() == [0, 1]
-
-
-NAMES = ["<script>alert(1)</script>", "a\"b'c", "\u202egnihtemos", "x" * 10_000, "../..", "a\x00b"]
-
-
-def test_names_come_through_as_they_are(tmp_path):
-    write_run(tmp_path / "run", [0], layers_of(len(NAMES), NAMES))
-
-    (run,) = Page(provider_of(tmp_path)).json("/runs")["runs"]
-
-    assert [layer["name"] for layer in run["sections"]["activations"]["layers"]] == NAMES
-
-
-def test_numbers_that_are_none_come_through(tmp_path):
-    layers = layers_of(3)
-    values = np.ones((3, len(SECTIONS["activations"])))
-    values[:, VARIANCE] = [np.nan, np.inf, 0.0]
-    sink = TensorBoardSink(tmp_path / "run")
-    sink.append(Look(0, 1.0, {"activations": Section(layers, values)}))
-    sink.flush()
-
-    arrays, _ = Page(provider_of(tmp_path)).arrays(
-        "/series", run="run", section="activations", statistic="variance"
-    )
-
-    assert np.isnan(arrays["last"][0, 0])
-    assert arrays["last"][0, 1:].tolist() == [np.inf, 0.0]
 
 
 def test_newer_looks_are_seen(tmp_path):

@@ -52,7 +52,8 @@ def test_fix_of_a_wrong_fan_can_be_pasted_and_helps(kind, options, argument):
 def test_dead_units_are_found_in_any_layout(build, units):
     layer = build(activation="relu", bias_initializer=keras.initializers.Constant(-50.0), name="a")
 
-    found = lint(functional((8, 8, 8), layer))
+    # Keras's variance for a depthwise kernel is just about as wrong as is reported.
+    found = lint(functional((8, 8, 8), layer), ignore=["wrong-fan"])
 
     assert [each.rule for each in found] == ["dead"]
     assert layer.bias.shape == (units,)

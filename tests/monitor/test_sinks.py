@@ -12,6 +12,7 @@ from tensorboard.util import tensor_util
 
 from keras_initlab._wire import (
     FIRST_SUFFIX,
+    LAYERS_SUFFIX,
     PLUGIN_NAME,
     PROBLEMS_TAG,
     SECTIONS,
@@ -68,7 +69,9 @@ def test_scalars_read_back_as_written(tmp_path):
 def test_scalars_can_be_left_out(tmp_path):
     written(tmp_path, look_at(0), scalars=False)
 
-    assert set(read(tmp_path).Tags()["tensors"]) == {TAG, TAG + FIRST_SUFFIX, "watched_layers"}
+    assert set(read(tmp_path).Tags()["tensors"]) == {
+        *(TAG, TAG + FIRST_SUFFIX, TAG + LAYERS_SUFFIX, PROBLEMS_TAG, "watched_layers")
+    }
 
 
 def test_packed_record_carries_every_statistic_and_names_its_rows(tmp_path):
@@ -81,7 +84,11 @@ def test_packed_record_carries_every_statistic_and_names_its_rows(tmp_path):
     )
     content = events.SummaryMetadata(TAG).plugin_data.content
     assert decode_metadata(content) == list(LAYERS)
-    assert set(events.PluginTagToContent(PLUGIN_NAME)) == {TAG, TAG + FIRST_SUFFIX}
+    layers = TAG + LAYERS_SUFFIX
+    assert set(events.PluginTagToContent(PLUGIN_NAME)) == {
+        *(TAG, TAG + FIRST_SUFFIX, layers, PROBLEMS_TAG)
+    }
+    assert decode_metadata(array(events.Tensors(layers)[0]).item()) == list(LAYERS)
     assert [event.step for event in events.Tensors(TAG + FIRST_SUFFIX)] == [0]
 
 
@@ -90,7 +97,9 @@ def test_problems_are_written_in_words_and_as_data(tmp_path):
 
     events = read(tmp_path)
 
-    event = events.Tensors(PROBLEMS_TAG)[0]
+    # The first says that there are none yet, also to readers that know of an earlier training.
+    nothing, event = events.Tensors(PROBLEMS_TAG)
+    assert decode_problems(array(nothing).item()) == []
     assert event.step == 7
     assert decode_problems(array(event).item()) == [PROBLEM]
     assert b"one is dead" in array(events.Tensors("problems")[0]).item()

@@ -1,7 +1,7 @@
 // The heat map: layers by looks, colour is how far a statistic is from its first look.
 
 import {colours, html, refill, shown} from './drawing.js';
-import {diverging, isLog, sequential, short} from './scales.js';
+import {diverging, isLog, sequential, short, stepText, UNKNOWN} from './scales.js';
 
 // Powers of ten at which the colours end.
 const REACH = 4;
@@ -23,10 +23,10 @@ export function drawHeatmap(place, view, choose) {
     class: 'heat',
     'data-key': 'heat',
     tabindex: 0,
-    role: 'img',
+    role: 'application',
     'aria-label':
       `Heat map of ${view.statistic}, run ${view.name}: ${layers.length} layers by ${looks} looks. ` +
-      'Arrow keys choose step and layer.',
+      'Arrow keys choose step and layer, which are read out.',
     style: `height: ${Math.max(60, Math.min(340, layers.length * 14))}px`,
   });
   paint(canvas, view);
@@ -43,7 +43,7 @@ export function drawHeatmap(place, view, choose) {
   canvas.addEventListener('mousemove', (event) => {
     const [row, column] = at(event);
     canvas.title =
-      `step ${short(table.steps[row])}, ${shown(layers[column]?.name ?? '')}: ` +
+      `step ${stepText(table.steps[row])}, ${shown(layers[column]?.name ?? '')}: ` +
       `${short(table.value(row, column))} (first ${short(table.value(0, column))})`;
   });
   const mark = html('div', {class: 'mark', 'aria-hidden': 'true'});
@@ -53,8 +53,8 @@ export function drawHeatmap(place, view, choose) {
     html(
       'div',
       {class: 'heat-axis'},
-      html('span', {}, `step ${short(table.steps[0])}`),
-      html('span', {}, `step ${short(table.steps[looks - 1])}`),
+      html('span', {}, `step ${stepText(table.steps[0])}`),
+      html('span', {}, `step ${stepText(table.steps[looks - 1])}`),
     ),
     legend(view.statistic),
   );
@@ -94,22 +94,23 @@ function paint(canvas, {table, layers, statistic}) {
 /** Colour of the extreme that is farther from the first look. */
 function change(extremes, first) {
   const powers = extremes.map((value) => Math.log10(Math.abs(value) / Math.abs(first)));
-  const [low, high] = powers;
-  if (Number.isNaN(low) && Number.isNaN(high)) return [128, 128, 128];
-  return diverging((Math.abs(low) > Math.abs(high) ? low : high) / REACH);
+  const held = powers.filter((power) => !Number.isNaN(power));
+  if (!held.length) return UNKNOWN;
+  const farthest = held.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
+  return diverging(farthest / REACH);
 }
 
 function share(value, [low, high]) {
-  if (Number.isNaN(value)) return [128, 128, 128];
-  return sequential(high > low ? (value - low) / (high - low) : 0);
+  return sequential(high > low ? (value - low) / (high - low) : value - value);
 }
 
 function extent(values) {
   let low = Infinity;
   let high = -Infinity;
   for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
+    if (!Number.isFinite(value)) continue;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
   }
   return [low, high];
 }

@@ -75,6 +75,11 @@ export function address() {
   return parentOf()?.location.href ?? window.location.href;
 }
 
+/** Calls `listener(words)` when the address comes to say something else of the tab. */
+export function followAddress(listener) {
+  parentOf()?.addEventListener('hashchange', () => listener(readAddress()));
+}
+
 /** Calls `listener(isDark)` now and whenever TensorBoard changes its theme. */
 export function followTheme(listener) {
   const body = parentOf()?.document.body;

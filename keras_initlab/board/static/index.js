@@ -7,9 +7,9 @@ import {drawHeatmap} from './heatmap.js';
 import * as host from './host.js';
 import {drawHistograms, drawLayer} from './layerview.js';
 import {drawProblems} from './problemlist.js';
-import {drawProfile} from './profile.js';
-import {drawRuns, filterOf} from './runspanel.js';
-import {runColour, runDash, short} from './scales.js';
+import {drawProfile, told} from './profile.js';
+import {drawRuns, filterOf, isWatched} from './runspanel.js';
+import {runColour, runDash, stepText} from './scales.js';
 
 const SECTION_NAMES = {
   activations: 'Activations',
@@ -18,7 +18,12 @@ const SECTION_NAMES = {
   histograms: 'Weight histograms of Keras (estimated from bins)',
 };
 
-const FIRST_CHOICES = ['activations/variance', 'weights/gradient_variance', 'histograms/histogram_variance'];
+const FIRST_CHOICES = [
+  'activations/variance',
+  'reference/reference_variance',
+  'weights/gradient_variance',
+  'histograms/histogram_variance',
+];
 
 /** The statistic to begin with in one of these sections. */
 function firstChoice(sections) {
@@ -35,7 +40,14 @@ const MOST_NUMBERS = 350_000;
 
 /** Builds the page. TensorBoard calls it. */
 export async function render() {
-  document.head.append(html('link', {rel: 'stylesheet', href: 'signal.css'}));
+  const style = html('link', {rel: 'stylesheet', href: 'signal.css'});
+  // The pictures take their colours from it.
+  const styled = new Promise((go) => {
+    style.onload = go;
+    style.onerror = go;
+  });
+  document.head.append(style);
+  await styled;
   document.documentElement.lang = 'en';
   document.title = 'Signal';
   await new Tab().start();
@@ -77,8 +89,13 @@ class Tab {
     this.host.on('experimental.DataReloaded', soon);
     this.host.on('experimental.RunsChanged', soon);
     window.addEventListener('resize', () => this.draw());
-    document.addEventListener('keydown', (event) => this.pressed(event));
     this.restore(host.readAddress());
+    host.followAddress((words) => {
+      // What this page has written itself changes nothing.
+      if (JSON.stringify(words) === this.written) return;
+      this.restore(words);
+      this.reload();
+    });
     await this.reload();
   }
 
@@ -94,7 +111,7 @@ class Tab {
       type: 'search',
       placeholder: 'Filter runs (regex)',
       'aria-label': 'Filter runs by a regular expression',
-      oninput: () => this.change({filter: this.filterBox.value}),
+      oninput: () => this.change({filter: this.filterBox.value}, true),
     });
     this.statisticBox = html('select', {
       'aria-label': 'Statistic',
@@ -117,6 +134,7 @@ class Tab {
       this.switch('band', 'healthy band (shaded)'),
     ];
     const button = (text, action) => html('button', {onclick: action}, text);
+    this.toldPart = html('p', {class: 'note told', role: 'status', 'aria-live': 'polite'});
     this.layerName = html('span', {class: 'layer-name'});
     this.focusName = html('span', {class: 'layer-name'});
     document.body.append(
@@ -147,6 +165,7 @@ class Tab {
               ),
             ),
             part('profilePart', 'Depth profile'),
+            this.toldPart,
             html('div', {class: 'controls'}, this.playButton, this.slider, this.stepText),
             part('heatPart', 'Layers by steps ', this.focusName),
             part('layerPart', 'Layer ', this.layerName),
@@ -155,6 +174,12 @@ class Tab {
         ),
       ),
     );
+    for (const place of [this.profilePart, this.heatPart]) {
+      place.addEventListener('keydown', (event) => this.pressed(event));
+    }
+    this.profilePart.tabIndex = 0;
+    this.profilePart.setAttribute('role', 'application');
+    this.profilePart.setAttribute('aria-label', 'Depth profile; arrow keys choose step and layer');
   }
 
   switch(name, text) {
@@ -176,9 +201,13 @@ class Tab {
       const {runs, thresholds} = await data.runs();
       const all = await asked;
       this.thresholds = thresholds;
-      const order = all?.length ? all : runs.map((run) => run.name);
+      if (all?.length) this.order = all;
+      const order = [...(this.order ?? [])];
+      for (const {name} of runs) {
+        if (!order.includes(name)) order.push(name);
+      }
       this.runs = runs.map((run) => {
-        const place = Math.max(0, order.indexOf(run.name));
+        const place = order.indexOf(run.name);
         return {...run, colour: runColour(place), dash: runDash(place)};
       });
       const names = new Set(this.runs.map((run) => run.name));
@@ -201,7 +230,12 @@ class Tab {
     const columns = layers.reduce((sum, each) => sum + each, 0) || 1;
     const points = Math.max(40, Math.min(600, Math.floor(MOST_NUMBERS / (3 * columns))));
     const failures = [];
-    this.tables = new Map([...this.tables].filter(([, table]) => table.of === `${section}/${statistic}`));
+    const kept = new Set(shownRuns.map((run) => run.name));
+    this.tables = new Map(
+      [...this.tables].filter(
+        ([name, table]) => kept.has(name) && table.of === `${section}/${statistic}`,
+      ),
+    );
     await Promise.all(
       shownRuns.map(async (run) => {
         try {
@@ -261,6 +295,10 @@ class Tab {
 
   setFocus(name) {
     const selected = new Set(this.selected).add(name);
+    if (selected.size > MOST_RUNS) {
+      this.say(`At most ${MOST_RUNS} runs are shown together. Take one away first.`);
+      return;
+    }
     const {section} = this.parts();
     const sections = this.runOf(name)?.sections ?? {};
     const choice = section in sections ? this.choice : firstChoice(sections) ?? this.choice;
@@ -268,21 +306,23 @@ class Tab {
     this.change({focus: name, selected, choice}, true);
   }
 
+  /** The last look is followed while training goes on. */
   toStep(step) {
-    this.change({step: step ?? Infinity});
+    const steps = this.steps();
+    this.change({step: step === undefined || step >= steps[steps.length - 1] ? Infinity : step});
   }
 
   /** Shows a problem: its run, its first layer, its step, and the statistic it was seen in. */
   go(run, problem) {
     const sections = this.runOf(run)?.sections ?? {};
     const seenIn = problem.what === 'activations' ? 'activations' : 'weights';
-    const [section] = [seenIn, this.parts().section].filter((name) => name in sections);
+    const now = this.parts().section;
+    const section = [seenIn, now].find((name) => name in sections) ?? Object.keys(sections)[0];
     const layers = sections[section]?.layers ?? [];
     const row = layers.findIndex((layer) => problem.layers.includes(layer.name));
-    const choice = section === this.parts().section ? this.choice : firstChoice({[section]: true});
-    const fetches = choice !== this.choice;
+    const choice = section === now ? this.choice : firstChoice({[section]: true}) ?? this.choice;
     this.statisticBox.value = choice;
-    this.change({focus: run, choice, step: problem.step, layer: Math.max(0, row)}, fetches);
+    this.change({focus: run, choice, step: problem.step, layer: Math.max(0, row)}, true);
   }
 
   play() {
@@ -291,12 +331,13 @@ class Tab {
       this.player = null;
     } else {
       const steps = this.steps();
-      if (Number(this.slider.value) >= steps.length - 1) this.toStep(steps[0]);
-      this.player = setInterval(() => {
-        const next = Number(this.slider.value) + 1;
-        if (next >= steps.length) this.play();
-        else this.toStep(steps[next]);
-      }, Math.max(50, 10000 / Math.max(1, steps.length)));
+      if (this.stepPlace(steps) >= steps.length - 1) this.toStep(steps[0]);
+      const tick = () => {
+        const next = this.steps().find((step) => step > this.step);
+        if (next === undefined) this.play();
+        else this.toStep(next);
+      };
+      this.player = setInterval(tick, Math.max(50, 10000 / Math.max(1, steps.length)));
     }
     this.playButton.textContent = this.player ? '❚❚ Pause' : '▶ Play';
   }
@@ -304,12 +345,14 @@ class Tab {
   pressed(event) {
     const moves = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
     const move = moves[event.key];
-    if (!move || ['INPUT', 'SELECT', 'TEXTAREA'].includes(event.target.tagName)) return;
-    event.preventDefault();
     const steps = this.steps();
-    const place = Math.max(0, Math.min(steps.length - 1, this.stepPlace(steps) + move[0]));
-    const layer = Math.max(0, Math.min(this.layers().length - 1, this.layer + move[1]));
-    this.change({step: steps[place], layer});
+    if (!move || event.altKey || event.ctrlKey || event.metaKey || !steps.length) return;
+    event.preventDefault();
+    const [along, down] = move;
+    const place = Math.max(0, Math.min(steps.length - 1, this.stepPlace(steps) + along));
+    const layer = Math.max(0, Math.min(this.layers().length - 1, this.layer + down));
+    if (along) this.toStep(steps[place]);
+    else this.change({layer});
   }
 
   // --- what is shown ---------------------------------------------------------------------------
@@ -329,8 +372,29 @@ class Tab {
     return {section, statistic};
   }
 
+  /** The run whose layers stand along the axis: the one in focus, if it has the statistic. */
+  leader() {
+    const runs = this.shownRuns().filter((run) => this.parts().section in run.sections);
+    return runs.find((run) => run.name === this.focus) ?? runs[0];
+  }
+
   layers() {
-    return this.runOf(this.focus)?.sections[this.parts().section]?.layers ?? [];
+    return this.leader()?.sections[this.parts().section]?.layers ?? [];
+  }
+
+  /** For each layer along the axis the row that a run has for it, -1 for none. */
+  rowsOf(run, section) {
+    const seen = new Map();
+    const keyed = (layers) => {
+      seen.clear();
+      return layers.map(({name}) => {
+        const count = (seen.get(name) ?? 0) + 1;
+        seen.set(name, count);
+        return `${count} ${name}`;
+      });
+    };
+    const own = new Map(keyed(run.sections[section]?.layers ?? []).map((key, row) => [key, row]));
+    return keyed(this.layers()).map((key) => own.get(key) ?? -1);
   }
 
   /** Steps of all tables that are shown, rising. */
@@ -349,67 +413,75 @@ class Tab {
   }
 
   lines() {
-    const {statistic} = this.parts();
+    const {section, statistic} = this.parts();
     return this.shownRuns()
       .filter((run) => this.tables.has(run.name))
       .map((run) => {
         const table = this.tables.get(run.name);
-        const row = table.at(this.step);
-        const cut = (array) => array.subarray(row * table.columns, (row + 1) * table.columns);
+        const rows = this.rowsOf(run, section);
+        const look = table.at(this.step);
+        const cut = (array, row) =>
+          Float32Array.from(rows, (column) => (column < 0 ? NaN : array[row * table.columns + column]));
         const theory = this.theory && this.theories.get(`${run.name}/${statistic}`);
+        const thinned = table.low !== table.last;
         return {
           name: run.name,
           colour: run.colour,
           dash: run.dash,
-          step: table.steps[row],
-          values: cut(table.last),
-          low: table.low === table.last ? null : cut(table.low),
-          high: table.high === table.last ? null : cut(table.high),
-          first: table.last.subarray(0, table.columns),
+          step: table.steps[look],
+          values: cut(table.last, look),
+          low: thinned ? cut(table.low, look) : null,
+          high: thinned ? cut(table.high, look) : null,
+          first: cut(table.last, 0),
           theory: theory ? this.theoryOf(run, theory) : null,
+          missing: table.columns - rows.filter((column) => column >= 0).length,
         };
       });
   }
 
-  /** Theory's rows, in the order of the measured layers. */
+  /** Theory's rows, along the axis. */
   theoryOf(run, table) {
-    const places = new Map(run.sections.theory.layers.map((layer, row) => [layer.name, row]));
-    return run.sections.activations.layers.map(({name}) =>
-      places.has(name) ? table.value(0, places.get(name)) : NaN,
-    );
+    return Float32Array.from(this.rowsOf(run, 'theory'), (row) => (row < 0 ? NaN : table.value(0, row)));
   }
 
-  /** Where the callback finds no fault with a layer, given those before it; or `null`. */
+  /** Where the callback's rules find no fault with each layer of a line; NaN where none applies. */
   bandOf(line) {
     const {section, statistic} = this.parts();
     const bounds = this.thresholds;
     if (!this.band || !line || !bounds) return null;
     const rows = Array.from(line.values);
-    if (statistic === 'dead_fraction') return rows.map(() => [0, bounds.dead]);
-    if (statistic === 'saturated_fraction') return rows.map(() => [0, bounds.saturated]);
+    if (/dead_fraction$/.test(statistic)) return rows.map(() => [0, bounds.dead]);
+    if (/saturated_fraction$/.test(statistic)) return rows.map(() => [0, bounds.saturated]);
     if (statistic === 'gradient_variance') {
       const largest = Math.max(...rows.filter(Number.isFinite));
       return rows.map(() => [largest * bounds.vanishing_gradient, largest]);
     }
-    if (statistic !== 'variance' || section === 'weights') return null;
-    let largest = -Infinity;
+    if (section !== 'activations' || statistic !== 'variance') return null;
+    const layers = this.layers();
+    let largest = 0;
+    let start = Infinity;
     return rows.map((value, row) => {
-      const before = row ? largest : value;
+      if (layers[row].is_output || row === rows.length - 1) return [NaN, NaN];
+      if (value > 0 && start === Infinity) start = value;
       if (Number.isFinite(value)) largest = Math.max(largest, value);
-      return [before * bounds.vanishing, before * bounds.exploding];
+      const first = line.first[row] > 0 ? line.first[row] : 0;
+      const theory = line.theory?.[row] > 0 ? line.theory[row] : NaN;
+      const before = layers[row].kind === 'Embedding' ? first : Math.max(largest, first);
+      const low = Math.max(before * bounds.vanishing, theory / bounds.theory || 0);
+      const growth = Math.min(start, first || Infinity) * bounds.exploding;
+      return [low, Math.min(Math.max(bounds.large, growth), theory * bounds.theory || Infinity)];
     });
   }
 
   draw() {
     if (!this.runsPart) return;
-    const problems = new Map([...this.health].map(([name, found]) => [name, found.problems]));
     drawRuns(
       this.runsPart,
-      {runs: this.runs, selected: this.selected, focus: this.focus, filter: this.filter, health: problems},
+      {runs: this.runs, selected: this.selected, focus: this.focus, filter: this.filter, health: this.health},
       {toggle: (name) => this.toggle(name), focus: (name) => this.setFocus(name)},
     );
     const found = this.shownRuns()
-      .filter((run) => this.health.has(run.name))
+      .filter(isWatched)
       .map((run) => ({run: run.name, colour: run.colour, ...this.health.get(run.name)}));
     drawProblems(this.problemsPart, found, (run, problem) => this.go(run, problem));
     this.drawCharts();
@@ -423,39 +495,41 @@ class Tab {
     const place = this.stepPlace(steps);
     this.slider.max = Math.max(0, steps.length - 1);
     this.slider.value = place;
-    this.slider.setAttribute('aria-valuetext', `step ${short(steps[place])}`);
-    this.stepText.textContent = steps.length ? `step ${short(steps[place])} of ${short(steps[steps.length - 1])}` : '';
-    const focused = lines.find((line) => line.name === this.focus) ?? lines[0];
+    this.slider.setAttribute('aria-valuetext', `step ${stepText(steps[place])}`);
+    this.stepText.textContent = steps.length ? `step ${stepText(steps[place])} of ${stepText(steps[steps.length - 1])}` : '';
+    const leader = this.leader();
+    const focused = lines.find((line) => line.name === leader?.name);
     const {statistic} = this.parts();
-    drawProfile(
-      this.profilePart,
-      {
-        layers,
-        statistic,
-        lines,
-        layer: this.layer,
-        pinned: this.pinned,
-        band: this.bandOf(focused),
-        title: `${statistic.replaceAll('_', ' ')} at step ${short(focused?.step)}`,
-      },
-      (row) => this.change({layer: row}),
+    const title = `${statistic.replaceAll('_', ' ')} at step ${stepText(focused?.step ?? steps[place])}`;
+    const view = {layers, statistic, lines, layer: this.layer, pinned: this.pinned, title};
+    view.band = this.bandOf(focused);
+    drawProfile(this.profilePart, view, (row) => this.change({layer: row}));
+    const missing = lines.filter((line) => line.missing);
+    const notes = missing.map(
+      (line) => `${shown(line.name)} has ${line.missing} layers that ${shown(leader.name)} has not.`,
     );
+    const words = layers.length ? told(view, layers[this.layer], this.layer).split('\n') : [];
+    this.toldPart.textContent = [words.join('; '), ...notes].join(' ');
     this.drawHeat(layers, statistic);
     this.guarded(() => this.drawLayer(layers));
   }
 
   /** Painted anew only for other numbers; a step moves the mark alone. */
   drawHeat(layers, statistic) {
-    const table = this.tables.get(this.focus);
-    this.focusName.textContent = this.focus ? shown(this.focus) : '';
+    const leader = this.leader()?.name ?? '';
+    const table = this.tables.get(leader);
+    this.focusName.textContent = shown(leader);
     if (!table) {
       this.heatPart.replaceChildren();
       this.painted = null;
       return;
     }
     if (this.painted !== table) {
-      const view = {table, layers, statistic, name: this.focus};
-      const choose = (row, layer) => this.change({step: table.steps[row], layer});
+      const view = {table, layers, statistic, name: leader};
+      const choose = (row, layer) => {
+        this.toStep(table.steps[row]);
+        this.change({layer});
+      };
       this.moveMark = drawHeatmap(this.heatPart, view, choose);
       this.painted = table;
     }
@@ -480,30 +554,37 @@ class Tab {
     this.drawnLayer = key;
     this.moveLayerMarks = null;
     const found = this.shownRuns()
-      .map((run) => ({run, row: (run.sections[section]?.layers ?? []).findIndex((each) => each.name === name)}))
+      .map((run) => ({run, row: this.rowsOf(run, section)[this.layer] ?? -1}))
       .filter(({row}) => row >= 0);
-    const lines = await Promise.all(
-      found.map(async ({run, row}) => ({
-        name: run.name,
-        colour: run.colour,
-        dash: run.dash,
-        table: await data.layer(run.name, section, row, 200),
-      })),
-    );
+    let lines;
+    try {
+      lines = await Promise.all(
+        found.map(async ({run, row}) => ({
+          name: run.name,
+          colour: run.colour,
+          dash: run.dash,
+          statistics: run.sections[section].statistics,
+          table: await data.layer(run.name, section, row, 200),
+        })),
+      );
+    } catch (error) {
+      if (this.drawnLayer === key) this.drawnLayer = null;
+      throw error;
+    }
     if (this.drawnLayer !== key) return;
-    const statistics = this.runOf(this.focus)?.sections[section]?.statistics ?? [];
+    const statistics = this.leader()?.sections[section]?.statistics ?? [];
     this.moveLayerMarks = drawLayer(this.layerPart, {statistics, lines});
     this.moveLayerMarks(this.step);
     const tags = this.histogramTags(name);
     this.histogramPart.parentElement.hidden = !tags.length;
-    if (tags.length) await drawHistograms(this.histogramPart, this.focus, tags);
+    if (tags.length) await drawHistograms(this.histogramPart, this.leader().name, tags, () => this.drawnLayer === key);
     else this.histogramPart.replaceChildren();
   }
 
   /** Ours end in the layer's name; Keras's begin with it. */
   histogramTags(name) {
     const plain = name.replace(/#\d+$/, '');
-    return (this.runOf(this.focus)?.histograms ?? []).filter(
+    return (this.leader()?.histograms ?? []).filter(
       (tag) => tag === name || tag.endsWith(`_histogram/${name}`) || tag.startsWith(`${plain}/`),
     );
   }
@@ -547,7 +628,7 @@ class Tab {
   // --- address, files, messages ----------------------------------------------------------------
 
   remember() {
-    host.writeAddress({
+    const words = {
       runs: JSON.stringify([...this.selected]),
       focus: this.focus,
       filter: this.filter,
@@ -555,7 +636,9 @@ class Tab {
       step: Number.isFinite(this.step) ? String(this.step) : '',
       layer: String(this.layer),
       hide: ['pinned', 'theory', 'band'].filter((name) => !this[name]).join(','),
-    });
+    };
+    host.writeAddress(words);
+    this.written = JSON.stringify(host.readAddress());
   }
 
   restore(words) {
@@ -571,11 +654,10 @@ class Tab {
     this.choice = words.statistic ?? '';
     this.step = words.step && Number.isFinite(Number(words.step)) ? Number(words.step) : Infinity;
     this.layer = Math.max(0, Math.floor(Number(words.layer)) || 0);
-    for (const name of (words.hide ?? '').split(',')) {
-      if (['pinned', 'theory', 'band'].includes(name)) {
-        this[name] = false;
-        this[`${name}Box`].checked = false;
-      }
+    const hidden = (words.hide ?? '').split(',');
+    for (const name of ['pinned', 'theory', 'band']) {
+      this[name] = !hidden.includes(name);
+      this[`${name}Box`].checked = this[name];
     }
   }
 
@@ -600,20 +682,20 @@ class Tab {
   /** The numbers of the depth profile. */
   rows() {
     const head = ['run', 'step', 'depth', 'layer', 'statistic', 'value', 'first', 'theory'];
-    const {section, statistic} = this.parts();
-    const rows = this.lines().flatMap((line) => {
-      const layers = this.runOf(line.name).sections[section].layers;
-      return Array.from(line.values, (value, row) => [
+    const {statistic} = this.parts();
+    const layers = this.layers();
+    const rows = this.lines().flatMap((line) =>
+      layers.map(({name}, row) => [
         line.name,
         line.step,
         row,
-        layers[row].name,
+        name,
         statistic,
-        value,
+        line.values[row],
         line.first[row],
         line.theory ? line.theory[row] : '',
-      ]);
-    });
+      ]),
+    );
     return [head, ...rows];
   }
 

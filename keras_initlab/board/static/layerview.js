@@ -2,7 +2,7 @@
 
 import {histogram} from './data.js';
 import {colours, html, path, shown, svg} from './drawing.js';
-import {isLog, Scale, sequential, short} from './scales.js';
+import {isLog, Scale, sequential, short, stepText} from './scales.js';
 
 const SIZE = {width: 230, height: 104, top: 6, bottom: 16, left: 42, right: 6};
 
@@ -10,24 +10,27 @@ const SIZE = {width: 230, height: 104, top: 6, bottom: 16, left: 42, right: 6};
  * Draws small pictures, one a statistic.
  *
  * @param {Element} place  Emptied and filled.
- * @param {object} view  `statistics`, `lines` (each `{name, colour, dash, table}` whose columns are
- *     the statistics).
+ * @param {object} view  `statistics` to draw, `lines` (each `{name, colour, dash, statistics, table}`
+ *     whose columns are its own statistics).
  * @returns {function} Moves the marks to a step.
  */
 export function drawLayer(place, view) {
-  const pictures = view.statistics.map((statistic, column) => small(view, statistic, column));
+  const pictures = view.statistics.map((statistic) => small(view, statistic));
   const drawn = pictures.filter(Boolean);
   place.replaceChildren(...drawn.map(({figure}) => figure));
   return (step) => drawn.forEach(({mark}) => mark(step));
 }
 
-function small(view, statistic, column) {
-  const values = view.lines.flatMap(({table}) =>
+function small({lines: every}, statistic) {
+  const lines = every
+    .map((line) => ({...line, column: line.statistics.indexOf(statistic)}))
+    .filter(({column}) => column >= 0);
+  const values = lines.flatMap(({table, column}) =>
     Array.from(table.steps, (_, row) => table.extremes(row, column)).flat(),
   );
   if (!values.some((value) => !Number.isNaN(value))) return null;
   const theme = colours();
-  const steps = view.lines.flatMap(({table}) => [table.steps[0], table.steps[table.steps.length - 1]]);
+  const steps = lines.flatMap(({table}) => [table.steps[0], table.steps[table.steps.length - 1]]);
   const [from, to] = [Math.min(...steps), Math.max(...steps)];
   const y = new Scale(isLog(statistic), values, SIZE.height - SIZE.bottom, SIZE.top);
   const across = SIZE.width - SIZE.left - SIZE.right;
@@ -35,7 +38,7 @@ function small(view, statistic, column) {
     const share = to > from ? (Math.max(from, Math.min(to, step)) - from) / (to - from) : 0.5;
     return SIZE.left + share * across;
   };
-  const ends = view.lines.map(({name, table}) => {
+  const ends = lines.map(({name, table, column}) => {
     const value = (row) => short(table.value(row, column));
     return `${shown(name)} from ${value(0)} to ${value(table.steps.length - 1)}`;
   });
@@ -64,10 +67,10 @@ function small(view, statistic, column) {
       }),
       svg('text', {x: SIZE.left - 4, y: y.place(value) + 3, 'text-anchor': 'end', fill: theme.faint}, text),
     ]).flat(),
-    svg('text', {x: SIZE.left, y: SIZE.height - 3, fill: theme.faint}, short(from)),
+    svg('text', {x: SIZE.left, y: SIZE.height - 3, fill: theme.faint}, stepText(from)),
     svg('text', {x: SIZE.width - SIZE.right, y: SIZE.height - 3, fill: theme.faint, 'text-anchor': 'end'}, short(to)),
     line,
-    view.lines.flatMap((each) => curve(each, column, x, y)),
+    lines.flatMap((each) => curve(each, x, y)),
   );
   const title = html('div', {class: 'small-title'}, statistic.replaceAll('_', ' '));
   const mark = (step) => {
@@ -77,7 +80,7 @@ function small(view, statistic, column) {
   return {figure: html('figure', {class: 'small', 'data-statistic': statistic}, title, picture), mark};
 }
 
-function curve({table, colour, dash}, column, x, y) {
+function curve({table, colour, dash, column}, x, y) {
   const rows = Array.from(table.steps, (step, row) => row);
   const points = rows.map((row) => [x(table.steps[row]), y.place(table.value(row, column))]);
   const edge = (side) =>
@@ -107,18 +110,20 @@ function curve({table, colour, dash}, column, x, y) {
  * @param {Element} place  Emptied and filled.
  * @param {string} run  The run.
  * @param {string[]} tags  What is logged of the layer.
+ * @param {function} wanted  Whether the answer is still waited for when it comes.
  */
-export async function drawHistograms(place, run, tags) {
+export async function drawHistograms(place, run, tags, wanted) {
   const pictures = await Promise.all(
     tags.slice(0, 4).map(async (tag) => ridge(tag, await histogram(run, tag))),
   );
-  place.replaceChildren(...pictures);
+  if (wanted()) place.replaceChildren(...pictures);
 }
 
 function ridge(tag, {steps, bins, shape}) {
   const [looks, count] = shape;
   const height = 64;
-  const fixed = sameEdges(bins, looks, count);
+  // Ours have bins of a factor of two on either side of zero.
+  const fixed = /^(activation|gradient|reference)_histogram\//.test(tag);
   const [low, high] = edgesOf(bins);
   const canvas = html('canvas', {
     width: looks,
@@ -147,8 +152,8 @@ function ridge(tag, {steps, bins, shape}) {
     html(
       'div',
       {class: 'heat-axis'},
-      html('span', {}, `step ${short(steps[0])}`),
-      html('span', {}, `step ${short(steps[looks - 1])}`),
+      html('span', {}, `step ${stepText(steps[0])}`),
+      html('span', {}, `step ${stepText(steps[looks - 1])}`),
     ),
   );
 }
@@ -168,14 +173,6 @@ function sharesOf(bins, look, count, height, fixed, low, high) {
     for (let each = first; each <= last; each++) shares[each] += number / (last - first + 1);
   }
   return shares;
-}
-
-function sameEdges(bins, looks, count) {
-  if (looks < 2) return false;
-  for (let bin = 0; bin < count * 3; bin++) {
-    if (bin % 3 < 2 && bins[bin] !== bins[(looks - 1) * count * 3 + bin]) return false;
-  }
-  return true;
 }
 
 function edgesOf(bins) {

@@ -47,6 +47,7 @@ export function drawProfile(place, view, choose) {
     ...layerLabels(view, x, height, width, theme),
     ...view.lines.flatMap((line) => lineOf(line, view, x, y)),
     svg('text', {x: MARGIN.left, y: 12, fill: theme.text, 'font-weight': 500}, view.title),
+    ...emptyNote(view, width, height, theme),
     ...columns(view, x, height, width, choose),
   );
   place.replaceChildren(picture);
@@ -62,6 +63,12 @@ function described(view) {
     return `${line.name}: ${short(first)} in the first layer, ${short(last)} in the last`;
   });
   return `${view.title}. ${parts.join('; ')}`.slice(0, 2000);
+}
+
+function emptyNote(view, width, height, theme) {
+  if (view.lines.some((line) => line.values.some((value) => !Number.isNaN(value)))) return [];
+  const middle = {x: width / 2, y: height / 2 - MARGIN.bottom / 2, 'text-anchor': 'middle'};
+  return [svg('text', {...middle, fill: theme.faint}, 'Nothing was measured of this statistic.')];
 }
 
 function everyValue(view) {
@@ -95,13 +102,15 @@ function horizontal(y, width, theme) {
 }
 
 function limits(view, y, width, theme) {
+  // Those of a variance in bfloat16 lie where float32 has no numbers.
   const squared = /variance$/.test(view.statistic);
-  if (!squared && !/rms$/.test(view.statistic)) return [];
+  if (!squared && !/(rms|min|max)$/.test(view.statistic)) return [];
   return Object.entries(LIMITS).flatMap(([type, bounds]) =>
     bounds.flatMap((bound, side) => {
-      const value = Math.log10(bound) * (squared ? 2 : 1);
-      if (value < y.low || value > y.high) return [];
-      const at = y.place(10 ** value);
+      const value = squared ? bound ** 2 : bound;
+      const level = y.log ? Math.log10(value) : value;
+      if (level < y.low || level > y.high) return [];
+      const at = y.place(value);
       const words = side ? `largest ${type}` : `smallest normal ${type}`;
       return [
         svg('line', {
@@ -143,7 +152,7 @@ function lineOf(line, view, x, y) {
   if (line.low && line.high) {
     for (let row = 0; row < line.values.length; row++) {
       const [low, high] = [y.place(line.low[row]), y.place(line.high[row])];
-      if (Math.abs(low - high) < 2) continue;
+      if (!(Math.abs(low - high) >= 2)) continue;
       const ends = {x1: x(row), x2: x(row), y1: low, y2: high};
       drawn.push(svg('line', {...ends, stroke: line.colour, 'stroke-opacity': 0.35, 'stroke-width': 3}));
     }
@@ -201,7 +210,8 @@ function columns(view, x, height, width, choose) {
   });
 }
 
-function told(view, layer, row) {
+/** What is known of a layer at the step: a line for the layer, one for each run. */
+export function told(view, layer, row) {
   const lines = view.lines.map((line) => {
     const theory = line.theory ? `, theory ${short(line.theory[row])}` : '';
     const first = line.first ? `, first ${short(line.first[row])}` : '';

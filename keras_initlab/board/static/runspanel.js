@@ -1,15 +1,15 @@
 // The runs: which are shown, what they are, and how they are.
 
 import {html, refill, shown} from './drawing.js';
-import {short} from './scales.js';
+import {short, stepText} from './scales.js';
 
 /**
  * Draws the table of runs.
  *
  * @param {Element} place  Emptied and filled.
  * @param {object} view  `runs` (as the server tells them, with `colour`), `selected` (a Set of
- *     names), `focus`, `filter` (text of a regular expression), `health` (by name: a list of
- *     problems, or undefined while unknown).
+ *     names), `focus`, `filter` (text of a regular expression), `health` (by name what the server
+ *     says of problems, undefined while unknown).
  * @param {object} act  `toggle(name)`, `focus(name)`.
  */
 export function drawRuns(place, view, act) {
@@ -60,7 +60,7 @@ function rowOf(run, view, act) {
     shown(run.name, 48),
   );
   if (focus) name.setAttribute('aria-current', 'true');
-  const problems = view.health.get(run.name);
+  const health = view.health.get(run.name);
   return html(
     'tr',
     {},
@@ -72,7 +72,7 @@ function rowOf(run, view, act) {
       html('div', {class: 'scheme'}, run.scheme ? shown(run.scheme, 32) : '–'),
       run.message ? html('div', {class: 'bad'}, run.message) : null,
     ),
-    html('td', {class: problems?.length ? 'bad' : ''}, healthText(problems, run)),
+    html('td', {class: health?.problems.length ? 'bad' : ''}, healthText(health, run)),
     html('td', {}, run.metric ? `${shown(run.metric.name, 28)} ${short(Number(run.metric.value))}` : '–'),
   );
 }
@@ -81,14 +81,20 @@ function hparamsText(run) {
   return Object.entries(run.hparams).map(([name, value]) => `${name} = ${value}`).join('\n');
 }
 
+/** Whether the callback has looked at a run. */
+export function isWatched(run) {
+  return Object.keys(run.sections).some((name) => name !== 'histograms');
+}
+
 /** The rules that a run broke, each once, in the order in which it broke them. */
-function healthText(problems, run) {
-  if (!Object.keys(run.sections).some((name) => name !== 'histograms')) return 'not watched';
-  if (problems === undefined) return '…';
-  if (!problems.length) return 'no problem found';
+function healthText(health, run) {
+  if (!isWatched(run)) return 'not watched';
+  if (health === undefined) return '…';
+  const {problems, message} = health;
+  if (!problems.length) return message ? 'cannot be read' : 'no problem found';
   const rules = new Map();
   for (const problem of problems) {
     if (!rules.has(problem.rule)) rules.set(problem.rule, problem.step);
   }
-  return [...rules].map(([rule, step]) => `${rule} at step ${short(step)}`).join(', ');
+  return [...rules].map(([rule, step]) => `${rule} at step ${stepText(step)}`).join(', ');
 }

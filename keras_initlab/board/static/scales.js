@@ -84,6 +84,11 @@ function power(exponent) {
   return '10' + [...String(exponent)].map((digit) => SUPERSCRIPTS[digit]).join('');
 }
 
+/** A step, to its last digit. */
+export function stepText(step) {
+  return Number.isFinite(step) ? Math.round(step).toLocaleString('en') : '–';
+}
+
 /** A number in few characters. */
 export function short(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return '–';
@@ -98,6 +103,9 @@ export function short(value) {
 // Blue for less, white or black for the same, orange for more: told apart without red and green.
 const LESS = [[247, 247, 247], [146, 197, 222], [33, 102, 172], [5, 48, 97]];
 const MORE = [[247, 247, 247], [253, 184, 99], [224, 130, 20], [127, 59, 8]];
+/** What is not known, or nothing over nothing. */
+export const UNKNOWN = [128, 128, 128];
+
 const SHARE = [[255, 255, 229], [254, 196, 79], [204, 76, 2], [102, 37, 6]];
 
 /** Colour of a number from -1 (less than at first) over 0 to 1 (more): `[red, green, blue]`. */
@@ -111,6 +119,7 @@ export function sequential(value) {
 }
 
 function between(stops, value) {
+  if (Number.isNaN(value)) return UNKNOWN;
   const at = Math.min(1, Math.max(0, value)) * (stops.length - 1);
   const first = Math.min(stops.length - 2, Math.floor(at));
   return stops[first].map((from, k) => Math.round(from + (stops[first + 1][k] - from) * (at - first)));
