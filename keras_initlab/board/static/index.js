@@ -2,35 +2,16 @@
 
 import * as data from './data.js';
 import {html, shown} from './drawing.js';
-import {saveCsv, savePng, saveSvg} from './exporting.js';
 import {drawHeatmap} from './heatmap.js';
 import * as host from './host.js';
 import {drawHistograms, drawLayer} from './layerview.js';
+import {buildPage} from './page.js';
 import {drawProblems} from './problemlist.js';
 import {drawProfile, told} from './profile.js';
-import {drawRuns, filterOf, isWatched} from './runspanel.js';
+import {drawRuns, isWatched} from './runspanel.js';
 import {runColour, runDash, stepText} from './scales.js';
-
-const SECTION_NAMES = {
-  activations: 'Activations',
-  reference: 'Activations on the reference batch',
-  weights: 'Weights, gradients and updates',
-  histograms: 'Weight histograms of Keras (estimated from bins)',
-};
-
-const FIRST_CHOICES = [
-  'activations/variance',
-  'reference/reference_variance',
-  'weights/gradient_variance',
-  'histograms/histogram_variance',
-];
-
-/** The statistic to begin with in one of these sections. */
-function firstChoice(sections) {
-  return FIRST_CHOICES.find((choice) => choice.split('/')[0] in sections);
-}
-
-const MOST_RUNS = 20;
+import {fillStatistics, firstChoice} from './statistics.js';
+import {MOST_RUNS, SWITCHES, View} from './view.js';
 
 // What changes the pictures alone, not the lists beside them.
 const CHART_WORDS = new Set(['step', 'layer', 'pinned', 'theory', 'band']);
@@ -53,28 +34,16 @@ export async function render() {
   await new Tab().start();
 }
 
-class Tab {
+class Tab extends View {
   constructor() {
+    super();
     this.host = new host.Host();
-    this.runs = [];
-    this.selected = new Set();
-    this.focus = '';
-    this.filter = '';
-    this.choice = '';
-    this.step = Infinity;
-    this.layer = 0;
-    this.pinned = true;
-    this.band = true;
-    this.theory = true;
-    this.health = new Map();
-    this.tables = new Map();
-    this.theories = new Map();
     this.player = null;
     this.turn = 0;
   }
 
   async start() {
-    this.build();
+    buildPage(this);
     host.followTheme((dark) => {
       document.documentElement.classList.toggle('dark', dark);
       this.dark = dark;
@@ -97,99 +66,6 @@ class Tab {
       this.reload();
     });
     await this.reload();
-  }
-
-  // --- the page --------------------------------------------------------------------------------
-
-  build() {
-    const part = (name, title, ...more) => {
-      this[name] = html('div', {class: `body ${name}`});
-      return html('section', {'aria-label': title}, html('h2', {}, title, ...more), this[name]);
-    };
-    this.message = html('p', {class: 'message', role: 'status', 'aria-live': 'polite'});
-    this.filterBox = html('input', {
-      type: 'search',
-      placeholder: 'Filter runs (regex)',
-      'aria-label': 'Filter runs by a regular expression',
-      oninput: () => this.change({filter: this.filterBox.value}, true),
-    });
-    this.statisticBox = html('select', {
-      'aria-label': 'Statistic',
-      onchange: () => this.change({choice: this.statisticBox.value}, true),
-    });
-    this.slider = html('input', {
-      type: 'range',
-      min: 0,
-      max: 0,
-      value: 0,
-      class: 'slider',
-      'aria-label': 'Training step',
-      oninput: () => this.toStep(this.steps()[Number(this.slider.value)]),
-    });
-    this.stepText = html('output', {class: 'step'});
-    this.playButton = html('button', {class: 'play', onclick: () => this.play()}, '▶ Play');
-    const switches = [
-      this.switch('pinned', 'first look (thin)'),
-      this.switch('theory', 'theory (dashed)'),
-      this.switch('band', 'healthy band (shaded)'),
-    ];
-    const button = (text, action) => html('button', {onclick: action}, text);
-    this.toldPart = html('p', {class: 'note told', role: 'status', 'aria-live': 'polite'});
-    this.layerName = html('span', {class: 'layer-name'});
-    this.focusName = html('span', {class: 'layer-name'});
-    document.body.append(
-      html(
-        'main',
-        {},
-        html('h1', {class: 'hidden'}, 'Signal'),
-        this.message,
-        html(
-          'div',
-          {class: 'columns'},
-          html('aside', {}, this.filterBox, part('runsPart', 'Runs'), part('problemsPart', 'Problems')),
-          html(
-            'div',
-            {class: 'charts'},
-            html(
-              'div',
-              {class: 'controls'},
-              this.statisticBox,
-              switches,
-              html(
-                'span',
-                {class: 'exports'},
-                button('SVG', () => saveSvg(this.picture(), this.fileName())),
-                button('PNG', () => this.guarded(() => savePng(this.picture(), this.fileName()))),
-                button('CSV', () => saveCsv(this.rows(), this.fileName())),
-                button('Copy link', () => this.copyLink()),
-              ),
-            ),
-            part('profilePart', 'Depth profile'),
-            this.toldPart,
-            html('div', {class: 'controls'}, this.playButton, this.slider, this.stepText),
-            part('heatPart', 'Layers by steps ', this.focusName),
-            part('layerPart', 'Layer ', this.layerName),
-            part('histogramPart', 'Histogram over time'),
-          ),
-        ),
-      ),
-    );
-    for (const place of [this.profilePart, this.heatPart]) {
-      place.addEventListener('keydown', (event) => this.pressed(event));
-    }
-    this.profilePart.tabIndex = 0;
-    this.profilePart.setAttribute('role', 'application');
-    this.profilePart.setAttribute('aria-label', 'Depth profile; arrow keys choose step and layer');
-  }
-
-  switch(name, text) {
-    const box = html('input', {
-      type: 'checkbox',
-      checked: this[name],
-      onchange: () => this.change({[name]: box.checked}),
-    });
-    this[`${name}Box`] = box;
-    return html('label', {class: 'switch'}, box, text);
   }
 
   // --- what changes ----------------------------------------------------------------------------
@@ -216,7 +92,7 @@ class Tab {
         this.selected = new Set(this.runs.slice(0, 5).map((run) => run.name));
       }
       if (!names.has(this.focus)) this.focus = [...this.selected][0] ?? '';
-      this.fillStatistics();
+      this.choice = fillStatistics(this.statisticBox, this.runs, this.choice);
       await this.load();
     });
   }
@@ -355,124 +231,6 @@ class Tab {
     else this.change({layer});
   }
 
-  // --- what is shown ---------------------------------------------------------------------------
-
-  shownRuns() {
-    const wanted = filterOf(this.filter);
-    return this.runs.filter((run) => this.selected.has(run.name) && wanted(run.name));
-  }
-
-  runOf(name) {
-    return this.runs.find((run) => run.name === name);
-  }
-
-  /** Section and name of the chosen statistic. */
-  parts() {
-    const [section = '', statistic = ''] = this.choice.split('/');
-    return {section, statistic};
-  }
-
-  /** The run whose layers stand along the axis: the one in focus, if it has the statistic. */
-  leader() {
-    const runs = this.shownRuns().filter((run) => this.parts().section in run.sections);
-    return runs.find((run) => run.name === this.focus) ?? runs[0];
-  }
-
-  layers() {
-    return this.leader()?.sections[this.parts().section]?.layers ?? [];
-  }
-
-  /** For each layer along the axis the row that a run has for it, -1 for none. */
-  rowsOf(run, section) {
-    const seen = new Map();
-    const keyed = (layers) => {
-      seen.clear();
-      return layers.map(({name}) => {
-        const count = (seen.get(name) ?? 0) + 1;
-        seen.set(name, count);
-        return `${count} ${name}`;
-      });
-    };
-    const own = new Map(keyed(run.sections[section]?.layers ?? []).map((key, row) => [key, row]));
-    return keyed(this.layers()).map((key) => own.get(key) ?? -1);
-  }
-
-  /** Steps of all tables that are shown, rising. */
-  steps() {
-    const steps = new Set();
-    for (const run of this.shownRuns()) {
-      for (const step of this.tables.get(run.name)?.steps ?? []) steps.add(step);
-    }
-    return [...steps].sort((a, b) => a - b);
-  }
-
-  stepPlace(steps) {
-    let place = steps.length - 1;
-    while (place > 0 && steps[place] > this.step) place--;
-    return Math.max(0, place);
-  }
-
-  lines() {
-    const {section, statistic} = this.parts();
-    return this.shownRuns()
-      .filter((run) => this.tables.has(run.name))
-      .map((run) => {
-        const table = this.tables.get(run.name);
-        const rows = this.rowsOf(run, section);
-        const look = table.at(this.step);
-        const cut = (array, row) =>
-          Float32Array.from(rows, (column) => (column < 0 ? NaN : array[row * table.columns + column]));
-        const theory = this.theory && this.theories.get(`${run.name}/${statistic}`);
-        const thinned = table.low !== table.last;
-        return {
-          name: run.name,
-          colour: run.colour,
-          dash: run.dash,
-          step: table.steps[look],
-          values: cut(table.last, look),
-          low: thinned ? cut(table.low, look) : null,
-          high: thinned ? cut(table.high, look) : null,
-          first: cut(table.last, 0),
-          theory: theory ? this.theoryOf(run, theory) : null,
-          missing: table.columns - rows.filter((column) => column >= 0).length,
-        };
-      });
-  }
-
-  /** Theory's rows, along the axis. */
-  theoryOf(run, table) {
-    return Float32Array.from(this.rowsOf(run, 'theory'), (row) => (row < 0 ? NaN : table.value(0, row)));
-  }
-
-  /** Where the callback's rules find no fault with each layer of a line; NaN where none applies. */
-  bandOf(line) {
-    const {section, statistic} = this.parts();
-    const bounds = this.thresholds;
-    if (!this.band || !line || !bounds) return null;
-    const rows = Array.from(line.values);
-    if (/dead_fraction$/.test(statistic)) return rows.map(() => [0, bounds.dead]);
-    if (/saturated_fraction$/.test(statistic)) return rows.map(() => [0, bounds.saturated]);
-    if (statistic === 'gradient_variance') {
-      const largest = Math.max(...rows.filter(Number.isFinite));
-      return rows.map(() => [largest * bounds.vanishing_gradient, largest]);
-    }
-    if (section !== 'activations' || statistic !== 'variance') return null;
-    const layers = this.layers();
-    let largest = 0;
-    let start = Infinity;
-    return rows.map((value, row) => {
-      if (layers[row].is_output || row === rows.length - 1) return [NaN, NaN];
-      if (value > 0 && start === Infinity) start = value;
-      if (Number.isFinite(value)) largest = Math.max(largest, value);
-      const first = line.first[row] > 0 ? line.first[row] : 0;
-      const theory = line.theory?.[row] > 0 ? line.theory[row] : NaN;
-      const before = layers[row].kind === 'Embedding' ? first : Math.max(largest, first);
-      const low = Math.max(before * bounds.vanishing, theory / bounds.theory || 0);
-      const growth = Math.min(start, first || Infinity) * bounds.exploding;
-      return [low, Math.min(Math.max(bounds.large, growth), theory * bounds.theory || Infinity)];
-    });
-  }
-
   draw() {
     if (!this.runsPart) return;
     drawRuns(
@@ -581,41 +339,6 @@ class Tab {
     else this.histogramPart.replaceChildren();
   }
 
-  /** Ours end in the layer's name; Keras's begin with it. */
-  histogramTags(name) {
-    const plain = name.replace(/#\d+$/, '');
-    return (this.leader()?.histograms ?? []).filter(
-      (tag) => tag === name || tag.endsWith(`_histogram/${name}`) || tag.startsWith(`${plain}/`),
-    );
-  }
-
-  fillStatistics() {
-    const sections = new Map();
-    for (const run of this.runs) {
-      for (const [name, {statistics}] of Object.entries(run.sections)) {
-        if (name in SECTION_NAMES) sections.set(name, statistics);
-      }
-    }
-    const values = [];
-    this.statisticBox.replaceChildren(
-      ...[...sections].map(([section, statistics]) =>
-        html(
-          'optgroup',
-          {label: SECTION_NAMES[section]},
-          statistics.map((statistic) => {
-            const value = `${section}/${statistic}`;
-            values.push(value);
-            return html('option', {value}, statistic.replaceAll('_', ' '));
-          }),
-        ),
-      ),
-    );
-    if (!values.includes(this.choice)) {
-      this.choice = FIRST_CHOICES.find((choice) => values.includes(choice)) ?? values[0] ?? '';
-    }
-    this.statisticBox.value = this.choice;
-  }
-
   hint(count) {
     if (!this.runs.length) {
       return 'No looks yet. Train with callbacks=[ActivationVarianceLogger("logs/a_run")]; the tab reloads by itself.';
@@ -628,37 +351,15 @@ class Tab {
   // --- address, files, messages ----------------------------------------------------------------
 
   remember() {
-    const words = {
-      runs: JSON.stringify([...this.selected]),
-      focus: this.focus,
-      filter: this.filter,
-      statistic: this.choice,
-      step: Number.isFinite(this.step) ? String(this.step) : '',
-      layer: String(this.layer),
-      hide: ['pinned', 'theory', 'band'].filter((name) => !this[name]).join(','),
-    };
-    host.writeAddress(words);
+    host.writeAddress(this.words());
     this.written = JSON.stringify(host.readAddress());
   }
 
   restore(words) {
-    try {
-      const names = JSON.parse(words.runs ?? '[]');
-      if (Array.isArray(names)) this.selected = new Set(names.map(String).slice(0, MOST_RUNS));
-    } catch {
-      // A link that was cut short: the usual runs are shown.
-    }
-    this.focus = words.focus ?? '';
-    this.filter = words.filter ?? '';
+    this.take(words);
+    this.written = JSON.stringify(words);
     this.filterBox.value = this.filter;
-    this.choice = words.statistic ?? '';
-    this.step = words.step && Number.isFinite(Number(words.step)) ? Number(words.step) : Infinity;
-    this.layer = Math.max(0, Math.floor(Number(words.layer)) || 0);
-    const hidden = (words.hide ?? '').split(',');
-    for (const name of ['pinned', 'theory', 'band']) {
-      this[name] = !hidden.includes(name);
-      this[`${name}Box`].checked = this[name];
-    }
+    for (const name of SWITCHES) this[`${name}Box`].checked = this[name];
   }
 
   async copyLink() {
@@ -677,26 +378,6 @@ class Tab {
 
   fileName() {
     return `signal-${this.parts().statistic}-step-${this.lines()[0]?.step ?? 0}`;
-  }
-
-  /** The numbers of the depth profile. */
-  rows() {
-    const head = ['run', 'step', 'depth', 'layer', 'statistic', 'value', 'first', 'theory'];
-    const {statistic} = this.parts();
-    const layers = this.layers();
-    const rows = this.lines().flatMap((line) =>
-      layers.map(({name}, row) => [
-        line.name,
-        line.step,
-        row,
-        name,
-        statistic,
-        line.values[row],
-        line.first[row],
-        line.theory ? line.theory[row] : '',
-      ]),
-    );
-    return [head, ...rows];
   }
 
   say(text) {
