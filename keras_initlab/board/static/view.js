@@ -132,6 +132,7 @@ export class View {
           colour: run.colour,
           dash: run.dash,
           step: table.steps[look],
+          isFirst: look === 0,
           values: cut(table.last, look),
           low: thinned ? cut(table.low, look) : null,
           high: thinned ? cut(table.high, look) : null,
@@ -168,7 +169,8 @@ export class View {
       if (value > 0 && start === Infinity) start = value;
       if (Number.isFinite(value)) largest = Math.max(largest, value);
       const first = line.first[row] > 0 ? line.first[row] : 0;
-      const theory = line.theory?.[row] > 0 ? line.theory[row] : NaN;
+      // Theory speaks of untrained weights.
+      const theory = line.isFirst && line.theory?.[row] > 0 ? line.theory[row] : NaN;
       const before = layers[row].kind === 'Embedding' ? first : Math.max(largest, first);
       const low = Math.max(before * bounds.vanishing, theory / bounds.theory || 0);
       const growth = Math.min(start, first || Infinity) * bounds.exploding;
