@@ -125,7 +125,8 @@ export class View {
         const look = table.at(this.step);
         const cut = (array, row) =>
           Float32Array.from(rows, (column) => (column < 0 ? NaN : array[row * table.columns + column]));
-        const theory = this.theory && this.theories.get(`${run.name}/${statistic}`);
+        const predicted = this.theories.get(`${run.name}/${statistic}`);
+        const theory = predicted ? this.theoryOf(run, predicted) : null;
         const thinned = table.low !== table.last;
         return {
           name: run.name,
@@ -137,7 +138,8 @@ export class View {
           low: thinned ? cut(table.low, look) : null,
           high: thinned ? cut(table.high, look) : null,
           first: cut(table.last, 0),
-          theory: theory ? this.theoryOf(run, theory) : null,
+          predicted: theory,
+          theory: this.theory ? theory : null,
           missing: table.columns - rows.filter((column) => column >= 0).length,
         };
       });
@@ -170,7 +172,7 @@ export class View {
       if (Number.isFinite(value)) largest = Math.max(largest, value);
       const first = line.first[row] > 0 ? line.first[row] : 0;
       // Theory speaks of untrained weights.
-      const theory = line.isFirst && line.theory?.[row] > 0 ? line.theory[row] : NaN;
+      const theory = line.isFirst && line.predicted?.[row] > 0 ? line.predicted[row] : NaN;
       const before = layers[row].kind === 'Embedding' ? first : Math.max(largest, first);
       const low = Math.max(before * bounds.vanishing, theory / bounds.theory || 0);
       const growth = Math.min(start, first || Infinity) * bounds.exploding;
