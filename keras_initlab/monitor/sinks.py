@@ -143,7 +143,9 @@ class TensorBoardSink:
         events.append(events_of(look, self.scalars, described))
         new = self.path is None
         if self.path is None:
-            stamp = f"{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_serial)}"
+            # Readers take the files in the order of their names.
+            serial = f"{os.getpid()}.{next(_serial):06d}"
+            stamp = f"{int(time.time()):010d}.{socket.gethostname()}.{serial}"
             self.path = self.log_dir / f"events.out.tfevents.{stamp}.initlab"
         start = session_start(look.step) if new else []
         with self.path.open("ab" if new else "r+b") as file:

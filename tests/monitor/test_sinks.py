@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 import warnings
@@ -273,3 +274,13 @@ def test_layers_are_named_once_in_a_file(tmp_path):
     content = events.SummaryMetadata(TAG).plugin_data.content
     assert [layer.name for layer in decode_metadata(content)] == [row.name for row in layers]
     assert [event.step for event in events.Tensors(TAG)] == [0, 1, 2]
+
+
+def test_files_of_one_second_are_read_in_the_order_in_which_they_were_begun(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_initlab.monitor.sinks.time.time", lambda: 1e9)
+    monkeypatch.setattr("keras_initlab.monitor.sinks._serial", itertools.count(8))
+
+    paths = [written(tmp_path, look_at(step)).path for step in range(4)]
+
+    assert sorted(paths) == paths
+    assert [event.step for event in read(tmp_path).Tensors(TAG)] == [0, 1, 2, 3]
