@@ -206,7 +206,7 @@ class Logs:
         # The first look is among the others as well, if sampling has kept it.
         firsts = [name for name in read if name.endswith(FIRST_SUFFIX)]
         for name in (*firsts, *(name for name in read if name not in firsts)):
-            for datum in read[name][-1:] if name in firsts else read[name]:
+            for datum in read[name]:
                 if datum.numpy.shape == shape and datum.numpy.dtype.kind == "f":
                     looks[int(datum.step)] = datum.numpy
                 else:

@@ -127,6 +127,21 @@ def test_first_look_survives_the_sampling_of_tensorboard(tmp_path):
     np.testing.assert_array_equal(arrays["last"][0], np.float32(values_at(0, 4)[:, VARIANCE]))
 
 
+def test_resumed_run_keeps_its_initialization(tmp_path):
+    write_run(tmp_path / "he", range(0, 100), LAYERS)
+    write_run(tmp_path / "he", range(100, 200), LAYERS)
+
+    arrays, _ = Page(provider_of(tmp_path, samples=5)).arrays(
+        "/series", run="he", section="activations", statistic="variance"
+    )
+
+    steps = arrays["steps"].tolist()
+    assert {0, 100, 199} <= set(steps)
+    assert steps == sorted(steps)
+    expected = [values_at(int(step), 4)[:, VARIANCE] for step in steps]
+    np.testing.assert_array_equal(arrays["last"], np.float32(expected))
+
+
 def test_logs_of_kerass_callback_show_their_weights(tmp_path):
     rng = np.random.default_rng(0)
     weights = rng.normal(2.0, 3.0, 20_000)
