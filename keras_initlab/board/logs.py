@@ -90,12 +90,12 @@ class Logs:
         listed = self._listed(ctx, experiment, PLUGIN_NAME, run, tags).get(run, {})
         if not listed:
             raise UnreadableError(f"Run {run!r:.80} has no looks at {section}.")
-        newest = self._newest_layers(ctx, experiment, run).get(run, {})
-        key = (experiment, run, section, newest.get(section))
-        stamp = {name: (each.max_step, each.max_wall_time) for name, each in listed.items()}
-        about = newest.get(section) or min(listed.items(), key=_length_of_tag)[1].plugin_content
+        about = self._newest_layers(ctx, experiment, run).get(run, {}).get(section)
+        about = about or _described(listed, section).plugin_content
         return self._cached(
-            key, stamp, lambda: self._read_series(ctx, experiment, run, listed, about)
+            (experiment, run, section),
+            (_stamp(listed), about),
+            lambda: self._read_series(ctx, experiment, run, listed, about),
         )
 
     def problems(self, ctx: Any, experiment: str, run: str) -> tuple[list[Problem], str]:
@@ -135,25 +135,32 @@ class Logs:
         run: str | None = None,
         tags: Iterable[str] | None = None,
     ) -> Mapping[str, Mapping[str, Any]]:
-        wanted = RunTagFilter(runs=None if run is None else [run], tags=tags and list(tags))
         return self._provider.list_tensors(
-            ctx, experiment_id=experiment, plugin_name=plugin, run_tag_filter=wanted
+            ctx,
+            experiment_id=experiment,
+            plugin_name=plugin,
+            run_tag_filter=_wanted(run, tags),
         )
 
     def _read(
         self, ctx: Any, experiment: str, plugin: str, run: str, tags: Iterable[str]
     ) -> Mapping[str, Any]:
         try:
-            read = self._provider.read_tensors(
-                ctx,
-                experiment_id=experiment,
-                plugin_name=plugin,
-                downsample=_ALL,
-                run_tag_filter=RunTagFilter(runs=[run], tags=list(tags)),
-            )
+            return self._tensors(ctx, experiment, plugin, run, tags).get(run, {})
         except Exception as error:  # TensorBoard passes on whatever a broken tensor raises.
             raise UnreadableError(f"Run {run!r:.80} cannot be read: {error!s:.200}.") from error
-        return read.get(run, {})
+
+    def _tensors(
+        self, ctx: Any, experiment: str, plugin: str, run: str | None, tags: Iterable[str]
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """What is held under these tags, by run and tag; `None` is every run."""
+        return self._provider.read_tensors(
+            ctx,
+            experiment_id=experiment,
+            plugin_name=plugin,
+            downsample=_ALL,
+            run_tag_filter=_wanted(run, tags),
+        )
 
     def _cached(self, key: Any, stamp: Any, make: Callable[[], Series]) -> Series:
         with self._lock:
@@ -177,13 +184,7 @@ class Logs:
         """What the newest training in each run's directory says its layers are, by section."""
         tags = {tag_of(section) + LAYERS_SUFFIX: section for section in SECTIONS}
         try:
-            read = self._provider.read_tensors(
-                ctx,
-                experiment_id=experiment,
-                plugin_name=PLUGIN_NAME,
-                downsample=_ALL,
-                run_tag_filter=RunTagFilter(runs=None if run is None else [run], tags=list(tags)),
-            )
+            read = self._tensors(ctx, experiment, PLUGIN_NAME, run, tags)
         except Exception:  # A log from anyone: the metadata tells then.
             return {}
         return {
@@ -204,8 +205,7 @@ class Logs:
         looks: dict[int, np.ndarray] = {}
         dropped = 0
         # The first look is among the others as well, if sampling has kept it.
-        firsts = [name for name in read if name.endswith(FIRST_SUFFIX)]
-        for name in (*firsts, *(name for name in read if name not in firsts)):
+        for name in sorted(read, key=lambda name: not name.endswith(FIRST_SUFFIX)):
             for datum in read[name]:
                 if datum.numpy.shape == shape and datum.numpy.dtype.kind == "f":
                     looks[int(datum.step)] = datum.numpy
@@ -221,14 +221,30 @@ class Logs:
         listed = self._listed(ctx, experiment, "histograms", run).get(run, {})
         if not listed:
             raise UnreadableError(f"Run {run!r:.80} has no histograms.")
-        stamp = {name: (each.max_step, each.max_wall_time) for name, each in listed.items()}
         return self._cached(
             (experiment, run, HISTOGRAMS),
-            stamp,
+            _stamp(listed),
             lambda: moments_of_histograms(
                 self._read(ctx, experiment, "histograms", run, sorted(listed, key=natural_order))
             ),
         )
+
+
+def _wanted(run: str | None, tags: Iterable[str] | None) -> RunTagFilter:
+    """A filter of the provider; `None` is every run, or every tag."""
+    return RunTagFilter(
+        runs=None if run is None else [run], tags=None if tags is None else list(tags)
+    )
+
+
+def _stamp(listed: Mapping[str, Any]) -> dict[str, Any]:
+    """What changes when something is logged."""
+    return {name: (each.max_step, each.max_wall_time) for name, each in listed.items()}
+
+
+def _described(listed: Mapping[str, Any], section: str) -> Any:
+    """The series of a section, or of its first look, whose metadata describe it."""
+    return listed.get(tag_of(section)) or listed.get(tag_of(section) + FIRST_SUFFIX)
 
 
 def _about_run(
@@ -237,7 +253,7 @@ def _about_run(
     sections: dict[str, Any] = {}
     message = ""
     for section in SECTIONS:
-        series = ours.get(tag_of(section)) or ours.get(tag_of(section) + FIRST_SUFFIX)
+        series = _described(ours, section)
         if series is None:
             continue
         about = newest.get(section) or series.plugin_content
@@ -271,7 +287,3 @@ def _about_run(
 def _bytes_of(array: np.ndarray) -> bytes:
     item = array.item() if array.size == 1 else b""
     return item if isinstance(item, bytes) else str(item).encode()
-
-
-def _length_of_tag(item: tuple[str, Any]) -> int:
-    return len(item[0])

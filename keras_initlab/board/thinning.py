@@ -1,12 +1,14 @@
 """Fewer looks than there are, none of their extremes lost."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 __all__ = ["Thinned", "thin"]
 
 
+@dataclass(frozen=True)
 class Thinned:
     """Looks in groups: the last one of each stands for it, between the lowest and the highest.
 
@@ -16,10 +18,9 @@ class Thinned:
         high: Largest, likewise.
     """
 
-    def __init__(self, last: np.ndarray, low: np.ndarray, high: np.ndarray):
-        self.last = last
-        self.low = low
-        self.high = high
+    last: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 def thin(values: np.ndarray, points: int, kept: Iterable[int] = ()) -> Thinned:

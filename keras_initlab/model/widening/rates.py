@@ -9,7 +9,7 @@ from keras_initlab.model.sites import Site, sites_of
 __all__ = ["rate_factors", "scale_learning_rates"]
 
 # Optimizers that divide the gradient by its own size, and those that do not.
-_NORMALIZED = ("Adam", "AdamW", "Adamax", "Nadam", "Lion", "Adagrad", "RMSprop", "LossScaled")
+_NORMALIZED = ("Adam", "AdamW", "Adamax", "Nadam", "Lion", "Adagrad", "RMSprop")
 _PLAIN = ("SGD",)
 
 
@@ -104,7 +104,7 @@ def _family_of(optimizer: Any) -> str:
     if names & set(_NORMALIZED):
         return "adam"
     raise ValueError(
-        f"`model` must train with one of {', '.join((*_PLAIN, *_NORMALIZED[:-1]))}: of others it "
+        f"`model` must train with one of {', '.join((*_PLAIN, *_NORMALIZED))}: of others it "
         f"is not known how steps grow with the width. Received: {type(optimizer).__name__}."
     )
 
@@ -129,12 +129,10 @@ def _growth(
 ) -> tuple[float, float]:
     """How many times inputs and outputs of a weight have grown."""
     site, other = wide.get(id(variable)), narrow.get(id(small))
-    if site is None or other is None or site.role == "other":
+    # Of a bias and of a table one row is used, however many there are.
+    if site is None or other is None or site.role in ("other", "table"):
         return 1.0, _ratio(variable.shape[-1:], small.shape[-1:])
     fans, base = site.fans or site.shape_fans, other.fans or other.shape_fans
-    if site.role == "table":
-        # One row of a table is looked up, however many there are.
-        return 1.0, _ratio(variable.shape[-1:], small.shape[-1:])
     return fans.fan_in / base.fan_in, fans.fan_out / base.fan_out
 
 
