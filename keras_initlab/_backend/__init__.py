@@ -10,6 +10,7 @@ from keras_initlab._backend.gradients import (
     with_loss,
     without_gradients,
 )
+from keras_initlab._backend.memory import distributed, filled_tensor, sharded_tensor
 from keras_initlab._backend.model import (
     automatic_name,
     call_count,
@@ -32,7 +33,6 @@ from keras_initlab._backend.tensors import (
     dense_values,
     distinct_rows,
     eager_scope,
-    filled_tensor,
     flat_tensors,
     gathered,
     in_symbolic_scope,
@@ -74,6 +74,7 @@ __all__ = [
     "concrete",
     "dense_values",
     "distinct_rows",
+    "distributed",
     "dry_run",
     "eager_scope",
     "filled_tensor",
@@ -110,6 +111,7 @@ __all__ = [
     "running_fit",
     "scale_updates",
     "set_flags",
+    "sharded_tensor",
     "staged",
     "step_is_compiled_by_torch",
     "step_is_eager",

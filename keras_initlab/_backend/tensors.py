@@ -1,8 +1,6 @@
 """Tensors, seeds and scopes of whichever backend runs."""
 
 import contextlib
-import ctypes
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,7 +13,6 @@ __all__ = [
     "dense_values",
     "distinct_rows",
     "eager_scope",
-    "filled_tensor",
     "flat_tensors",
     "gathered",
     "in_symbolic_scope",
@@ -28,74 +25,6 @@ __all__ = [
     "rows_of",
     "set_flags",
 ]
-
-
-def filled_tensor(shape: tuple[int, ...], dtype: str, fill: Callable[[np.ndarray], None]) -> Any:
-    """A backend tensor whose memory `fill` has written, without a second copy where possible.
-
-    TensorFlow and torch lend their own memory on the CPU. JAX adopts a NumPy buffer (float32 and
-    float16 on the CPU); bfloat16 and float64 on JAX, and every tensor that lives on an
-    accelerator, are copied once. Inside a traced function the values enter as a constant.
-
-    Args:
-        shape: Shape of the tensor.
-        dtype: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`.
-        fill: Called once with a writable NumPy array of that shape and dtype.
-    """
-    maker = {"tensorflow": _tensorflow_tensor, "jax": _jax_tensor, "torch": _torch_tensor}
-    return maker.get(keras.backend.backend(), _copied_tensor)(shape, dtype, fill)
-
-
-def _copied_tensor(shape: tuple[int, ...], dtype: str, fill: Callable) -> Any:
-    array = np.empty(shape, _numpy_dtype(dtype))
-    fill(array)
-    return keras.ops.convert_to_tensor(array, dtype=dtype)
-
-
-def _tensorflow_tensor(shape: tuple[int, ...], dtype: str, fill: Callable) -> Any:
-    import tensorflow as tf
-
-    if not tf.executing_eagerly() or 0 in shape:
-        return _copied_tensor(shape, dtype, fill)
-    with tf.device("CPU:0"):
-        # A buffer of bfloat16 has no format letter; its bits travel as float16.
-        held = "float16" if dtype == "bfloat16" else dtype
-        tensor = tf.raw_ops.Empty(shape=shape, dtype=held, init=False)
-        address = np.asarray(memoryview(tensor)).ctypes.data
-        size_bytes = int(np.prod(shape)) * _numpy_dtype(dtype).itemsize
-        memory = (ctypes.c_char * size_bytes).from_address(address)
-        fill(np.frombuffer(memory, _numpy_dtype(dtype)).reshape(shape))
-        return tensor if held == dtype else tf.bitcast(tensor, dtype)
-
-
-def _jax_tensor(shape: tuple[int, ...], dtype: str, fill: Callable) -> Any:
-    import jax
-
-    adoptable = dtype in ("float32", "float16") and jax.default_backend() == "cpu"
-    if not adoptable or 0 in shape:
-        return _copied_tensor(shape, dtype, fill)
-    kind = _numpy_dtype(dtype)
-    raw = np.empty(int(np.prod(shape)) * kind.itemsize + 64, np.uint8)
-    begin = -raw.ctypes.data % 64
-    array = raw[begin : raw.size - 64 + begin].view(kind).reshape(shape)
-    fill(array)
-    return jax.dlpack.from_dlpack(array)
-
-
-def _torch_tensor(shape: tuple[int, ...], dtype: str, fill: Callable) -> Any:
-    import torch
-    from keras.src.backend.torch.core import get_device, to_torch_dtype
-
-    tensor = torch.empty(shape, dtype=to_torch_dtype(dtype), device="cpu")
-    held = tensor.view(torch.int16) if dtype == "bfloat16" else tensor
-    fill(held.numpy().view(_numpy_dtype(dtype)))
-    return tensor.to(get_device())
-
-
-def _numpy_dtype(dtype: str) -> np.dtype:
-    import ml_dtypes
-
-    return np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
 
 
 def concrete(tensor: Any) -> np.ndarray | None:

@@ -19,10 +19,10 @@ from keras_initlab.initializers.checks import (
     checked_float,
     checked_kind,
     checked_seed,
-    checked_shape,
     kind_of,
 )
-from keras_initlab.sampling import Stream, fill
+from keras_initlab.initializers.places import Parts, Place
+from keras_initlab.sampling import Stream, fill_parts
 from keras_initlab.theory import Kind, Law, keras_name_of
 
 __all__ = [
@@ -40,6 +40,42 @@ class Scheme(keras.initializers.Initializer):
     """An initializer whose configuration is read back from its own signature."""
 
     seed: Any = None
+
+    def __call__(
+        self,
+        shape: Any,
+        dtype: Any = None,
+        layout: Any = None,
+        *,
+        partition_shape: Any = None,
+        partition_offset: Any = None,
+    ) -> Any:
+        """Weights for a shape, or the part of them that is asked for.
+
+        Independent values are drawn straight into the tensor's memory on the CPU; elsewhere they
+        are copied to it once. The part that is drawn alone has the values of the whole.
+
+        Args:
+            shape: Integers, the shape of the whole weight.
+            dtype: A float dtype, `None` for Keras's default; random halves are drawn in float32
+                and rounded. `Zeros` and `Constant` take any dtype.
+            layout: `keras.distribution.TensorLayout` or a sharding of JAX: the weight is spread
+                over devices, and each process makes its own shards alone.
+            partition_shape: Shape of one part of the weight, as TensorFlow's
+                `ParameterServerStrategy` asks for it.
+            partition_offset: Place of that part's first element, one integer for each axis.
+
+        Returns:
+            A tensor of the backend.
+
+        Raises:
+            ValueError: If the shape, the dtype, the seed, the layout or the part cannot be served.
+        """
+        return self._at(Place.of(shape, layout, partition_shape, partition_offset), dtype)
+
+    def _at(self, place: Place, dtype: Any) -> Any:
+        """Values at a place, for a dtype as the caller has given it."""
+        raise AssertionError("abstract")
 
     def get_config(self) -> dict[str, Any]:
         """Arguments by name, and the version that wrote them under `keras_initlab`.
@@ -92,33 +128,24 @@ class RandomScheme(Scheme):
         """Draw, center and spread for a weight of this shape."""
         raise AssertionError("abstract")
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        """Weights for a shape.
-
-        Args:
-            shape: Integers, the shape of the weight.
-            dtype: `"float16"`, `"bfloat16"`, `"float32"`, `"float64"` or
-                `None` for Keras's default.
-
-        Returns:
-            A tensor of the backend. On the CPU the values are drawn straight into its memory
-            (on JAX: in float32 and float16); elsewhere they are copied to it once.
-
-        Raises:
-            ValueError: If the shape or the dtype cannot be served.
-        """
-        shape = checked_shape(shape)
+    def _at(self, place: Place, dtype: Any) -> Any:
         dtype = checked_float(dtype)
-        draw, center, spread = self._law_for(shape)
+        draw, center, spread = self._law_for(place.shape)
         if _backend.in_symbolic_scope():
-            return keras.ops.zeros(shape, dtype)
+            return keras.ops.zeros(place.size, dtype)
         seed = self._integer_seed()
         if seed is None:
-            return self._drawn_by_keras(shape, dtype, draw, center, spread)
-        stream = Stream(seed, f"{type(self).__name__}/{draw}", shape)
-        return _backend.filled_tensor(
-            shape, dtype, lambda out: fill(out, stream, draw, center=center, spread=spread)
+            return place.taken(self._drawn_by_keras(place.shape, dtype, draw, center, spread))
+        stream = self._stream(seed, draw, place.shape)
+        return place.tensor(
+            dtype,
+            lambda parts: fill_parts(
+                parts, place.shape, stream, draw, center=center, spread=spread
+            ),
         )
+
+    def _stream(self, seed: int, draw: str, shape: tuple[int, ...]) -> Stream:
+        return Stream(seed, f"{type(self).__name__}/{draw}", shape)
 
     def _drawn_by_keras(
         self, shape: tuple[int, ...], dtype: str, draw: str, center: float, spread: float
@@ -136,7 +163,10 @@ class RandomScheme(Scheme):
 
 
 class ArrayScheme(Scheme):
-    """A scheme whose values hang together; subclasses compute them in `_values`."""
+    """A scheme whose values hang together; subclasses compute them in `_values`.
+
+    A part of the weight, or its shards, are cut out of the whole.
+    """
 
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         """The whole weight as an array of dtype `kind` (float32, or float64 if asked for)."""
@@ -145,32 +175,20 @@ class ArrayScheme(Scheme):
     def _check(self, shape: tuple[int, ...]) -> None:
         """Refuse a shape that the scheme cannot serve."""
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        """Weights for a shape.
-
-        Args:
-            shape: Integers, the shape of the weight.
-            dtype: `"float16"`, `"bfloat16"`, `"float32"`, `"float64"` or
-                `None` for Keras's default. The two halves are computed in float32 and rounded.
-
-        Returns:
-            A tensor of the backend.
-
-        Raises:
-            ValueError: If the shape, the dtype or the seed cannot be served.
-        """
-        shape = checked_shape(shape)
+    def _at(self, place: Place, dtype: Any) -> Any:
         dtype = checked_float(dtype)
-        self._check(shape)
+        self._check(place.shape)
         if _backend.in_symbolic_scope():
-            return keras.ops.zeros(shape, dtype)
-        stream = Stream(self._known_seed(), type(self).__name__, shape)
+            return keras.ops.zeros(place.size, dtype)
+        stream = Stream(self._known_seed(), type(self).__name__, place.shape)
         kind = np.dtype("float64" if dtype == "float64" else "float32")
 
-        def write(out: np.ndarray) -> None:
-            out[...] = self._values(shape, stream, kind)
+        def write(parts: Parts) -> None:
+            values = self._values(place.shape, stream, kind)
+            for out, index in parts:
+                out[...] = values[index]
 
-        return _backend.filled_tensor(shape, dtype, write)
+        return place.tensor(dtype, write)
 
     def _known_seed(self) -> int:
         if "seed" not in _parameters(type(self)):

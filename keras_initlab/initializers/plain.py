@@ -7,11 +7,8 @@ import numpy as np
 
 from keras_initlab.initializers.base import RandomScheme, Scheme
 from keras_initlab.initializers.catalogue import PACKAGE, scheme
-from keras_initlab.initializers.checks import (
-    checked_number,
-    checked_seed,
-    checked_shape,
-)
+from keras_initlab.initializers.checks import checked_number, checked_seed
+from keras_initlab.initializers.places import Place
 
 __all__ = ["Constant", "RandomNormal", "RandomUniform", "TruncatedNormal", "Zeros"]
 
@@ -45,9 +42,8 @@ class Zeros(Scheme):
     def __init__(self) -> None:
         super().__init__()
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        """Zeros of a shape and dtype (any dtype of Keras)."""
-        return keras.ops.zeros(checked_shape(shape), keras.backend.standardize_dtype(dtype))
+    def _at(self, place: Place, dtype: Any) -> Any:
+        return place.constant(0, keras.backend.standardize_dtype(dtype))
 
 
 @scheme
@@ -76,15 +72,14 @@ class Constant(Scheme):
     def __init__(self, value: float = 0.0):
         self.value = checked_number(value, "value", "fills the whole weight")
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        """The constant in a shape and dtype (any dtype of Keras that holds it)."""
+    def _at(self, place: Place, dtype: Any) -> Any:
         dtype = keras.backend.standardize_dtype(dtype)
         if keras.backend.is_int_dtype(dtype) and self.value != int(self.value):
             raise ValueError(
                 f"`value` must be a whole number for the dtype {dtype}. "
                 f"Received: value={self.value}, dtype={dtype}."
             )
-        return keras.ops.full(checked_shape(shape), self.value, dtype)
+        return place.constant(self.value, dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The value in a wrapping that Keras's `Constant`, which ignores other keys, refuses."""

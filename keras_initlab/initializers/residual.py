@@ -12,9 +12,9 @@ from keras_initlab.initializers.checks import (
     checked_count,
     checked_number,
     checked_seed,
-    checked_shape,
     known_count,
 )
+from keras_initlab.initializers.places import Place
 from keras_initlab.theory import Law
 
 __all__ = ["Fixup", "GPT2Residual", "ReZero", "SkipInit"]
@@ -94,16 +94,14 @@ class _ShutGate(Scheme):
     def __init__(self) -> None:
         super().__init__()
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        """A zero of shape `()` or `(1,)` and a dtype (any dtype of Keras)."""
-        shape = checked_shape(shape)
-        if shape not in ((), (1,)):
+    def _at(self, place: Place, dtype: Any) -> Any:
+        if place.shape not in ((), (1,)):
             raise ValueError(
                 f"`{type(self).__name__}` starts the one scalar that multiplies a residual branch, "
-                f"so the shape must be () or (1,). Received: shape={shape}. "
+                f"so the shape must be () or (1,). Received: shape={place.shape}. "
                 "Try `Zeros` for a scale per channel or for a kernel."
             )
-        return keras.ops.zeros(shape, keras.backend.standardize_dtype(dtype))
+        return place.constant(0, keras.backend.standardize_dtype(dtype))
 
 
 @scheme

@@ -1,19 +1,22 @@
 """Filling memory with a law, block by block, on all cores."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from keras_initlab.sampling.draws import DRAWS
+from keras_initlab.sampling.draws import DRAWS, Desk
 from keras_initlab.sampling.streams import BLOCK, Stream
+from keras_initlab.sampling.strips import Strip, strips_of
 
-__all__ = ["drawn", "fill", "fill_slice"]
+__all__ = ["Part", "drawn", "fill", "fill_parts", "fill_slice"]
 
-# Four blocks at a time: each array operation is long enough that threads rarely meet at the lock.
-_GROUP = 4 * BLOCK
+# Four blocks: see `Desk`.
+_GROUP = 4
+
+Part = tuple[np.ndarray, Sequence[slice]]
 
 
 def fill(
@@ -83,15 +86,42 @@ def fill_slice(
         out: One-dimensional contiguous float array; the rest is as in `fill`.
         start: Index of the first element in the flattened weight.
     """
-    job = _Job(out, stream, draw, _affine(draw, center, spread, out.dtype), start)
-    begins = range(start - start % BLOCK, start + out.size, _GROUP)
-    if threads == 1 or len(begins) == 1:
-        for begin in begins:
-            job.write(begin)
-        return
-    with ThreadPoolExecutor(threads or _cores()) as pool:
-        for _ in pool.map(job.write, begins):
-            pass
+    if out.size:
+        strip = Strip(out.reshape(1, -1), start, out.size)
+        _run(_Job([strip], stream, draw, _affine(draw, center, spread, out.dtype)), threads)
+
+
+def fill_parts(
+    parts: Sequence[Part],
+    shape: Sequence[int],
+    stream: Stream,
+    draw: str,
+    *,
+    center: float = 0.0,
+    spread: float = 1.0,
+    threads: int | None = None,
+) -> None:
+    """Fill some parts of a weight with the values that the whole weight would have there.
+
+    A block that several parts share is drawn once. Parts that are cut along the first axis need
+    no more than their own blocks; a cut along a later axis passes through every block.
+
+    Args:
+        parts: Pairs of a C-contiguous array and its place in the weight, a slice without a step
+            for each axis. The arrays have one dtype.
+        shape: Shape of the weight; the rest is as in `fill`.
+
+    Example:
+        >>> stream = Stream(0, "doctest", (4, 6))
+        >>> right = np.empty((4, 2), np.float32)
+        >>> fill_parts([(right, (slice(0, 4), slice(4, 6)))], (4, 6), stream, "normal")
+        >>> bool((right == drawn((4, 6), stream, "normal")[:, 4:]).all())
+        True
+    """
+    strips = [strip for out, index in parts for strip in strips_of(out, shape, index)]
+    if strips:
+        affine = _affine(draw, center, spread, strips[0].out.dtype)
+        _run(_Job(strips, stream, draw, affine), threads)
 
 
 def _cores() -> int:
@@ -100,28 +130,78 @@ def _cores() -> int:
 
 
 @dataclass(frozen=True)
+class _Group:
+    """Blocks that follow one another, and the strips that want them."""
+
+    first: int
+    count: int
+    strips: list[Strip]
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """The elements needed: of one block those that a strip may want, of several all."""
+        if self.count > 1:
+            return 0, BLOCK
+        begin = self.first * BLOCK
+        low = max(0, min(strip.start for strip in self.strips) - begin)
+        return low, min(BLOCK, max(strip.stop for strip in self.strips) - begin)
+
+
+@dataclass(frozen=True)
 class _Job:
-    out: np.ndarray
+    strips: list[Strip]
     stream: Stream
     draw: str
     affine: Callable[[np.ndarray], np.ndarray]
-    start: int
 
-    def write(self, begin: int) -> None:
-        """Write the group of blocks that begins at element `begin` of the flattened weight."""
-        end = min(begin + _GROUP, self.start + self.out.size)
-        blocks = range(begin // BLOCK, -(-end // BLOCK))
-        words = np.stack([self._words_of(block) for block in blocks])
-        values = self.affine(DRAWS[self.draw].standard(words)).reshape(-1)
-        low = max(begin, self.start)
-        self.out[low - self.start : end - self.start] = values[low - begin : end - begin]
+    def groups(self, workers: int) -> list[_Group]:
+        """All blocks that a strip needs, some at a time."""
+        needed: dict[int, list[Strip]] = {}
+        for strip in self.strips:
+            for block in range(strip.start // BLOCK, -(-strip.stop // BLOCK)):
+                if strip.meets(block * BLOCK, (block + 1) * BLOCK):
+                    needed.setdefault(block, []).append(strip)
+        numbers = sorted(needed)
+        size = max(1, min(_GROUP, len(numbers) // (2 * workers)))
+        groups, at = [], 0
+        while at < len(numbers):
+            first = numbers[at]
+            run = [block for block in numbers[at : at + size] if block < first + size]
+            strips = {id(strip): strip for block in run for strip in needed[block]}
+            groups.append(_Group(first, run[-1] - first + 1, list(strips.values())))
+            at += len(run)
+        return groups
 
-    def _words_of(self, block: int) -> np.ndarray:
-        # Unlike `random_raw`, `integers` lets go of the interpreter lock while it runs.
-        double = self.out.dtype == np.float64
-        generator, count = self.stream.generator(block), BLOCK if double else BLOCK // 2
-        words = generator.integers(0, 2**64 - 1, count, np.uint64, endpoint=True)
-        return words if double else words.view("<u4")
+    def work(self, groups: Iterator[_Group]) -> None:
+        """Write groups until none is left; several threads may share one iterator."""
+        double = self.strips[0].out.dtype == np.float64
+        kind, desk = np.dtype(np.float64 if double else np.float32), None
+        for group in groups:
+            if desk is None or len(desk.words) < group.count:
+                desk = Desk(kind, group.count)
+            self._write(group, desk)
+
+    def _write(self, group: _Group, desk: Desk) -> None:
+        draw, (low, high) = DRAWS[self.draw], group.reach
+        for row in range(group.count):
+            generator = self.stream.generator(group.first + row)
+            desk.lay(row, generator, draw.words_before(high))
+        values = self.affine(draw.standard(desk, group.count, low, high)).reshape(-1)
+        for strip in group.strips:
+            strip.take(values, group.first * BLOCK + low)
+
+
+def _run(job: _Job, threads: int | None) -> None:
+    workers = threads or _cores()
+    groups = job.groups(workers)
+    # Taking the next item of a list's iterator is one step of the interpreter.
+    shared, workers = iter(groups), min(workers, len(groups))
+    if workers <= 1:
+        job.work(shared)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(job.work, [shared] * workers):
+            pass
 
 
 def _affine(

@@ -1,3 +1,4 @@
+import itertools
 import math
 import zlib
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from keras_initlab.sampling import BLOCK, DRAWS, Stream, fill, fill_slice
+from keras_initlab.sampling import BLOCK, DRAWS, Desk, Stream, fill, fill_parts, fill_slice
 
 pytestmark = pytest.mark.once
 
@@ -52,6 +53,53 @@ def test_slice_drawn_alone_equals_the_slice_of_the_whole(kind, dtype, start, siz
 
     whole = drawn(kind, dtype).reshape(-1)
     np.testing.assert_array_equal(part, whole[start : start + size])
+
+
+PLACES = [
+    ((700, 1000), [(0, 250), (0, 1000)]),
+    ((700, 1000), [(0, 700), (999, 1000)]),
+    ((700, 1000), [(133, 660), (17, 801)]),
+    ((3, 200_000), [(0, 3), (66_000, 199_000)]),
+    ((5, 40, 7, 300), [(0, 5), (11, 30), (0, 7), (0, 300)]),
+    ((5, 40, 7, 300), [(1, 4), (0, 40), (2, 3), (0, 300)]),
+    ((5, 40, 7, 300), [(1, 4), (3, 9), (2, 6), (250, 300)]),
+    ((90_000,), [(65_535, 65_537)]),
+    ((), []),
+]
+
+
+@pytest.mark.parametrize(("shape", "bounds"), PLACES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+def test_part_drawn_alone_equals_that_part_of_the_whole(kind, dtype, shape, bounds):
+    index = tuple(slice(*each) for each in bounds)
+    part = np.empty([high - low for low, high in bounds], dtype)
+
+    fill_parts([(part, index)], shape, Stream(1, "test", shape), kind, spread=0.25)
+
+    np.testing.assert_array_equal(part, drawn(kind, dtype, shape=shape, spread=0.25)[index])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_parts_that_cover_a_weight_are_the_weight(data):
+    shape = tuple(data.draw(st.lists(st.integers(1, 60), min_size=1, max_size=4)))
+    cuts = [
+        sorted({0, size, *data.draw(st.lists(st.integers(0, size), max_size=2))}) for size in shape
+    ]
+    bounds = itertools.product(*(itertools.pairwise(each) for each in cuts))
+    places = [tuple(slice(*pair) for pair in pairs) for pairs in bounds]
+    parts = [(np.empty([s.stop - s.start for s in place], np.float32), place) for place in places]
+
+    fill_parts(parts, shape, Stream(1, "test", shape), "normal", threads=2)
+
+    whole = drawn("normal", shape=shape)
+    for part, place in parts:
+        np.testing.assert_array_equal(part, whole[place])
+
+
+def test_empty_part_draws_nothing():
+    fill_parts([(np.empty((0, 4), np.float32), (slice(3, 3), slice(0, 4)))], (9, 4), None, "normal")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -127,13 +175,17 @@ def test_normal_values_are_those_of_every_backend_and_machine():
     np.testing.assert_allclose(drawn("normal", shape=(100, 30)).ravel()[:6], expected, rtol=1e-6)
 
 
+def standard(kind, dtype):
+    """Standard values of one block, the same words for every draw."""
+    desk = Desk(np.dtype(dtype))
+    desk.lay(0, np.random.default_rng(0), BLOCK)
+    return DRAWS[kind].standard(desk, 1, 0, BLOCK)[0]
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float64, 1e-13)])
 def test_truncated_normal_inverts_the_distribution_function(dtype, tolerance):
-    words = np.random.default_rng(0).integers(0, 2**64 - 1, BLOCK, np.uint64, endpoint=True)
-    words = words if dtype is np.float64 else words.view("<u4")[:BLOCK]
-
-    position = DRAWS["uniform"].standard(words.copy()).astype("float64")
-    values = DRAWS["truncated_normal"].standard(words.copy())
+    position = standard("uniform", dtype).astype("float64")
+    values = standard("truncated_normal", dtype)
 
     exact = math.sqrt(2) * special.erfinv(position * special.erf(math.sqrt(2)))
     np.testing.assert_allclose(values, exact, rtol=tolerance)
