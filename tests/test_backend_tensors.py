@@ -33,6 +33,7 @@ def test_every_helper_has_a_test():
 
 
 BACKEND_TESTS = (
+    "test_backend_memory.py",
     *("test_backend.py", "test_backend_gradients.py", "test_backend_tensors.py"),
     "test_backend_training.py",
     "test_imports.py",

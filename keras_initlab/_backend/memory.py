@@ -113,7 +113,8 @@ def _tensorflow_tensor(shape: tuple[int, ...], dtype: str, fill: Callable) -> An
 
     if not tf.executing_eagerly() or 0 in shape:
         return _copied_tensor(shape, dtype, fill)
-    with tf.device("CPU:0"):
+    # Without the outer device, which may be that of a parameter server.
+    with tf.device(None), tf.device("CPU:0"):
         # A buffer of bfloat16 has no format letter; its bits travel as float16.
         held = "float16" if dtype == "bfloat16" else dtype
         tensor = tf.raw_ops.Empty(shape=shape, dtype=held, init=False)
