@@ -127,8 +127,6 @@ def _tensorflow_tensor(shape: tuple[int, ...], dtype: str, fill: Callable) -> An
 
 
 def _jax_tensor(shape: tuple[int, ...], dtype: str, fill: Callable) -> Any:
-    if 0 in shape:
-        return _copied_tensor(shape, dtype, fill)
     array = _aligned(shape, _numpy_dtype(dtype))
     fill(array)
     return _adopted(array, None)
