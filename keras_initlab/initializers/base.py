@@ -1,8 +1,6 @@
 """What every scheme shares: configuration, seeds, and handing values to the backend."""
 
-import copy
 import dataclasses
-import hashlib
 import inspect
 import numbers
 import random
@@ -22,7 +20,7 @@ from keras_initlab.initializers.checks import (
     kind_of,
 )
 from keras_initlab.initializers.places import Parts, Place
-from keras_initlab.sampling import Stream, fill_parts
+from keras_initlab.sampling import Drawing, Stream, fill_parts
 from keras_initlab.theory import Kind, Law, keras_name_of
 
 __all__ = [
@@ -31,8 +29,6 @@ __all__ = [
     "RandomScheme",
     "Scheme",
     "VarianceScheme",
-    "reseeded",
-    "seeded",
 ]
 
 
@@ -136,16 +132,13 @@ class RandomScheme(Scheme):
         seed = self._integer_seed()
         if seed is None:
             return place.taken(self._drawn_by_keras(place.shape, dtype, draw, center, spread))
-        stream = self._stream(seed, draw, place.shape)
-        return place.tensor(
-            dtype,
-            lambda parts: fill_parts(
-                parts, place.shape, stream, draw, center=center, spread=spread
-            ),
-        )
+        drawing = self.drawing(place.shape, seed)
+        return place.tensor(dtype, lambda parts: fill_parts(parts, place.shape, drawing))
 
-    def _stream(self, seed: int, draw: str, shape: tuple[int, ...]) -> Stream:
-        return Stream(seed, f"{type(self).__name__}/{draw}", shape)
+    def drawing(self, shape: tuple[int, ...], seed: int) -> Drawing:
+        """Where the values of a weight of this shape come from, so that any part can be drawn."""
+        draw, center, spread = self._law_for(shape)
+        return Drawing(Stream(seed, f"{type(self).__name__}/{draw}", shape), draw, center, spread)
 
     def _drawn_by_keras(
         self, shape: tuple[int, ...], dtype: str, draw: str, center: float, spread: float
@@ -242,39 +235,6 @@ class VarianceScheme(RandomScheme, AxesScheme):
             shape, input_axes=self.input_axes, output_axes=self.output_axes
         )
         return law.draw, 0.0, law.spread(fans)
-
-
-def reseeded(initializer: Any, part: str) -> Any:
-    """The initializer, and each one inside it, with a stream of its own for one part of a weight.
-
-    An integer seed becomes another that depends on it and on `part`; no seed and a
-    `SeedGenerator` are fresh at every call anyway.
-    """
-    twin = copy.copy(initializer)
-    for name, value in vars(initializer).items():
-        if isinstance(value, keras.initializers.Initializer):
-            setattr(twin, name, reseeded(value, part))
-        elif isinstance(value, list) and name == "parts":
-            twin.parts = [
-                reseeded(inner, part) if hasattr(inner, "get_config") else inner for inner in value
-            ]
-        elif name == "seed" and isinstance(value, numbers.Integral):
-            digest = hashlib.blake2b(f"{int(value)}|{part}".encode(), digest_size=4).digest()
-            twin.seed = int.from_bytes(digest, "little") >> 1
-    return twin
-
-
-def seeded(initializer: Any, seed: Any) -> Any:
-    """The initializer, and each one inside it, with this seed."""
-    twin = copy.copy(initializer)
-    for name, value in vars(initializer).items():
-        if isinstance(value, keras.initializers.Initializer):
-            setattr(twin, name, seeded(value, seed))
-        elif name == "parts":
-            twin.parts = [seeded(keras.initializers.get(inner), seed) for inner in value]
-        elif name == "seed":
-            twin.seed = seed
-    return twin
 
 
 def _parameters(cls: type) -> list[str]:

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 
 from keras_initlab import _backend
-from keras_initlab.initializers.base import ArrayScheme, AxesScheme, reseeded, seeded
+from keras_initlab.initializers.base import ArrayScheme, AxesScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_count, checked_number
+from keras_initlab.initializers.seeds import reseeded, seeded
 from keras_initlab.sampling import Stream
 
 __all__ = ["Composite", "PerGate", "Scaled"]

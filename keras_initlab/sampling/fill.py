@@ -11,7 +11,7 @@ from keras_initlab.sampling.draws import DRAWS, Desk
 from keras_initlab.sampling.streams import BLOCK, Stream
 from keras_initlab.sampling.strips import Strip, strips_of
 
-__all__ = ["Part", "drawn", "fill", "fill_parts", "fill_slice"]
+__all__ = ["Drawing", "Part", "drawn", "fill", "fill_parts"]
 
 # Four blocks: see `Desk`.
 _GROUP = 4
@@ -19,35 +19,70 @@ _GROUP = 4
 Part = tuple[np.ndarray, Sequence[slice]]
 
 
-def fill(
-    out: np.ndarray,
-    stream: Stream,
-    draw: str,
-    *,
-    center: float = 0.0,
-    spread: float = 1.0,
-    threads: int | None = None,
-) -> None:
-    """Fill `out`, a whole weight, with `center + spread * standard value`.
+@dataclass(frozen=True)
+class Drawing:
+    """Independent values of a weight: `center + spread * standard value`.
+
+    Args:
+        stream: Random bits of the weight.
+        draw: A key of `DRAWS`.
+        center: Added to every value.
+        spread: Half width of a uniform, standard deviation of a normal before any cut.
+    """
+
+    stream: Stream
+    draw: str
+    center: float = 0.0
+    spread: float = 1.0
+
+
+def fill(out: np.ndarray, drawing: Drawing, *, start: int = 0, threads: int | None = None) -> None:
+    """Fill `out` with a weight, or with elements `start`, `start + 1`, ... of it, flattened.
 
     Args:
         out: C-contiguous float array of any shape; float64, float32, float16 or bfloat16 (the last
             two are drawn in float32 and rounded, never past the bound of the distribution).
-        stream: Random bits of this weight.
-        draw: A key of `DRAWS`.
-        center: Added to every value.
-        spread: Half width of a uniform, standard deviation of a normal before any cut.
+        drawing: Where the values come from.
+        start: Index of the first element in the flattened weight.
         threads: Workers; `None` takes the cores this process may use. Never changes a value.
 
     Example:
         >>> weights = np.empty((2, 3), np.float32)
-        >>> fill(weights, Stream(0, "doctest", (2, 3)), "uniform", spread=0.1)
+        >>> fill(weights, Drawing(Stream(0, "doctest", (2, 3)), "uniform", spread=0.1))
         >>> bool((abs(weights) < 0.1).all())
         True
     """
-    fill_slice(
-        out.reshape(-1), stream, draw, start=0, center=center, spread=spread, threads=threads
-    )
+    if out.size:
+        _run(_Job([Strip(out.reshape(1, -1), start, out.size)], drawing), threads)
+
+
+def fill_parts(
+    parts: Sequence[Part], shape: Sequence[int], drawing: Drawing, *, threads: int | None = None
+) -> None:
+    """Fill some parts of a weight with the values that the whole weight would have there.
+
+    A block that several parts share is drawn once. Parts that are cut along the first axis need
+    no more than their own blocks; a cut along a later axis passes through every block.
+
+    Args:
+        parts: Pairs of a C-contiguous array and its place in the weight, a slice without a step
+            for each axis. The arrays have one dtype.
+        shape: Shape of the weight.
+        drawing: Where the values come from.
+        threads: As in `fill`.
+
+    Example:
+        >>> drawing = Drawing(Stream(0, "doctest", (4, 6)), "normal")
+        >>> right = np.empty((4, 2), np.float32)
+        >>> fill_parts([(right, (slice(0, 4), slice(4, 6)))], (4, 6), drawing)
+        >>> whole = np.empty((4, 6), np.float32)
+        >>> fill(whole, drawing)
+        >>> bool((right == whole[:, 4:]).all())
+        True
+    """
+    strips = [strip for out, index in parts for strip in strips_of(out, shape, index)]
+    if strips:
+        _run(_Job(strips, drawing), threads)
 
 
 def drawn(
@@ -66,62 +101,8 @@ def drawn(
         (2, 3)
     """
     out = np.empty(tuple(shape), kind)
-    fill(out, stream, draw)
+    fill(out, Drawing(stream, draw))
     return out
-
-
-def fill_slice(
-    out: np.ndarray,
-    stream: Stream,
-    draw: str,
-    *,
-    start: int,
-    center: float = 0.0,
-    spread: float = 1.0,
-    threads: int | None = None,
-) -> None:
-    """Fill `out` with elements `start`, `start + 1`, ... of the flattened weight.
-
-    Args:
-        out: One-dimensional contiguous float array; the rest is as in `fill`.
-        start: Index of the first element in the flattened weight.
-    """
-    if out.size:
-        strip = Strip(out.reshape(1, -1), start, out.size)
-        _run(_Job([strip], stream, draw, _affine(draw, center, spread, out.dtype)), threads)
-
-
-def fill_parts(
-    parts: Sequence[Part],
-    shape: Sequence[int],
-    stream: Stream,
-    draw: str,
-    *,
-    center: float = 0.0,
-    spread: float = 1.0,
-    threads: int | None = None,
-) -> None:
-    """Fill some parts of a weight with the values that the whole weight would have there.
-
-    A block that several parts share is drawn once. Parts that are cut along the first axis need
-    no more than their own blocks; a cut along a later axis passes through every block.
-
-    Args:
-        parts: Pairs of a C-contiguous array and its place in the weight, a slice without a step
-            for each axis. The arrays have one dtype.
-        shape: Shape of the weight; the rest is as in `fill`.
-
-    Example:
-        >>> stream = Stream(0, "doctest", (4, 6))
-        >>> right = np.empty((4, 2), np.float32)
-        >>> fill_parts([(right, (slice(0, 4), slice(4, 6)))], (4, 6), stream, "normal")
-        >>> bool((right == drawn((4, 6), stream, "normal")[:, 4:]).all())
-        True
-    """
-    strips = [strip for out, index in parts for strip in strips_of(out, shape, index)]
-    if strips:
-        affine = _affine(draw, center, spread, strips[0].out.dtype)
-        _run(_Job(strips, stream, draw, affine), threads)
 
 
 def _cores() -> int:
@@ -150,9 +131,7 @@ class _Group:
 @dataclass(frozen=True)
 class _Job:
     strips: list[Strip]
-    stream: Stream
-    draw: str
-    affine: Callable[[np.ndarray], np.ndarray]
+    drawing: Drawing
 
     def groups(self, workers: int) -> list[_Group]:
         """All blocks that a strip needs, some at a time."""
@@ -174,21 +153,22 @@ class _Job:
 
     def work(self, groups: Iterator[_Group]) -> None:
         """Write groups until none is left; several threads may share one iterator."""
-        double = self.strips[0].out.dtype == np.float64
-        kind, desk = np.dtype(np.float64 if double else np.float32), None
+        dtype = self.strips[0].out.dtype
+        kind = np.dtype(np.float64 if dtype == np.float64 else np.float32)
+        affine, desk = _affine(self.drawing, dtype), Desk(kind, 0)
         for group in groups:
-            if desk is None or len(desk.words) < group.count:
+            if len(desk.words) < group.count:
                 desk = Desk(kind, group.count)
-            self._write(group, desk)
+            values = affine(self._standard(group, desk)).reshape(-1)
+            for strip in group.strips:
+                strip.take(values, group.first * BLOCK + group.reach[0])
 
-    def _write(self, group: _Group, desk: Desk) -> None:
-        draw, (low, high) = DRAWS[self.draw], group.reach
+    def _standard(self, group: _Group, desk: Desk) -> np.ndarray:
+        draw, (low, high) = DRAWS[self.drawing.draw], group.reach
         for row in range(group.count):
-            generator = self.stream.generator(group.first + row)
+            generator = self.drawing.stream.generator(group.first + row)
             desk.lay(row, generator, draw.words_before(high))
-        values = self.affine(draw.standard(desk, group.count, low, high)).reshape(-1)
-        for strip in group.strips:
-            strip.take(values, group.first * BLOCK + low)
+        return draw.standard(desk, group.count, low, high)
 
 
 def _run(job: _Job, threads: int | None) -> None:
@@ -204,11 +184,9 @@ def _run(job: _Job, threads: int | None) -> None:
             pass
 
 
-def _affine(
-    draw: str, center: float, spread: float, dtype: np.dtype
-) -> Callable[[np.ndarray], np.ndarray]:
+def _affine(drawing: Drawing, dtype: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
     kind = np.float64 if dtype == np.float64 else np.float32
-    bound = DRAWS[draw].bound
+    bound, center, spread = DRAWS[drawing.draw].bound, drawing.center, drawing.spread
     limits = (
         None if bound is None else _inside(center - spread * bound, center + spread * bound, dtype)
     )

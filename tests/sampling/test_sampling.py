@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from keras_initlab.sampling import BLOCK, DRAWS, Desk, Stream, fill, fill_parts, fill_slice
+from keras_initlab.sampling import BLOCK, DRAWS, Desk, Drawing, Stream, fill, fill_parts
 
 pytestmark = pytest.mark.once
 
@@ -23,9 +23,9 @@ LAWS = {
 DTYPES = [np.float32, np.float64, np.float16, ml_dtypes.bfloat16]
 
 
-def drawn(kind, dtype=np.float32, *, shape=SHAPE, seed=1, scheme="test", **options):
+def drawn(kind, dtype=np.float32, *, shape=SHAPE, seed=1, scheme="test", threads=None, **options):
     out = np.empty(shape, dtype)
-    fill(out, Stream(seed, scheme, shape), kind, **options)
+    fill(out, Drawing(Stream(seed, scheme, shape), kind, **options), threads=threads)
     return out
 
 
@@ -49,7 +49,7 @@ def test_slice_drawn_alone_equals_the_slice_of_the_whole(kind, dtype, start, siz
     size = min(size, 700_000 - start)
     part = np.empty(size, dtype)
 
-    fill_slice(part, Stream(1, "test", SHAPE), kind, start=start)
+    fill(part, Drawing(Stream(1, "test", SHAPE), kind), start=start)
 
     whole = drawn(kind, dtype).reshape(-1)
     np.testing.assert_array_equal(part, whole[start : start + size])
@@ -75,7 +75,7 @@ def test_part_drawn_alone_equals_that_part_of_the_whole(kind, dtype, shape, boun
     index = tuple(slice(*each) for each in bounds)
     part = np.empty([high - low for low, high in bounds], dtype)
 
-    fill_parts([(part, index)], shape, Stream(1, "test", shape), kind, spread=0.25)
+    fill_parts([(part, index)], shape, Drawing(Stream(1, "test", shape), kind, spread=0.25))
 
     np.testing.assert_array_equal(part, drawn(kind, dtype, shape=shape, spread=0.25)[index])
 
@@ -91,7 +91,7 @@ def test_parts_that_cover_a_weight_are_the_weight(data):
     places = [tuple(slice(*pair) for pair in pairs) for pairs in bounds]
     parts = [(np.empty([s.stop - s.start for s in place], np.float32), place) for place in places]
 
-    fill_parts(parts, shape, Stream(1, "test", shape), "normal", threads=2)
+    fill_parts(parts, shape, Drawing(Stream(1, "test", shape), "normal"), threads=2)
 
     whole = drawn("normal", shape=shape)
     for part, place in parts:
@@ -99,7 +99,9 @@ def test_parts_that_cover_a_weight_are_the_weight(data):
 
 
 def test_empty_part_draws_nothing():
-    fill_parts([(np.empty((0, 4), np.float32), (slice(3, 3), slice(0, 4)))], (9, 4), None, "normal")
+    empty = np.empty((0, 4), np.float32)
+
+    fill_parts([(empty, (slice(3, 3), slice(0, 4)))], (9, 4), None)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_initlab import _backend
-from keras_initlab.initializers.base import seeded
+from keras_initlab.initializers.seeds import seeded
 from keras_initlab.model.initialization.auto import (
     Advice,
     Surroundings,
