@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from keras_initlab.initializers import *  # noqa: F403
     from keras_initlab.model import *  # noqa: F403
     from keras_initlab.monitor import *  # noqa: F403
+    from keras_initlab.tables import *  # noqa: F403
     from keras_initlab.theory import *  # noqa: F403
 
-_ROOMS = ("initializers", "model", "monitor", "theory")
+_ROOMS = ("initializers", "model", "monitor", "tables", "theory")
 
 _registration.register_with_keras()
 

@@ -17,6 +17,7 @@ OURS = {
     "theory": set(),
     "sampling": set(),
     "initializers": {"theory", "sampling", "_backend", "_version"},
+    "tables": {"theory", "sampling", "initializers", "_backend"},
     "model": {"theory", "sampling", "initializers", "monitor", "_wire", "_backend"},
     "monitor": {"theory", "_wire", "_backend"},
     "board": {"_wire"},
@@ -26,12 +27,21 @@ OURS = {
     "_registration": {"initializers"},
     "__main__": {"_commands"},
     "_commands": {"model", "theory"},
-    "__init__": {"_registration", "_version", "initializers", "model", "monitor", "theory"},
+    "__init__": {
+        "_registration",
+        "_version",
+        "initializers",
+        "model",
+        "monitor",
+        "tables",
+        "theory",
+    },
 }
 OUTSIDE = {
     "theory": {"numpy"},
     "sampling": {"numpy"},
     "initializers": {"keras", "numpy"},
+    "tables": {"keras", "numpy", "ml_dtypes"},
     # The last two are the user's choice: imported inside functions, where they are asked for.
     "model": {"keras", "numpy", "rich", "matplotlib", "pandas"},
     "_commands": {"keras", "numpy", "rich"},
