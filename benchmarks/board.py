@@ -2,7 +2,7 @@
 
     pip install selenium          # and Debian's chromium and chromium-driver
     python -m benchmarks.board
-    python -m benchmarks.board --looks 500 --runs 2    # smoke size
+    python -m benchmarks.board --smoke
 
 Logs: RUNS runs of LOOKS looks at LAYERS layers, written by the callback's own sink. Measured:
 
@@ -13,10 +13,9 @@ Logs: RUNS runs of LOOKS looks at LAYERS layers, written by the callback's own s
 - payload: bytes that the first pictures need, as the server sends them.
 
 Peer of the payload: the same numbers as TensorBoard's Scalars dashboard sends them, one JSON series
-of 1,000 points a layer and run.
+of 1,000 points a layer and run, `[wall_time, step, value]` each.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -34,9 +33,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from served import ROUTE, SignalTab, browser, fetched, tensorboard, until
 
+from benchmarks.record import Row, parser_for, told
 from keras_initlab._wire import SECTIONS, LayerInfo
 from keras_initlab.monitor import Look, TensorBoardSink
 from keras_initlab.monitor.looks import Section
+
+SCALAR_POINTS, SCALAR_BYTES = 1000, len("[1795689813.545954, 1000, 0.9821364283561707], ")
 
 # TensorBoard without the tab: the entry points of other packages alone.
 WITHOUT = """
@@ -161,13 +163,15 @@ def read_to(address, step, runs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = parser_for(__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--looks", type=int, default=10_000)
     parser.add_argument("--layers", type=int, default=100)
     parser.add_argument("--pairs", type=int, default=7, help="pairs of starts")
     parser.add_argument("--steps", type=int, default=60, help="moves of the slider")
     arguments = parser.parse_args()
+    if arguments.smoke:
+        arguments.runs, arguments.looks, arguments.layers, arguments.pairs = 2, 100, 20, 1
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         write(folder / "logs", arguments.runs, arguments.looks, arguments.layers)
@@ -180,13 +184,29 @@ def main():
         empty = folder / "empty"
         empty.mkdir()
         start = measure_start(empty, arguments.pairs)
-    print(f"first picture {page['first_picture_s']:.2f} s, all {page['every_picture_s']:.2f} s")
-    print(f"slider step {page['step_ms']:.0f} ms, 95 % below {page['step_95_ms']:.0f} ms")
-    print(f"payload {page['payload_bytes'] / 1e6:.2f} MB")
-    print(
-        f"start {start['with']:.2f} s with the tab, {start['without']:.2f} s without, "
-        f"ratio {start['with'] / start['without']:.3f}"
-    )
+    told("The Signal tab", rows_of(page, start, arguments), arguments)
+
+
+def rows_of(page, start, arguments):
+    scalars = arguments.runs * arguments.layers * SCALAR_POINTS * SCALAR_BYTES
+    ratio = start["with"] / start["without"]
+    return [
+        Row(
+            "TensorBoard starts", "s", start["with"], start["without"], "without", ratio, "<= 1.05"
+        ),
+        Row("first picture", "s", page["first_picture_s"], None, "", None),
+        Row("every picture", "s", page["every_picture_s"], None, "", None),
+        Row("slider step", "ms", page["step_ms"], None, "", None),
+        Row("slider step, 95 %", "ms", page["step_95_ms"], None, "", None),
+        Row(
+            "sent by the server",
+            "bytes",
+            page["payload_bytes"],
+            scalars,
+            "as scalars",
+            page["payload_bytes"] / scalars,
+        ),
+    ]
 
 
 if __name__ == "__main__":

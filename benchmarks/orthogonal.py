@@ -1,108 +1,97 @@
-"""How fast a random orthogonal matrix is made, ours beside Keras's on the same backend.
+"""How fast random orthogonal kernels are made, ours beside Keras's on the same backend.
 
     python -m benchmarks.orthogonal
     KERAS_BACKEND=torch python -m benchmarks.orthogonal --sizes 256 1024
 
-Each matrix is measured in a fresh process, ours and Keras's in turn. The matrix is made once,
-deleted and made again; the second time is timed. Peak memory is that of `benchmarks.sampling`. The
-error is the largest entry of `Q'Q - 1`, computed in float64. Linux only. Our products use as many
-threads as NumPy's linear algebra library takes: on a machine that is busy with other work those
-wait for one another, and `OPENBLAS_NUM_THREADS=1` is faster.
+Each kernel is measured in a fresh process, ours and Keras's in turn. It is made once, deleted and
+made again; the second time is timed. The error is the largest entry of `Q'Q - 1`, computed in
+float64. The delta-orthogonal kernel has a window of 3 x 3; its peer is `keras.initializers.
+Orthogonal` for the matrix at its center, put into zeros, for Keras has no such scheme. Our products
+use as many threads as NumPy's linear algebra library takes: on a machine that is busy with other
+work those wait for one another, and `OPENBLAS_NUM_THREADS=1` is faster.
 """
 
-import argparse
 import json
-import os
-import resource
-import statistics
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-from benchmarks.sampling import finish, median, ratio, resident_bytes
+from benchmarks.fresh import finish, peak_bytes, resident_bytes, rounds
+from benchmarks.record import Row, parser_for, told
 
-ORDERS = [("ours", "keras"), ("keras", "ours")]
+GOALS = {("orthogonal", 4096): ">= 5"}
+KINDS = ("orthogonal", "delta")
 
 
 def main() -> None:
-    options = arguments_of()
-    if options.make:
-        print(json.dumps(made(options.make, options.sizes[0])))
-        return
-    print_table({size: pairs(size, options.pairs) for size in options.sizes}, options.pairs)
-
-
-def arguments_of() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_for(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 1024, 4096])
-    parser.add_argument("--pairs", type=int, default=5, help="pairs per size (default 5)")
-    parser.add_argument("--make", choices=("ours", "keras"), help=argparse.SUPPRESS)
-    return parser.parse_args()
-
-
-def pairs(size: int, count: int) -> list[dict[str, dict[str, float]]]:
-    """Measurements of both, in an order that turns with every pair."""
-    return [
-        {whose: in_fresh_process(whose, size) for whose in ORDERS[number % 2]}
-        for number in range(count)
+    parser.add_argument("--rounds", type=int, default=5, help="of every case (default 5)")
+    parser.add_argument("--run", choices=("ours", "keras"), help="one kernel, in this process")
+    parser.add_argument("--kind", choices=KINDS)
+    options = parser.parse_args()
+    if options.smoke:
+        options.sizes, options.rounds = [64], 1
+    if options.run:
+        print(json.dumps(made(options.run, options.kind, options.sizes[0])))
+        return
+    # A window of nine such matrices is for channels, of which few layers have more than 1024.
+    cases = [
+        (kind, size) for kind in KINDS for size in options.sizes if size <= 1024 or kind == KINDS[0]
     ]
+    rows = [row for case in cases for row in rows_of(*case, options.rounds)]
+    told(f"Orthogonal kernels, float32, {options.rounds} rounds", rows, options)
 
 
-def in_fresh_process(whose: str, size: int) -> dict[str, float]:
-    answer = subprocess.run(
-        [sys.executable, "-m", "benchmarks.orthogonal", "--make", whose, "--sizes", str(size)],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[1],
-        env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
-    )
-    if answer.returncode:
-        sys.exit(f"{whose}, {size} x {size}: the process failed.\n{answer.stderr}")
-    return json.loads(answer.stdout.splitlines()[-1])
+def rows_of(kind, size, count) -> list[Row]:
+    import keras
+
+    words = ["--kind", kind, "--sizes", str(size)]
+    found = rounds(("ours", "keras"), count, "benchmarks.orthogonal", words)
+    backend, name = keras.backend.backend(), f"{kind} {size}"
+    rows = []
+    for measure, goal in (
+        ("seconds", GOALS.get((kind, size), "")),
+        ("peak / kernel", ""),
+        ("error", ""),
+    ):
+        ours, peer = (found.median(who, measure) for who in ("ours", "keras"))
+        ratio = found.ratio("keras", "ours", measure) if measure != "error" else None
+        rows.append(Row(name, measure, ours, peer, "Keras", ratio, goal, backend))
+    return rows
 
 
-def made(whose: str, size: int) -> dict[str, float]:
+def made(whose, kind, size) -> dict[str, float]:
     import keras
     import numpy as np
 
-    import keras_initlab
-
-    source = keras_initlab if whose == "ours" else keras.initializers
-    scheme = source.Orthogonal(seed=0)
+    make = maker(whose, kind, size)
     keras.ops.zeros(())
     before = resident_bytes()
-    finish(scheme((size, size)))
+    finish(make())
     start = time.perf_counter()
-    matrix = scheme((size, size))
-    finish(matrix)
+    kernel = make()
+    finish(kernel)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    q = keras.ops.convert_to_numpy(matrix).astype("float64")
+    peak = (peak_bytes() - before) / (4 * np.prod(kernel.shape))
+    q = keras.ops.convert_to_numpy(kernel if kind == "orthogonal" else kernel[1, 1])
+    q = q.astype("float64")
     error = float(np.abs(q.T @ q - np.eye(size)).max())
-    return {"seconds": seconds, "peak": (peak - before) / (size * size * 4), "error": error}
+    return {"seconds": seconds, "peak / kernel": float(peak), "error": error}
 
 
-def print_table(measured: dict[int, list[dict[str, dict[str, float]]]], count: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def maker(whose, kind, size):
+    import keras
 
-    backend = os.environ.get("KERAS_BACKEND", "Keras's default backend")
-    table = Table(title=f"Orthogonal, float32, {backend}, medians of {count} pairs")
-    titles = ("size", "ours, s", "Keras, s", "Keras / ours", "our peak", "its peak", "our error")
-    for title in titles:
-        table.add_column(title, justify="right")
-    for size, results in measured.items():
-        table.add_row(
-            str(size),
-            f"{median(results, 'ours', 'seconds'):.4f}",
-            f"{median(results, 'keras', 'seconds'):.4f}",
-            f"{statistics.median(ratio(pair) for pair in results):.2f}",
-            f"{median(results, 'ours', 'peak'):.1f}",
-            f"{median(results, 'keras', 'peak'):.1f}",
-            f"{max(pair['ours']['error'] for pair in results):.1e}",
-        )
-    Console().print(table)
+    import keras_initlab
+
+    if whose == "ours":
+        schemes = {"orthogonal": keras_initlab.Orthogonal, "delta": keras_initlab.DeltaOrthogonal}
+        shape = (size, size) if kind == "orthogonal" else (3, 3, size, size)
+        return lambda: schemes[kind](seed=0)(shape)
+    square = keras.initializers.Orthogonal(seed=0)
+    if kind == "orthogonal":
+        return lambda: square((size, size))
+    window = [[1, 1], [1, 1], [0, 0], [0, 0]]
+    return lambda: keras.ops.pad(square((size, size))[None, None], window)
 
 
 if __name__ == "__main__":

@@ -29,8 +29,14 @@ from rich.table import Table
 from benchmarks.monitor.cases import NEVER, PREDICT, TENSORBOARD, WATCHED, Case, cases
 from benchmarks.monitor.pairs import CLOCKS, Pairs, measured, seconds
 from benchmarks.monitor.systems import SYSTEMS
+from benchmarks.record import Row, parser_for, told
 
 SMOKE_BATCH = 16
+# Of docs/decisions/0011, for the MLP of the design.
+GOALS = {
+    ("mlp", "ours, activations", 100): "<= 1.01",
+    ("mlp", "ours, activations", 1): "<= 1.05",
+}
 
 Results = dict[tuple[str, int], Pairs]
 
@@ -39,16 +45,16 @@ def main() -> None:
     options = arguments_of()
     results = {name: results_of(name, options) for name in options.system}
     Console().print(table_of(results))
+    told("Cost of the callback", rows_of(results), options)
     if options.json:
         options.json.write_text(json.dumps(record_of(results), indent=1) + "\n")
 
 
 def arguments_of() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_for(__doc__)
     parser.add_argument("--system", nargs="+", choices=SYSTEMS, help="all of them by default")
     parser.add_argument("--pairs", type=int, default=40, help="a quarter where a block is long")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all blocks there")
-    parser.add_argument("--smoke", action="store_true", help="a run that only shows it works")
     options = parser.parse_args()
     options.system = options.system or list(SYSTEMS)[: 1 if options.smoke else None]
     return options
@@ -116,6 +122,24 @@ def table_of(results: dict[str, Results]) -> Table:
             table.add_row(name, f"predict / {what}", "1", *quotients, "")
         table.add_section()
     return table
+
+
+def rows_of(results: dict[str, Results]) -> list[Row]:
+    """CPU time of a step with the callback and without, and of a look beside `predict`."""
+    rows, backend = [], keras.backend.backend()
+    for name, found in results.items():
+        for (what, every), pairs in found.items():
+            goal = GOALS.get((name, what, every), "")
+            case, step = f"{name}, {what}, every {shown(every)}", pairs.step_ms("cpu")
+            numbers = (step + pairs.added_ms("cpu"), step, "plain fit", pairs.ratio("cpu"))
+            rows.append(Row(case, "CPU ms a step", *numbers, goal, backend))
+        for what in WATCHED:
+            if not {(what, 1), (PREDICT, 1)} <= set(found):
+                continue
+            ours, theirs = (found[key, 1].added_ms("cpu") for key in (what, PREDICT))
+            numbers = (ours, theirs, PREDICT, quotient(found, what, "cpu"))
+            rows.append(Row(f"{name}, a look, {what}", "CPU ms", *numbers, ">= 50", backend))
+    return rows
 
 
 def record_of(results: dict[str, Results]) -> list[dict]:

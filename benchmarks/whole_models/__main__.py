@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
+from benchmarks.record import Row, parser_for, told
 from benchmarks.whole_models.architectures import ARCHITECTURES, batch_for
 from keras_initlab import diagnose, initialize
 from keras_initlab.model.initialization.plan import Request, plan_of
@@ -74,26 +75,57 @@ def main() -> None:
     print(f"{keras.backend.backend()}, {options.count} examples, others to measure by")
     print("| network | " + " | ".join(SYSTEMS) + " |")
     print("|---|" + "---|" * len(SYSTEMS))
+    rows = []
     for name in options.only or ARCHITECTURES:
-        cells = [cell_of(name, system, options) for system in SYSTEMS.values()]
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        found = {key: medians_of(name, system, options) for key, system in SYSTEMS.items()}
+        print(f"| {name} | {' | '.join(map(cell_of, found.values()))} |", flush=True)
+        rows += rows_of(name, found)
+    told("Whole models initialized", rows, options)
 
 
 def arguments_of() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_for(__doc__)
     parser.add_argument("--only", nargs="+", choices=ARCHITECTURES, metavar="NETWORK")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--count", type=int, default=256, help="examples")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.smoke:
+        options.only, options.seeds, options.count = ["Wide & Deep"], 1, 32
+    return options
 
 
-def cell_of(name, system, options) -> str:
+Medians = tuple[float, float, float] | str
+
+
+def medians_of(name, system, options) -> Medians:
+    """Forward and backward error and seconds, or the name of the error."""
     try:
         runs = [run_of(name, system, seed, options.count) for seed in range(options.seeds)]
     except Exception as error:
-        return f"fails: {type(error).__name__}"
-    forward, backward, seconds = (statistics.median(each) for each in zip(*runs, strict=True))
+        return type(error).__name__
+    return tuple(statistics.median(each) for each in zip(*runs, strict=True))
+
+
+def cell_of(found: Medians) -> str:
+    if isinstance(found, str):
+        return f"fails: {found}"
+    forward, backward, seconds = found
     return f"{forward:.1f}, {backward:.1f}, {seconds:.2f} s"
+
+
+def rows_of(name: str, found: dict[str, Medians]) -> list[Row]:
+    rows = []
+    for ours, theirs in (("ours", "anyinit"), ("ours, batch", "anyinit, batch")):
+        if isinstance(found[ours], str):
+            continue
+        failed = isinstance(found[theirs], str)
+        for place, measure in ((0, "forward error, powers of 2"), (2, "seconds")):
+            mine, other = found[ours][place], None if failed else found[theirs][place]
+            ratio = other / mine if other is not None and place == 2 else None
+            goal = ">= 5" if place == 2 and name == "MLP, ReLU, 100 deep" else ""
+            backend = keras.backend.backend()
+            rows.append(Row(f"{name}, {ours}", measure, mine, other, theirs, ratio, goal, backend))
+    return rows
 
 
 def run_of(name, system, seed, count) -> tuple[float, float, float]:
