@@ -3,38 +3,25 @@
 The callback watches every layer; the table at the end shows where the signal died.
 """
 
+# isort: off
+import quiet  # noqa: F401
+
+# isort: on
 import argparse
-import logging
-import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-logging.getLogger("tensorflow").setLevel("ERROR")
-sys.path.insert(0, str(Path(__file__).parent))
+import keras
+import numpy as np
+from adult import CATEGORIES, CROSSES, Adult, load_adult
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
 
-# TensorFlow writes start-up lines straight to file descriptor 2 before any setting is read.
-_stderr = os.dup(2)
-with open(os.devnull, "w") as _nowhere:
-    os.dup2(_nowhere.fileno(), 2)
-try:
-    import keras
-
-    import keras_initlab as kil
-
-    keras.ops.zeros(())
-finally:
-    os.dup2(_stderr, 2)
-    os.close(_stderr)
-
-import numpy as np  # noqa: E402
-from adult import CATEGORIES, CROSSES, Adult, load_adult  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.progress import Progress  # noqa: E402
-from rich.table import Table  # noqa: E402
+import keras_initlab as kil
 
 SCHEMES = {
     "Zeros": lambda: kil.Zeros(),

@@ -1,6 +1,7 @@
 """Filling memory with a law, block by block, on all cores."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from keras_initlab.sampling.strips import Strip, strips_of
 
 __all__ = ["Drawing", "Part", "drawn", "fill", "fill_parts"]
 
-# Four blocks: see `Desk`.
-_GROUP = 4
+# Eight blocks: see `Desk`.
+_GROUP = 8
 
 Part = tuple[np.ndarray, Sequence[slice]]
 
@@ -53,7 +54,7 @@ def fill(out: np.ndarray, drawing: Drawing, *, start: int = 0, threads: int | No
         True
     """
     if out.size:
-        _run(_Job([Strip(out.reshape(1, -1), start, out.size)], drawing), threads)
+        _run([Strip(out.reshape(1, -1), start, out.size)], drawing, threads)
 
 
 def fill_parts(
@@ -82,7 +83,7 @@ def fill_parts(
     """
     strips = [strip for out, index in parts for strip in strips_of(out, shape, index)]
     if strips:
-        _run(_Job(strips, drawing), threads)
+        _run(strips, drawing, threads)
 
 
 def drawn(
@@ -128,34 +129,54 @@ class _Group:
         return low, min(BLOCK, max(strip.stop for strip in self.strips) - begin)
 
 
+def _groups(strips: Sequence[Strip], size: int) -> Iterator[_Group]:
+    """All blocks that a strip needs, up to `size` that follow one another at a time."""
+    waiting = sorted(strips, key=lambda strip: -strip.start)
+    active: list[Strip] = []
+    block = 0
+    while waiting or active:
+        if not active:
+            block = max(block, waiting[-1].start // BLOCK)
+        takers: dict[int, Strip] = {}
+        count = 0
+        while count < size:
+            begin, end = (block + count) * BLOCK, (block + count + 1) * BLOCK
+            while waiting and waiting[-1].start < end:
+                active.append(waiting.pop())
+            meeting = {id(strip): strip for strip in active if strip.meets(begin, end)}
+            if not meeting:
+                break
+            takers.update(meeting)
+            count += 1
+        if count:
+            yield _Group(block, count, list(takers.values()))
+        block += max(count, 1)
+        active = [strip for strip in active if strip.stop > block * BLOCK]
+
+
+class _Queue:
+    """Groups that several threads take in turn."""
+
+    def __init__(self, groups: Iterator[_Group]):
+        self._groups, self._lock = groups, threading.Lock()
+
+    def __iter__(self) -> "_Queue":
+        return self
+
+    def __next__(self) -> _Group:
+        with self._lock:
+            return next(self._groups)
+
+
 @dataclass(frozen=True)
 class _Job:
-    strips: list[Strip]
     drawing: Drawing
-
-    def groups(self, workers: int) -> list[_Group]:
-        """All blocks that a strip needs, some at a time."""
-        needed: dict[int, list[Strip]] = {}
-        for strip in self.strips:
-            for block in range(strip.start // BLOCK, -(-strip.stop // BLOCK)):
-                if strip.meets(block * BLOCK, (block + 1) * BLOCK):
-                    needed.setdefault(block, []).append(strip)
-        numbers = sorted(needed)
-        size = max(1, min(_GROUP, len(numbers) // (2 * workers)))
-        groups, at = [], 0
-        while at < len(numbers):
-            first = numbers[at]
-            run = [block for block in numbers[at : at + size] if block < first + size]
-            strips = {id(strip): strip for block in run for strip in needed[block]}
-            groups.append(_Group(first, run[-1] - first + 1, list(strips.values())))
-            at += len(run)
-        return groups
+    dtype: np.dtype
 
     def work(self, groups: Iterator[_Group]) -> None:
-        """Write groups until none is left; several threads may share one iterator."""
-        dtype = self.strips[0].out.dtype
-        kind = np.dtype(np.float64 if dtype == np.float64 else np.float32)
-        affine, desk = _affine(self.drawing, dtype), Desk(kind, 0)
+        """Write groups until none is left."""
+        kind = np.dtype(np.float64 if self.dtype == np.float64 else np.float32)
+        affine, desk = _affine(self.drawing, self.dtype), Desk(kind, 0)
         for group in groups:
             if len(desk.words) < group.count:
                 desk = Desk(kind, group.count)
@@ -171,16 +192,18 @@ class _Job:
         return draw.standard(desk, group.count, low, high)
 
 
-def _run(job: _Job, threads: int | None) -> None:
+def _run(strips: Sequence[Strip], drawing: Drawing, threads: int | None) -> None:
     workers = threads or _cores()
-    groups = job.groups(workers)
-    # Taking the next item of a list's iterator is one step of the interpreter.
-    shared, workers = iter(groups), min(workers, len(groups))
-    if workers <= 1:
-        job.work(shared)
+    start, stop = min(strip.start for strip in strips), max(strip.stop for strip in strips)
+    blocks = -(-stop // BLOCK) - start // BLOCK
+    job = _Job(drawing, strips[0].out.dtype)
+    groups = _groups(strips, max(1, min(_GROUP, blocks // (2 * workers))))
+    if min(workers, blocks) == 1:
+        job.work(groups)
         return
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(job.work, [shared] * workers):
+    queue = _Queue(groups)
+    with ThreadPoolExecutor(min(workers, blocks)) as pool:
+        for _ in pool.map(job.work, [queue] * min(workers, blocks)):
             pass
 
 

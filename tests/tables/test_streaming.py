@@ -166,7 +166,7 @@ def test_memory_does_not_grow_with_the_table(tmp_path):
         [sys.executable, "-c", MEMORY, str(tmp_path)], capture_output=True, text=True, check=True
     )
 
-    # A table of 512 MB; a buffer of 16 MiB, and 3 MiB of scratch memory for each thread.
+    # A table of 512 MB; a buffer of 16 MiB, and 6 MiB of scratch memory for each thread.
     assert json.loads(told.stdout) * 1024 < 100e6
 
 

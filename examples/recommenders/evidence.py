@@ -1,0 +1,153 @@
+"""The tables of docs/recommenders.md: every model and data set under three starts, with seeds.
+
+    python examples/recommenders/evidence.py --path u.data --out evidence.json
+    python examples/recommenders/evidence.py --out evidence.json --tables
+
+Runs that the file already holds are not repeated.
+"""
+
+# isort: off
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+import quiet  # noqa: F401
+
+# isort: on
+import argparse
+import importlib
+import json
+import statistics
+
+import clicks
+import data as sources
+import keras
+import retrieval
+from rich.progress import track
+
+STARTS = ("keras", "library", "ours")
+CLICK_RUNS = [
+    ("neumf", "movielens", 4),
+    ("wide_and_deep", "adult", 4),
+    ("deepfm", "adult", 4),
+    ("dcn", "adult", 4),
+    ("dlrm", "adult", 4),
+    ("wide_and_deep", "clicks", 2),
+    ("deepfm", "clicks", 2),
+    ("dcn", "clicks", 2),
+    ("dlrm", "clicks", 2),
+]
+RANKING_RUNS = [("two_tower", "movielens", 20), ("sasrec", "movielens", 40)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--path", help="a local copy of MovieLens: u.data or ml-100k.inter")
+    parser.add_argument("--out", type=Path, default=Path("evidence.json"))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", default=[], metavar="MODEL")
+    parser.add_argument("--tables", action="store_true", help="print them, train nothing")
+    options = parser.parse_args()
+    found = json.loads(options.out.read_text()) if options.out.exists() else {}
+    if not options.tables:
+        fill(found, options)
+    print(click_table(found), ranking_table(found), sep="\n\n")
+
+
+def fill(found, options):
+    """Make the runs that are missing, and write each as soon as it is there."""
+    wanted = [
+        (*run, start, seed)
+        for run in CLICK_RUNS + RANKING_RUNS
+        for start in STARTS
+        for seed in range(options.seeds)
+        if not options.only or run[0] in options.only
+    ]
+    missing = [run for run in wanted if key_of(*run) not in found]
+    loaded = {}
+    for model, name, epochs, start, seed in track(missing, "Training"):
+        module = importlib.import_module(model)
+        if (model, name, epochs) in RANKING_RUNS:
+            ratings = loaded.setdefault("ratings", None) or sources.movielens(options.path, 0.2)
+            loaded["ratings"] = ratings
+            built = retrieval.started(module, start, ratings, seed)
+            told = retrieval.trained(module, built, ratings, epochs, seed)
+        else:
+            data = loaded.get(name) or clicks.DATA[name](options.path)
+            loaded[name] = data
+            built = clicks.started(module, start, data, seed)
+            told = clicks.trained(built, data, epochs, seed)
+            told["entropy"] = float(clicks.entropy_of(data.test_y))
+        found[key_of(model, name, epochs, start, seed)] = told
+        options.out.write_text(json.dumps(found, indent=1) + "\n")
+        keras.utils.clear_session()
+
+
+def key_of(model, name, epochs, start, seed):
+    return f"{model}|{name}|{epochs}|{start}|{seed}"
+
+
+def runs_of(found, model, name, epochs, start):
+    prefix = key_of(model, name, epochs, start, "")
+    return [told for key, told in found.items() if key.startswith(prefix)]
+
+
+def click_table(found):
+    """Loss at the start against the entropy, steps to the default's final loss, final numbers."""
+    lines = [
+        "| model, data | start | log loss at step 0 / entropy | steps to Keras's best loss"
+        " | best log loss | AUC |",
+        "|---|---|---|---|---|---|",
+    ]
+    for run in CLICK_RUNS:
+        default = runs_of(found, *run, "keras")
+        for start in STARTS:
+            told = runs_of(found, *run, start)
+            if not told or not default:
+                continue
+            first = spread([each["losses"][0] / each["entropy"] for each in told], 3)
+            steps = [
+                steps_to(each, min(base["losses"]))
+                for each, base in zip(told, default, strict=False)
+            ]
+            reached = [count for count in steps if count is not None]
+            shown = f"{statistics.median(reached):.0f}" if reached else "never"
+            shown += f" ({len(reached)} of {len(steps)})" if len(reached) < len(steps) else ""
+            best = spread([min(each["losses"]) for each in told], 4)
+            auc = spread([each["auc"] for each in told], 4)
+            lines.append(f"| {run[0]}, {run[1]} | {start} | {first} | {shown} | {best} | {auc} |")
+    return "\n".join(lines)
+
+
+def ranking_table(found):
+    """Training loss before the first step and at the end, and the ranks."""
+    lines = [
+        "| model | start | loss at step 0 | at the end | HR@10 | NDCG@10 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for run in RANKING_RUNS:
+        for start in STARTS:
+            told = runs_of(found, *run, start)
+            if told:
+                numbers = [spread([each["losses"][place] for each in told], 3) for place in (0, -1)]
+                numbers += [spread([each[name] for each in told], 4) for name in ("hr", "ndcg")]
+                lines.append(f"| {run[0]} | {start} | {' | '.join(numbers)} |")
+    return "\n".join(lines)
+
+
+def steps_to(told, loss):
+    """The first check at which a run is at or below a loss."""
+    reached = [
+        step for step, each in zip(told["steps"], told["losses"], strict=True) if each <= loss
+    ]
+    return reached[0] if reached else None
+
+
+def spread(values, digits):
+    """Mean and standard deviation."""
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f}"
+
+
+if __name__ == "__main__":
+    main()
