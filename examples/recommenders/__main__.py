@@ -18,7 +18,7 @@ import clicks
 import data as sources
 import retrieval
 
-CLICK_MODELS = ("neumf", "wide_and_deep", "deepfm", "dcn", "dlrm")
+CLICK_MODELS = ("neumf", "wide_deep", "deepfm", "dcn", "dlrm")
 RANKING_MODELS = ("two_tower", "sasrec")
 # As Keras builds it; as the library or the authors start it; as `initialize` does.
 STARTS = ("keras", "library", "ours")
@@ -42,9 +42,9 @@ def train_clicks(module, options):
     data = clicks.DATA[options.data](options.path)
     model = clicks.started(module, options.init, data, options.seed)
     told = clicks.trained(model, data, options.epochs or 3, options.seed)
-    entropy = clicks.entropy_of(data.test_y)
     print(f"{data.name}: {len(data.train_y):,} rows")
-    print(f"before training: log loss {told['losses'][0]:.4f}, the base rate alone {entropy:.4f}")
+    alone = clicks.loss_of_base_rate(data)
+    print(f"before training: log loss {told['losses'][0]:.4f}, of the base rate {alone:.4f}")
     print(f"after {told['steps'][-1]} steps: {told['losses'][-1]:.4f}, AUC {told['auc']:.4f}")
 
 
@@ -52,7 +52,7 @@ def train_ranking(module, options):
     ratings = sources.movielens(options.path, test_share=0.2)
     model = retrieval.started(module, options.init, ratings, options.seed)
     told = retrieval.trained(module, model, ratings, options.epochs or 20, options.seed)
-    print(f"MovieLens-100K: {len(ratings.item):,} ratings, {told['users']} users to rank for")
+    print(f"MovieLens-100K: {len(ratings.item):,} ratings, {told['pairs']} later items to find")
     print(f"before training: loss {told['losses'][0]:.4f}, after it {told['losses'][-1]:.4f}")
     print(f"HR@10 {told['hr']:.4f}, NDCG@10 {told['ndcg']:.4f}")
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from adult import load_adult
 
-__all__ = ["Clicks", "Ratings", "adult", "click_log", "movielens", "next_items", "sequences"]
+__all__ = ["Clicks", "Ratings", "adult", "click_log", "later_items", "movielens", "sequences"]
 
 _URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 
@@ -151,25 +151,27 @@ def sequences(ratings: Ratings, length: int) -> tuple[np.ndarray, np.ndarray]:
     return _padded([row[:-1] for row in held], length), _padded([row[1:] for row in held], length)
 
 
-def next_items(
+def later_items(
     ratings: Ratings, length: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.ndarray]]:
-    """What known users rate first in the test part, and what they had rated until then.
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """What known users rate in the test part, and what they had rated until then.
+
+    An item that no training row holds cannot be recommended and is left out.
 
     Returns:
-        Users `(n,)`, histories `(n, length)`, the next known items `(n,)`, and for each user all
-        items of the history.
+        Users `(n,)`, histories `(n, length)`, the known items that each rates later, and all items
+        that each had rated before.
     """
     before, after = _histories(ratings, ~ratings.test), _histories(ratings, ratings.test)
-    # An item that no training row holds cannot be recommended: the next one that can counts.
-    first = {user: [item for item in row if item] for user, row in after.items() if user in before}
-    users = [user for user, row in first.items() if user and row]
-    histories = [before[user] for user in users]
+    later = {
+        user: sorted(set(after[user]) - {0, *before[user]}) for user in after if user in before
+    }
+    users = [user for user, items in later.items() if user and items]
     return (
         np.array(users, "int32"),
-        _padded([row[-length:] for row in histories], length),
-        np.array([first[user][0] for user in users], "int32"),
-        [np.array(row) for row in histories],
+        _padded([before[user][-length:] for user in users], length),
+        [np.array(later[user]) for user in users],
+        [np.array(before[user]) for user in users],
     )
 
 

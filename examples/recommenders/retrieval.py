@@ -31,20 +31,27 @@ def trained(module, model, ratings, epochs, seed):
     return {"losses": [start, *told.history["loss"]], **module.evaluate(model, ratings)}
 
 
-def ranks_of(scores, wanted, held):
-    """HR@10 and NDCG@10 of one wanted item each; what a user holds, and id 0, is not ranked."""
-    scores = scores.astype("float64")
-    scores[:, 0] = -np.inf
-    for row, items in zip(scores, held, strict=True):
-        row[items] = -np.inf
-    # A wanted item may be one that the user rates again.
-    keep = np.isfinite(scores[np.arange(len(wanted)), wanted])
-    scores, wanted = scores[keep], wanted[keep]
-    scores[~np.isfinite(scores)] = scores[np.isfinite(scores)].min() - 1
-    labels = np.arange(scores.shape[1])
-    relevant = labels[None] == wanted[:, None]
+def ranks_of(scores, later, held):
+    """HR@10 and NDCG@10 of each later item among all that the user never rates.
+
+    Args:
+        scores: `(users, items)`.
+        later: For each user the items that were rated later, each ranked by itself.
+        held: For each user the items that were rated before. Id 0 is not ranked either.
+    """
+    rows, wanted = [], []
+    for row, items, past in zip(scores.astype("float64"), later, held, strict=True):
+        lowest = row.min() - 1
+        for item in items:
+            ranked = row.copy()
+            ranked[[0, *past, *items]] = lowest
+            ranked[item] = row[item]
+            rows.append(ranked)
+            wanted.append(item)
+    rows, wanted = np.array(rows), np.array(wanted)
+    labels = np.arange(rows.shape[1])
     return {
-        "users": len(wanted),
-        "hr": float(top_k_accuracy_score(wanted, scores, k=10, labels=labels)),
-        "ndcg": float(ndcg_score(relevant, scores, k=10)),
+        "pairs": len(wanted),
+        "hr": float(top_k_accuracy_score(wanted, rows, k=10, labels=labels)),
+        "ndcg": float(ndcg_score(labels[None] == wanted[:, None], rows, k=10)),
     }

@@ -5,7 +5,7 @@ python examples/recommenders/sasrec.py --init ours
 
 import keras
 import numpy as np
-from data import next_items, sequences
+from data import later_items, sequences
 from fields import fresh
 from keras import layers, ops
 from retrieval import ranks_of
@@ -47,7 +47,7 @@ def inputs_of(ratings):
 
 
 def evaluate(model, ratings):
-    """HR@10 and NDCG@10 of the next item among all that the user has not rated."""
-    _, histories, wanted, held = next_items(ratings, LENGTH)
+    """HR@10 and NDCG@10 of each later item among all that the user has not rated."""
+    _, histories, later, held = later_items(ratings, LENGTH)
     pieces = [ops.convert_to_numpy(model(part))[:, -1] for part in np.array_split(histories, 8)]
-    return ranks_of(np.concatenate(pieces), wanted, held)
+    return ranks_of(np.concatenate(pieces), later, held)

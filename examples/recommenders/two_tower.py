@@ -4,7 +4,7 @@ python examples/recommenders/two_tower.py --init ours
 """
 
 import keras
-from data import next_items
+from data import later_items
 from fields import fresh
 from keras import layers, ops
 from retrieval import ranks_of
@@ -12,19 +12,6 @@ from retrieval import ranks_of
 # keras-rs's retrieval examples: tables of U(-0.05, 0.05), Glorot for what follows: Keras's own.
 LIBRARY = {"tables": keras.initializers.RandomUniform(-0.05, 0.05)}
 DIMENSIONS = 32
-
-
-class Logits(layers.Layer):
-    """The product of every user of a batch with every item of it."""
-
-    def call(self, inputs):
-        """`(batch, batch)` from two times `(batch, dimensions)`."""
-        users, items = inputs
-        return ops.matmul(users, ops.transpose(items))
-
-    def compute_output_shape(self, shapes):
-        """Of the logits."""
-        return (shapes[0][0], shapes[1][0])
 
 
 def build(ratings, tables="uniform", kernels="glorot_uniform"):
@@ -41,7 +28,8 @@ def build(ratings, tables="uniform", kernels="glorot_uniform"):
 
     user, item = tower(ratings.users, "user"), tower(ratings.items, "item")
     ids = [keras.Input((), dtype="int32", name=name) for name in ("users", "items")]
-    logits = Logits(name="logits")([user(ids[0]), item(ids[1])])
+    # Every user of a batch with every item of it.
+    logits = ops.matmul(user(ids[0]), ops.transpose(item(ids[1])))
     model = keras.Model(ids, logits, name="two_tower")
     model.compile(keras.optimizers.Adam(1e-3), diagonal_loss)
     return model
@@ -62,9 +50,9 @@ def inputs_of(ratings):
 
 
 def evaluate(model, ratings):
-    """HR@10 and NDCG@10 of the next item among all that the user has not rated."""
-    users, _, wanted, held = next_items(ratings, 1)
+    """HR@10 and NDCG@10 of each later item among all that the user has not rated."""
+    users, _, later, held = later_items(ratings, 1)
     towers = (model.get_layer(f"{name}_tower") for name in ("user", "item"))
     ids = (users, ops.arange(ratings.items))
     left, right = (tower(each) for tower, each in zip(towers, ids, strict=True))
-    return ranks_of(ops.convert_to_numpy(ops.matmul(left, ops.transpose(right))), wanted, held)
+    return ranks_of(ops.convert_to_numpy(ops.matmul(left, ops.transpose(right))), later, held)

@@ -1,6 +1,7 @@
 """What stands behind a layer in the graph of a model, through nested models as well."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
@@ -35,6 +36,9 @@ _SHAPING = re.compile(
     r"(Alpha|Gaussian)?Dropout|SpatialDropout\dD|GaussianNoise|Flatten|Reshape|Permute|Identity"
     r"|ExpandDims|Squeeze|Transpose|Cast|InputLayer"
 )
+
+# What they give is a sum, or a row, of what they take.
+_LINEAR = re.compile("Add|Sum|Stack|Concatenate|GetItem|Mean|Average|Subtract")
 
 Test = Callable[[Any], bool]
 
@@ -104,6 +108,54 @@ class Graph:
             return True if layer is self._last else None
         return self._all(layer, lambda node: False, _is_weightless, ends=True)
 
+    def is_summed_to_output(self, layer: Any) -> bool | None:
+        """Whether all that follows is sums and the last activation, as in a linear model."""
+        return self._all(layer, lambda node: False, _is_summing, ends=True)
+
+    def is_dotted(self, layer: Any) -> bool | None:
+        """Whether all that the layer gives goes into products of vectors, shaped at most."""
+        return self._all(layer, _is_dot, _is_shaping, ends=False)
+
+    def pairs_to_output(self, layer: Any) -> int:
+        """Products of two vectors, this layer's among them, that are summed to an output.
+
+        As in a factorization machine: of k tables whose vectors meet in one product or square,
+        each two make one.
+        """
+        reached = [node for node in self._reached(layer, _is_summing) if _is_pairing(node)]
+        counts = [self._tables_before[id(node)] for node in reached if self._ends_in(node)]
+        return max((max(1, count * (count - 1) // 2) for count in counts), default=0)
+
+    @cached_property
+    def _tables_before(self) -> Counter:
+        """How many tables' vectors meet in a product."""
+        tables = {
+            id(node.operation): node.operation
+            for node in self._maker_of.values()
+            if isinstance(node.operation, keras.layers.Embedding)
+        }
+        return Counter(
+            id(node)
+            for table in tables.values()
+            for node in {id(each): each for each in self._reached(table, _is_summing)}.values()
+            if _is_pairing(node)
+        )
+
+    def _ends_in(self, node: Any) -> bool:
+        """Whether some way from a call to an output has no weights."""
+        behind = self._behind(list(node.outputs), _is_weightless)
+        tensors = [
+            *node.outputs,
+            *(each for one in behind if _is_weightless(one) for each in one.outputs),
+        ]
+        return any(id(tensor) in self._ends for tensor in tensors)
+
+    def bag_size(self, layer: Any) -> int | None:
+        """How many ids a layer combines to one vector, `None` if that is not always the same."""
+        shapes = [node.input_tensors[0].shape for node in self._makers.get(id(layer), [])]
+        sizes = {shape[-1] if len(shape) > 1 else 1 for shape in shapes}
+        return sizes.pop() if len(sizes) == 1 else None
+
     def is_normed(self, layer: Any) -> bool | None:
         """Whether every way from the layer leads to a normalization that repairs its scale."""
         return self._all(layer, _is_norm, _is_scaling, ends=False)
@@ -144,7 +196,13 @@ class Graph:
             return self._end_of_branch(passed[0])
         if _is_sum(takers[0]):
             return takers[0]
-        return self._end_of_branch(takers[0].outputs[0]) if _is_scaling(takers[0]) else None
+        passes = _is_scaling(takers[0]) or self._is_crossing(takers[0], tensor)
+        return self._end_of_branch(takers[0].outputs[0]) if passes else None
+
+    def _is_crossing(self, node: Any, tensor: Any) -> bool:
+        """Whether a tensor is multiplied by tensors of a trunk, which go elsewhere too."""
+        others = [each for each in node.input_tensors if each is not tensor]
+        return _is_product(node) and all(len(self._takers[id(each)]) > 1 for each in others)
 
     def _comes_from_branch(self, tensor: Any) -> bool:
         """Whether a tensor that is added comes from a layer with weights and goes nowhere else."""
@@ -246,6 +304,13 @@ def _named(pattern: re.Pattern) -> Test:
 
 _is_norm, _is_scaling, _is_adding = _named(_NORM), _named(_SCALING), _named(_ADDING)
 _is_sum, _is_shaping = _named(re.compile("Add")), _named(_SHAPING)
+_is_product = _named(re.compile("Multiply"))
+_is_dot = _named(re.compile("Dot|Matmul|Einsum|Tensordot"))
+_is_pairing = _named(re.compile("Dot|DotInteraction|Matmul|Einsum|Tensordot|Multiply|Square"))
+
+
+def _is_summing(node: Any) -> bool:
+    return _shows(node) or bool(_LINEAR.fullmatch(type(node.operation).__name__))
 
 
 def _shows(node: Any) -> bool:

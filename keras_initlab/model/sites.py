@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -15,6 +15,9 @@ __all__ = ["Site", "argument_of", "sites_of"]
 
 # With two axes in GRU, and where heads have offsets of their own.
 _OFFSETS = ("bias", "gamma", "beta")
+
+# Of keras-rs.
+_CROSS = "FeatureCross"
 
 _GATES = {"LSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1}
 
@@ -54,6 +57,11 @@ class Site:
         is_output: Whether it makes an output of the model. Like the two before `None` if unknown.
         branch_share: Where it makes a branch that is added to others, the part of the variance
             that the branch may add; `None` where it does not, or where that is unknown.
+        is_linear_term: Whether only sums stand between it and an output, as in a linear model.
+        is_dotted: Whether what its layer gives goes into products of vectors alone.
+        bag_size: How many rows of a table its layer combines to one vector; `None` if it combines
+            none, or not always as many.
+        pairs: Products of vectors, its own among them, that are summed to an output.
     """
 
     layer: Any
@@ -66,6 +74,10 @@ class Site:
     added: bool | None
     is_output: bool | None
     branch_share: float | None
+    is_linear_term: bool | None
+    is_dotted: bool | None
+    bag_size: int | None
+    pairs: int
 
     @property
     def path(self) -> str:
@@ -94,9 +106,14 @@ def sites_of(model: Any, *, frozen: bool = False) -> list[Site]:
         frozen: Whether those that are not trained count too.
     """
     graph = Graph(model)
+    layers = list(layers_in(model))
+    crosses = {id(layer.dense) for layer in layers if type(layer).__name__ == _CROSS}
     found: dict[int, Site] = {}
-    for layer in layers_in(model):
+    for layer in layers:
         for site in _sites_in(layer, graph):
+            if id(layer) in crosses:
+                # x + x0 * (W x + b): each of them may add its part.
+                site = replace(site, branch_share=1 / (len(crosses) + 1), normed=False)
             if not frozen and not site.variable.trainable:
                 continue
             found.setdefault(id(site.variable), site)
@@ -122,6 +139,10 @@ def _sites_in(layer: Any, graph: Graph) -> Iterator[Site]:
             graph.is_added(layer),
             graph.is_output(layer),
             graph.branch_share(layer),
+            graph.is_summed_to_output(layer),
+            graph.is_dotted(layer),
+            graph.bag_size(layer) if hasattr(layer, "combiner") else None,
+            graph.pairs_to_output(layer) if use.role == "table" else 0,
         )
 
 

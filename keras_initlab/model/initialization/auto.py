@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from keras_initlab.initializers import (
+    BagEmbedding,
     CriticalBias,
     CriticalNormal,
     HeNormal,
@@ -16,6 +17,8 @@ from keras_initlab.initializers import (
     Scaled,
     TiedEmbedding,
     UnitForgetBias,
+    UnitLookup,
+    Zeros,
 )
 from keras_initlab.model.sites import Site
 from keras_initlab.theory import CriticalPoint, Kind, critical_point
@@ -68,7 +71,7 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
         around: What the model is like.
     """
     if site.role == "table":
-        return Advice(TiedEmbedding())
+        return Advice(_for_table(site, around))
     if site.role == "recurrent":
         return Advice(_per_gate(Orthogonal(), site.use.kind))
     if site.role == "other" or site.use.kind is None:
@@ -79,11 +82,30 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
     return _for_hidden(site)
 
 
+def _for_table(site: Site, around: Surroundings) -> Any:
+    if site.is_linear_term:
+        return Zeros()
+    dimensions = int(site.variable.shape[1])
+    if site.pairs:
+        # The sum of the products has the variance that an output is to have.
+        target = _OUTPUT_FACTOR**2 if around.labelled else 1.0
+        return Scaled(UnitLookup(), (target / site.pairs / dimensions) ** 0.25)
+    # Vectors of length 1 on average, those of a bag after they are combined.
+    combiner = getattr(site.layer, "combiner", None)
+    if combiner is None or (site.bag_size is None and combiner != "sqrtn"):
+        return TiedEmbedding()
+    bag = BagEmbedding(combiner=combiner, bag_size=site.bag_size)
+    return Scaled(bag, dimensions**-0.5)
+
+
 def _for_output(site: Site, around: Surroundings) -> Advice:
     kind = site.use.kind
     if around.width_base is not None:
         return Advice(MuNormal(role="output", base_width=around.width_base, kind=kind))
     target = (_OUTPUT_FACTOR**2 if around.labelled else 1.0) * (site.branch_share or 1.0)
+    if site.is_dotted:
+        # A product of two vectors of n entries has the variance of n products of two of them.
+        target = math.sqrt(target / site.variable.shape[-1])
     scheme = LecunNormal(kind=kind)
     return Advice(scheme if target == 1 else Scaled(scheme, math.sqrt(target)), target)
 

@@ -22,4 +22,4 @@ def build(data, tables="uniform", kernels="glorot_uniform", linear="uniform"):
     deep = tower(layers.Concatenate()([*vectors, numbers]), (256, 128, 64), kernels)
     wide = linear_terms(ids, data.vocabulary, linear)
     logit = layers.Add()([logit_of(deep, kernels), *wide])
-    return keras.Model([ids, numbers], layers.Activation("sigmoid")(logit), name="wide_and_deep")
+    return keras.Model([ids, numbers], layers.Activation("sigmoid")(logit), name="wide_deep")
