@@ -7,7 +7,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from keras_initlab import initialize
 
-__all__ = ["DATA", "loss_of_base_rate", "started", "trained"]
+__all__ = ["DATA", "auc_of", "loss_of_base_rate", "started", "trained"]
 
 DATA = {
     "movielens": lambda path: sources.movielens(path).clicks(),
@@ -61,7 +61,7 @@ class Watcher(keras.callbacks.Callback):
         self.losses.append(float(log_loss(self.data.test_y[:, 0], self.probabilities())))
 
     def auc(self):
-        return float(roc_auc_score(self.data.test_y[:, 0], self.probabilities()))
+        return auc_of(self.data, self.probabilities())
 
     def probabilities(self):
         # Not `predict`, which would end the training's own bookkeeping.
@@ -73,6 +73,11 @@ class Watcher(keras.callbacks.Callback):
         return np.concatenate([keras.ops.convert_to_numpy(each) for each in pieces])[:, 0].astype(
             "float64"
         )
+
+
+def auc_of(data, probabilities):
+    """Area under the curve on the test rows."""
+    return float(roc_auc_score(data.test_y[:, 0], probabilities))
 
 
 def loss_of_base_rate(data):

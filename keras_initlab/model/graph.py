@@ -1,46 +1,31 @@
 """What stands behind a layer in the graph of a model, through nested models as well."""
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 import keras
 
 from keras_initlab import _backend
+from keras_initlab.model.operations import (
+    ACTIVATIONS,
+    Test,
+    is_adding,
+    is_counting,
+    is_dot,
+    is_norm,
+    is_pairing,
+    is_product,
+    is_scaling,
+    is_shaping,
+    is_showing,
+    is_sum,
+    is_summing,
+    is_weightless,
+)
 
 __all__ = ["Graph", "layers_in"]
-
-_NORM = re.compile(r"\w*(Batch|Layer|Group|RMS|Unit)Normalization")
-
-# The scale of what they take is that of what they give, or nearly so.
-_SCALING = re.compile(
-    r"(Global)?(Average|Max)Pooling\dD|(ZeroPadding|Cropping|UpSampling|SpatialDropout)\dD"
-    r"|(Alpha|Gaussian)?Dropout|GaussianNoise|Flatten|Reshape|Permute|RepeatVector|Identity"
-    r"|Activation|ReLU|LeakyReLU|PReLU|ELU|Concatenate|InputLayer"
-)
-
-_ADDING = re.compile("Add|Subtract|Multiply|Average")
-
-# Layers that are an activation, and operations of `keras.ops`.
-_ACTIVATIONS = {
-    **{"ReLU": "relu", "ELU": "elu", "LeakyReLU": "leaky_relu"},
-    **{"Relu": "relu", "Elu": "elu", "LeakyRelu": "leaky_relu", "Gelu": "gelu", "Silu": "silu"},
-    **{"Tanh": "tanh", "Sigmoid": "sigmoid", "Softplus": "softplus", "Selu": "selu"},
-    **{"Softmax": "softmax", "Softsign": "softsign"},
-}
-
-# What they give has the distribution of what they take, but for a factor.
-_SHAPING = re.compile(
-    r"(Alpha|Gaussian)?Dropout|SpatialDropout\dD|GaussianNoise|Flatten|Reshape|Permute|Identity"
-    r"|ExpandDims|Squeeze|Transpose|Cast|InputLayer"
-)
-
-# What they give is a sum, or a row, of what they take.
-_LINEAR = re.compile("Add|Sum|Stack|Concatenate|GetItem|Mean|Average|Subtract")
-
-Test = Callable[[Any], bool]
 
 
 def layers_in(layer: Any) -> Iterator[Any]:
@@ -106,15 +91,15 @@ class Graph:
         """Whether nothing with weights stands between the layer and the outputs of the model."""
         if self._last is not None:
             return True if layer is self._last else None
-        return self._all(layer, lambda node: False, _is_weightless, ends=True)
+        return self._all(layer, lambda node: False, is_weightless, ends=True)
 
     def is_summed_to_output(self, layer: Any) -> bool | None:
         """Whether all that follows is sums and the last activation, as in a linear model."""
-        return self._all(layer, lambda node: False, _is_summing, ends=True)
+        return self._all(layer, lambda node: False, is_summing, ends=True)
 
     def is_dotted(self, layer: Any) -> bool | None:
         """Whether all that the layer gives goes into products of vectors, shaped at most."""
-        return self._all(layer, _is_dot, _is_shaping, ends=False)
+        return self._all(layer, is_dot, is_shaping, ends=False)
 
     def pairs_to_output(self, layer: Any) -> int:
         """Products of two vectors, this layer's among them, that are summed to an output.
@@ -122,7 +107,7 @@ class Graph:
         As in a factorization machine: of k tables whose vectors meet in one product or square,
         each two make one.
         """
-        reached = [node for node in self._reached(layer, _is_summing) if _is_pairing(node)]
+        reached = [node for node in self._reached(layer, is_summing) if is_pairing(node)]
         counts = [self._tables_before[id(node)] for node in reached if self._ends_in(node)]
         return max((max(1, count * (count - 1) // 2) for count in counts), default=0)
 
@@ -137,16 +122,16 @@ class Graph:
         return Counter(
             id(node)
             for table in tables.values()
-            for node in {id(each): each for each in self._reached(table, _is_summing)}.values()
-            if _is_pairing(node)
+            for node in {id(each): each for each in self._reached(table, is_summing)}.values()
+            if is_pairing(node)
         )
 
     def _ends_in(self, node: Any) -> bool:
         """Whether some way from a call to an output has no weights."""
-        behind = self._behind(list(node.outputs), _is_weightless)
+        behind = self._behind(list(node.outputs), is_weightless)
         tensors = [
             *node.outputs,
-            *(each for one in behind if _is_weightless(one) for each in one.outputs),
+            *(each for one in behind if is_weightless(one) for each in one.outputs),
         ]
         return any(id(tensor) in self._ends for tensor in tensors)
 
@@ -158,14 +143,14 @@ class Graph:
 
     def is_normed(self, layer: Any) -> bool | None:
         """Whether every way from the layer leads to a normalization that repairs its scale."""
-        return self._all(layer, _is_norm, _is_scaling, ends=False)
+        return self._all(layer, is_norm, is_scaling, ends=False)
 
     def is_added(self, layer: Any) -> bool | None:
         """Whether the layer, scaled or normed, ends a branch."""
         if not self._makers.get(id(layer)):
             return None
-        reached = self._reached(layer, lambda node: _is_scaling(node) or _is_norm(node))
-        return any(_is_adding(node) for node in reached)
+        reached = self._reached(layer, lambda node: is_scaling(node) or is_norm(node))
+        return any(is_adding(node) for node in reached)
 
     def branch_share(self, layer: Any) -> float | None:
         """The part of the variance that a branch which ends in this layer may add; `None` for none.
@@ -194,23 +179,23 @@ class Graph:
             return None
         if passed:
             return self._end_of_branch(passed[0])
-        if _is_sum(takers[0]):
+        if is_sum(takers[0]):
             return takers[0]
-        passes = _is_scaling(takers[0]) or self._is_crossing(takers[0], tensor)
+        passes = is_scaling(takers[0]) or self._is_crossing(takers[0], tensor)
         return self._end_of_branch(takers[0].outputs[0]) if passes else None
 
     def _is_crossing(self, node: Any, tensor: Any) -> bool:
         """Whether a tensor is multiplied by tensors of a trunk, which go elsewhere too."""
         others = [each for each in node.input_tensors if each is not tensor]
-        return _is_product(node) and all(len(self._takers[id(each)]) > 1 for each in others)
+        return is_product(node) and all(len(self._takers[id(each)]) > 1 for each in others)
 
     def _comes_from_branch(self, tensor: Any) -> bool:
         """Whether a tensor that is added comes from a layer with weights and goes nowhere else."""
         while len(self._takers.get(id(tensor), [])) == 1:
             maker = self._maker_of.get(id(tensor))
-            if maker is None or _is_sum(maker) or not maker.input_tensors:
+            if maker is None or is_sum(maker) or not maker.input_tensors:
                 return False
-            if not _is_weightless(maker):
+            if not is_weightless(maker):
                 return True
             tensor = maker.input_tensors[0]
         return False
@@ -218,7 +203,7 @@ class Graph:
     def is_shown_by(self, layer: Any, tensor: Any) -> bool:
         """Whether a tensor is what a layer gives: shaped, activated, or added to others at most."""
         made = [each for node in self._makers.get(id(layer), []) for each in node.outputs]
-        passed = [node for node in self._behind(made, _shows) if _shows(node)]
+        passed = [node for node in self._behind(made, is_showing) if is_showing(node)]
         behind = [each for node in passed for each in node.outputs]
         return any(each is tensor for each in (*made, *behind))
 
@@ -226,25 +211,25 @@ class Graph:
     def sums(self) -> int:
         """Additions in the graph."""
         nodes = {id(node): node for takers in self._takers.values() for node in takers}
-        return sum(_is_sum(node) for node in nodes.values())
+        return sum(is_sum(node) for node in nodes.values())
 
     def takers_of(self, tensor: Any) -> list[Any]:
         """The first layers with weights, or with a vocabulary, that an input tensor leads to."""
-        found = self._behind([tensor], lambda node: _is_weightless(node) and not _counts(node))
-        return [node.operation for node in found if not _is_weightless(node) or _counts(node)]
+        found = self._behind([tensor], lambda node: is_weightless(node) and not is_counting(node))
+        return [node.operation for node in found if not is_weightless(node) or is_counting(node)]
 
     def activation_after(self, layer: Any) -> str:
         """The layer's own activation, or that of the one call behind it; empty for none."""
         own = getattr(getattr(layer, "activation", None), "__name__", "")
         if own not in ("", "linear"):
             return own
-        reached = self._reached(layer, _is_shaping)
-        following = [node.operation for node in reached if not _is_shaping(node)]
+        reached = self._reached(layer, is_shaping)
+        following = [node.operation for node in reached if not is_shaping(node)]
         if len(following) != 1:
             return ""
         if isinstance(following[0], keras.layers.Activation):
             return getattr(following[0].activation, "__name__", "")
-        return _ACTIVATIONS.get(type(following[0]).__name__, "")
+        return ACTIVATIONS.get(type(following[0]).__name__, "")
 
     # --- ways ----------------------------------------------------------------------------------
 
@@ -296,31 +281,3 @@ class Graph:
                 found.append(node)
                 waiting += node.outputs if passes(node) else []
         return found
-
-
-def _named(pattern: re.Pattern) -> Test:
-    return lambda node: bool(pattern.fullmatch(type(node.operation).__name__))
-
-
-_is_norm, _is_scaling, _is_adding = _named(_NORM), _named(_SCALING), _named(_ADDING)
-_is_sum, _is_shaping = _named(re.compile("Add")), _named(_SHAPING)
-_is_product = _named(re.compile("Multiply"))
-_is_dot = _named(re.compile("Dot|Matmul|Einsum|Tensordot"))
-_is_pairing = _named(re.compile("Dot|DotInteraction|Matmul|Einsum|Tensordot|Multiply|Square"))
-
-
-def _is_summing(node: Any) -> bool:
-    return _shows(node) or bool(_LINEAR.fullmatch(type(node.operation).__name__))
-
-
-def _shows(node: Any) -> bool:
-    activates = type(node.operation).__name__ in ("Activation", *_ACTIVATIONS)
-    return activates or _is_shaping(node) or _is_sum(node)
-
-
-def _counts(node: Any) -> bool:
-    return hasattr(node.operation, "num_tokens")
-
-
-def _is_weightless(node: Any) -> bool:
-    return not getattr(node.operation, "weights", None)
