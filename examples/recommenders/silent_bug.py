@@ -16,6 +16,7 @@ import quiet  # noqa: F401
 # isort: on
 import argparse
 import statistics
+from dataclasses import replace
 
 import clicks
 import keras
@@ -28,11 +29,12 @@ from rich.table import Table
 from keras_initlab import TiedEmbedding, lint
 
 DIMENSIONS = 16
-# What each start gives to the tables of users and movies.
+# What each start gives to the tables of users and movies; a function is called for each.
 STARTS = {
-    "keras-rs's default, one object": {},
-    "one object, one seed": {"initializer": keras.initializers.RandomNormal(stddev=0.25, seed=1)},
-    "a scheme for each": {"initializer": TiedEmbedding},
+    "the default, one object": {},
+    "its law, an object each": {"initializer": lambda: keras.initializers.RandomUniform()},
+    "TiedEmbedding, one object and seed": {"initializer": TiedEmbedding(seed=1)},
+    "TiedEmbedding, one each": {"initializer": TiedEmbedding},
 }
 
 
@@ -42,7 +44,9 @@ def build(data, initializer=None):
     ids = {name: keras.Input((), dtype="int32", name=name) for name in ("user", "item")}
     features = {}
     for name, rows in zip(ids, data.vocabulary, strict=True):
-        own = initializer() if isinstance(initializer, type) else initializer
+        own = initializer
+        if not isinstance(own, keras.initializers.Initializer | None):
+            own = initializer()
         given = {} if own is None else {"initializer": own}
         table = config.TableConfig(
             name, rows, DIMENSIONS, placement="default_device", combiner="sum", **given
@@ -77,8 +81,6 @@ def tables_of(model):
 
 def by_name(data):
     """The ids under the names of the model's inputs."""
-    from dataclasses import replace
-
     named = [{"user": x["ids"][:, 0], "item": x["ids"][:, 1]} for x in (data.train, data.test)]
     return replace(data, train=named[0], test=named[1])
 

@@ -17,7 +17,6 @@ from keras_initlab.initializers import (
     Scaled,
     TiedEmbedding,
     UnitForgetBias,
-    UnitLookup,
     Zeros,
 )
 from keras_initlab.model.sites import Site
@@ -31,6 +30,10 @@ _SELF_NORMALIZING = ("selu",)
 # Outputs of labelled data start this small beside the prior: the first loss is then that of the
 # base rates, to a percent.
 _OUTPUT_FACTOR = 0.1
+
+# Length of a table's vectors where labels are learned: with 1 click models lose up to 0.01 of AUC
+# (docs/recommenders.md).
+_TABLE_FACTOR = 0.2
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,19 @@ def _for_table(site: Site, around: Surroundings) -> Any:
     if site.is_linear_term:
         return Zeros()
     dimensions = int(site.variable.shape[1])
+    length = _TABLE_FACTOR if around.labelled else 1.0
     if site.pairs:
         # The sum of the products has the variance that an output is to have.
         target = _OUTPUT_FACTOR**2 if around.labelled else 1.0
-        return Scaled(UnitLookup(), (target / site.pairs / dimensions) ** 0.25)
-    # Vectors of length 1 on average, those of a bag after they are combined.
+        product = (target * dimensions / site.pairs) ** 0.25
+        length = min(length, product) if around.labelled else product
+        return Scaled(TiedEmbedding(), length)
     combiner = getattr(site.layer, "combiner", None)
-    if combiner is None or (site.bag_size is None and combiner != "sqrtn"):
-        return TiedEmbedding()
-    bag = BagEmbedding(combiner=combiner, bag_size=site.bag_size)
-    return Scaled(bag, dimensions**-0.5)
+    if combiner is not None and (site.bag_size is not None or combiner == "sqrtn"):
+        # That length after the rows of a bag are combined.
+        bag = BagEmbedding(combiner=combiner, bag_size=site.bag_size)
+        return Scaled(bag, length / math.sqrt(dimensions))
+    return Scaled(TiedEmbedding(), length) if around.labelled else TiedEmbedding()
 
 
 def _for_output(site: Site, around: Surroundings) -> Advice:
