@@ -11,9 +11,11 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 FOLDER = EXAMPLES / "recommenders"
-TENSORFLOW = keras.backend.backend() == "tensorflow"
 
-pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="tests run beside an installed wheel")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not FOLDER.exists(), reason="tests run beside an installed wheel"),
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -101,9 +103,6 @@ def test_click_log_has_the_base_rate_it_is_asked_for(sources):
 @pytest.mark.parametrize("name", ["neumf", "wide_deep", "deepfm", "dcn", "dlrm"])
 @pytest.mark.parametrize("start", ["keras", "library", "ours"])
 def test_click_model_is_built_under_every_start(log, name, start):
-    pytest.importorskip("sklearn")
-    if name in ("dcn", "dlrm"):
-        pytest.importorskip("keras_rs")
     clicks, module = importlib.import_module("clicks"), importlib.import_module(name)
 
     model = clicks.started(module, start, log, seed=0)
@@ -119,7 +118,6 @@ def test_click_model_is_built_under_every_start(log, name, start):
 @pytest.mark.parametrize("name", ["two_tower", "sasrec"])
 @pytest.mark.parametrize("start", ["keras", "library", "ours"])
 def test_ranking_model_is_built_under_every_start(sources, tmp_path, name, start):
-    pytest.importorskip("sklearn")
     retrieval, module = importlib.import_module("retrieval"), importlib.import_module(name)
     ratings = sources.movielens(written(tmp_path, "u.data"))
 
@@ -135,7 +133,6 @@ def test_ranking_model_is_built_under_every_start(sources, tmp_path, name, start
 
 
 def test_ranks_see_a_perfect_and_a_useless_ranking():
-    pytest.importorskip("sklearn")
     retrieval = importlib.import_module("retrieval")
     later, held = [np.array([5, 6])], [np.array([1, 2])]
     perfect, useless = np.zeros((1, 50)), np.zeros((1, 50))
@@ -169,9 +166,7 @@ np.testing.assert_allclose(answer, held["answer"], rtol=1e-5, atol=1e-6)
 """
 
 
-@pytest.mark.skipif(not TENSORFLOW, reason="a SavedModel of TensorFlow")
 def test_trained_model_is_loaded_and_served_in_a_fresh_process(log, tmp_path):
-    pytest.importorskip("sklearn")
     clicks, module = importlib.import_module("clicks"), importlib.import_module("deepfm")
     model = clicks.started(module, "ours", log, seed=0)
     model.fit(log.test, log.test_y, batch_size=512, verbose=0)
