@@ -16,7 +16,7 @@ LIBRARY = {
 
 
 def build(data, tables="uniform", kernels="glorot_uniform", output="glorot_uniform"):
-    """A click model of two ids, or more."""
+    """A click model of two ids, those of a user and an item."""
     ids, numbers = inputs_of(data)
     factors = vectors_of(ids, data.vocabulary, 16, tables, "factors")
     product = layers.Multiply(name="product")(factors)
