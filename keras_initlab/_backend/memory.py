@@ -59,8 +59,8 @@ def sharded_tensor(
 
     sharding = _concrete_sharding(layout)
     if 0 in shape or _is_traced():
-        whole = [(slice(0, size) for size in shape)]
-        tensor = filled_tensor(shape, dtype, lambda out: fill([(out, tuple(*whole))]))
+        whole = tuple(slice(0, size) for size in shape)
+        tensor = filled_tensor(shape, dtype, lambda out: fill([(out, whole)]))
         return distributed(tensor, sharding)
     shards: dict[tuple, np.ndarray] = {}
     places = {}
