@@ -1,6 +1,7 @@
 """What `"auto"` draws for tables, towers and crosses of recommenders."""
 
 import keras
+import keras_rs
 import numpy as np
 import pytest
 from chains import check_variance
@@ -123,9 +124,8 @@ def test_towers_that_meet_in_a_product_make_logits_of_variance_one():
 
 @pytest.mark.parametrize("combiner", ["mean", "sum", "sqrtn"])
 def test_bags_have_unit_length_after_they_are_combined(combiner):
-    rs = pytest.importorskip("keras_rs").layers
     inputs = keras.Input((10,), dtype="int32")
-    x = rs.EmbedReduce(ROWS, SIZE, combiner=combiner, name="bag")(inputs)
+    x = keras_rs.layers.EmbedReduce(ROWS, SIZE, combiner=combiner, name="bag")(inputs)
     model = keras.Model(inputs, kl.Dense(1)(x))
 
     initialize(model, seed=1)
@@ -137,8 +137,7 @@ def test_bags_have_unit_length_after_they_are_combined(combiner):
 
 
 def cross_of_keras_rs(number):
-    rs = pytest.importorskip("keras_rs").layers
-    return rs.FeatureCross(name=f"cross_{number}")
+    return keras_rs.layers.FeatureCross(name=f"cross_{number}")
 
 
 class Cross:
