@@ -64,6 +64,7 @@ def arguments_of() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    # The empty list is what argparse checks where no name is given.
     parser.add_argument("names", nargs="*", choices=[*EVERYWHERE, *ONCE, []], metavar="NAME")
     parser.add_argument("--backends", nargs="+", default=["tensorflow"], metavar="BACKEND")
     parser.add_argument("--smoke", action="store_true", help="a run that only shows it works")

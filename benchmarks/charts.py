@@ -20,18 +20,19 @@ def draw(rows: Sequence[Row]) -> None:
     draws = [
         row for row in rows if row.measure == "seconds" and row.peer_name == "Keras" and row.ratio
     ]
-    bars(draws, "Keras / ours: how many times faster", "speed.svg")
+    bars(draws, "Keras / ours: how many times faster", "speed.svg", [OURS] * len(draws))
     costs = [row for row in rows if row.measure == "CPU ms a step" and row.ratio]
-    bars(costs, "CPU time of a step with the callback / without", "cost.svg")
+    colors = [OURS if "ours" in row.case else THEIRS for row in costs]
+    bars(costs, "CPU time of a step with the callback / without", "cost.svg", colors)
 
 
-def bars(rows: Sequence[Row], title: str, name: str) -> None:
+def bars(rows: Sequence[Row], title: str, name: str, colors: Sequence[str]) -> None:
     """One bar a row, a line where both are equal, and a mark where the goal is."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 0.8 + 0.22 * len(rows)), layout="constrained")
     places = range(len(rows))
-    axes.barh(places, [row.ratio for row in rows], color=[color_of(row) for row in rows])
+    axes.barh(places, [row.ratio for row in rows], color=colors)
     for place, row in zip(places, rows, strict=True):
         axes.text(row.ratio, place, f" {row.ratio:.3g}", va="center")
         if row.goal:
@@ -42,10 +43,6 @@ def bars(rows: Sequence[Row], title: str, name: str) -> None:
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"{title}; red: the goal" if any(row.goal for row in rows) else title)
+    figure.suptitle(f"{title}; red: the goal" if any(row.goal for row in rows) else title)
     figure.savefig(FOLDER / name, metadata={"Date": None})
     plt.close(figure)
-
-
-def color_of(row: Row) -> str:
-    return OURS if "predict" not in row.case and "submodel" not in row.case else THEIRS

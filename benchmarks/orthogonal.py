@@ -48,11 +48,8 @@ def rows_of(kind, size, count) -> list[Row]:
     found = rounds(("ours", "keras"), count, "benchmarks.orthogonal", words)
     backend, name = keras.backend.backend(), f"{kind} {size}"
     rows = []
-    for measure, goal in (
-        ("seconds", GOALS.get((kind, size), "")),
-        ("peak / kernel", ""),
-        ("error", ""),
-    ):
+    for measure in ("seconds", "peak / kernel", "error"):
+        goal = GOALS.get((kind, size), "") if measure == "seconds" else ""
         ours, peer = (found.median(who, measure) for who in ("ours", "keras"))
         ratio = found.ratio("keras", "ours", measure) if measure != "error" else None
         rows.append(Row(name, measure, ours, peer, "Keras", ratio, goal, backend))

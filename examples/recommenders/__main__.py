@@ -17,11 +17,10 @@ import importlib
 import clicks
 import data as sources
 import retrieval
+from starts import STARTS
 
 CLICK_MODELS = ("neumf", "wide_deep", "deepfm", "dcn", "dlrm")
 RANKING_MODELS = ("two_tower", "sasrec")
-# As Keras builds it; as the library or the authors start it; as `initialize` does.
-STARTS = ("keras", "library", "ours")
 
 
 def main():

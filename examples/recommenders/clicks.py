@@ -4,6 +4,7 @@ import data as sources
 import keras
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
+from starts import built
 
 from keras_initlab import initialize
 
@@ -21,8 +22,7 @@ ROWS = 8192
 
 def started(module, start, data, seed):
     """A model at its start."""
-    keras.utils.set_random_seed(seed)
-    model = module.build(data, **(module.LIBRARY if start == "library" else {}))
+    model = built(module, start, data, seed)
     model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy")
     if start == "ours":
         some = {name: values[:ROWS] for name, values in data.train.items()}
@@ -70,9 +70,8 @@ class Watcher(keras.callbacks.Callback):
             self.model({name: values[k : k + size] for name, values in inputs.items()})
             for k in range(0, len(self.data.test_y), size)
         ]
-        return np.concatenate([keras.ops.convert_to_numpy(each) for each in pieces])[:, 0].astype(
-            "float64"
-        )
+        values = np.concatenate([keras.ops.convert_to_numpy(each) for each in pieces])
+        return values[:, 0].astype("float64")
 
 
 def auc_of(data, probabilities):

@@ -15,6 +15,7 @@ import quiet  # noqa: F401
 
 # isort: on
 import argparse
+import functools
 import importlib
 import json
 import statistics
@@ -24,8 +25,8 @@ import data as sources
 import keras
 import retrieval
 from rich.progress import track
+from starts import STARTS
 
-STARTS = ("keras", "library", "ours")
 CLICK_RUNS = [
     ("neumf", "movielens", 3),
     ("wide_deep", "adult", 3),
@@ -64,20 +65,17 @@ def fill(found, options):
         if not options.only or set(run[:2]) & set(options.only)
     ]
     missing = [run for run in wanted if key_of(*run) not in found]
-    loaded = {}
+    ratings_of = functools.cache(lambda: sources.movielens(options.path, 0.2))
+    clicks_of = functools.cache(lambda name: clicks.DATA[name](options.path))
     for model, name, epochs, start, seed in track(missing, "Training"):
         module = importlib.import_module(model)
         if (model, name, epochs) in RANKING_RUNS:
-            ratings = loaded.setdefault("ratings", None) or sources.movielens(options.path, 0.2)
-            loaded["ratings"] = ratings
-            built = retrieval.started(module, start, ratings, seed)
-            told = retrieval.trained(module, built, ratings, epochs, seed)
+            built = retrieval.started(module, start, ratings_of(), seed)
+            told = retrieval.trained(module, built, ratings_of(), epochs, seed)
         else:
-            data = loaded.get(name) or clicks.DATA[name](options.path)
-            loaded[name] = data
-            built = clicks.started(module, start, data, seed)
-            told = clicks.trained(built, data, epochs, seed)
-            told["base"] = clicks.loss_of_base_rate(data)
+            built = clicks.started(module, start, clicks_of(name), seed)
+            told = clicks.trained(built, clicks_of(name), epochs, seed)
+            told["base"] = clicks.loss_of_base_rate(clicks_of(name))
         found[key_of(model, name, epochs, start, seed)] = told
         options.out.write_text(json.dumps(found, indent=1) + "\n")
         keras.utils.clear_session()

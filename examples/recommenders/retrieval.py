@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from sklearn.metrics import ndcg_score, top_k_accuracy_score
+from starts import built
 
 from keras_initlab import initialize
 
@@ -13,8 +14,7 @@ BATCH = 128
 
 def started(module, start, ratings, seed):
     """A model at its start."""
-    keras.utils.set_random_seed(seed)
-    model = module.build(ratings, **(module.LIBRARY if start == "library" else {}))
+    model = built(module, start, ratings, seed)
     if start == "ours":
         inputs, _ = module.inputs_of(ratings)
         first = keras.tree.map_structure(lambda values: values[:256], inputs)

@@ -22,6 +22,7 @@ import clicks
 import keras
 import keras_rs
 import numpy as np
+from evidence import spread
 from keras import layers
 from rich.console import Console
 from rich.table import Table
@@ -98,10 +99,8 @@ def main():
     for name, given in STARTS.items():
         runs = [trained(data, given, seed, options.epochs) for seed in range(options.seeds)]
         told, cosines, scores = zip(*runs, strict=True)
-        spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
         findings = "same-weights" if all(told) else "-"
-        shown = f"{statistics.mean(scores):.4f} ± {spread:.4f}"
-        table.add_row(name, findings, f"{statistics.mean(cosines):.2f}", shown)
+        table.add_row(name, findings, f"{statistics.mean(cosines):.2f}", spread(scores, 4))
     Console().print(table)
 
 

@@ -58,7 +58,7 @@ def sharded_tensor(
     import jax
 
     sharding = _concrete_sharding(layout)
-    if 0 in shape or _is_traced():
+    if _is_traced():
         whole = tuple(slice(0, size) for size in shape)
         tensor = filled_tensor(shape, dtype, lambda out: fill([(out, whole)]))
         return distributed(tensor, sharding)

@@ -19,8 +19,8 @@ from keras_initlab.initializers.checks import (
     checked_seed,
     kind_of,
 )
-from keras_initlab.initializers.places import Parts, Place
-from keras_initlab.sampling import Drawing, Stream, fill_parts
+from keras_initlab.initializers.places import Place
+from keras_initlab.sampling import Drawing, Part, Stream, fill_parts
 from keras_initlab.theory import Kind, Law, keras_name_of
 
 __all__ = [
@@ -176,7 +176,7 @@ class ArrayScheme(Scheme):
         stream = Stream(self._known_seed(), type(self).__name__, place.shape)
         kind = np.dtype("float64" if dtype == "float64" else "float32")
 
-        def write(parts: Parts) -> None:
+        def write(parts: list[Part]) -> None:
             values = self._values(place.shape, stream, kind)
             for out, index in parts:
                 out[...] = values[index]

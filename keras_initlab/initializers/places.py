@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_initlab import _backend
 from keras_initlab.initializers.checks import checked_shape
+from keras_initlab.sampling import Part
 
-__all__ = ["Parts", "Place"]
-
-Parts = list[tuple[np.ndarray, tuple[slice, ...]]]
+__all__ = ["Place"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Place:
         """Shape of the part that is wanted."""
         return tuple(part.stop - part.start for part in self.index)
 
-    def tensor(self, dtype: str, write: Callable[[Parts], None]) -> Any:
+    def tensor(self, dtype: str, write: Callable[[list[Part]], None]) -> Any:
         """The tensor whose memory `write` fills: given arrays and their places in the weight."""
         if self.layout is not None:
             return _backend.sharded_tensor(self.shape, dtype, self.layout, write)
@@ -77,7 +75,7 @@ class Place:
         if self.layout is None:
             return keras.ops.full(self.size, value, dtype)
 
-        def write(parts: Parts) -> None:
+        def write(parts: list[Part]) -> None:
             for out, _ in parts:
                 out[...] = value
 

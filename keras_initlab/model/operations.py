@@ -48,6 +48,9 @@ _SHAPING = re.compile(
     r"|ExpandDims|Squeeze|Transpose|Cast|InputLayer"
 )
 
+# Products of vectors.
+_DOT = "Dot|Matmul|Einsum|Tensordot"
+
 # What they give is a sum, or a row, of what they take.
 _LINEAR = re.compile("Add|Sum|Stack|Concatenate|GetItem|Mean|Average|Subtract")
 
@@ -59,8 +62,8 @@ def _named(pattern: re.Pattern) -> Test:
 is_norm, is_scaling, is_adding = _named(_NORM), _named(_SCALING), _named(_ADDING)
 is_sum, is_shaping = _named(re.compile("Add")), _named(_SHAPING)
 is_product = _named(re.compile("Multiply"))
-is_dot = _named(re.compile("Dot|Matmul|Einsum|Tensordot"))
-is_pairing = _named(re.compile("Dot|DotInteraction|Matmul|Einsum|Tensordot|Multiply|Square"))
+is_dot = _named(re.compile(_DOT))
+is_pairing = _named(re.compile(f"{_DOT}|DotInteraction|Multiply|Square"))
 
 
 def is_summing(node: Any) -> bool:

@@ -180,12 +180,13 @@ class _Job:
         for group in groups:
             if len(desk.words) < group.count:
                 desk = Desk(kind, group.count)
-            values = affine(self._standard(group, desk)).reshape(-1)
+            low, high = group.reach
+            values = affine(self._standard(group, desk, low, high)).reshape(-1)
             for strip in group.strips:
-                strip.take(values, group.first * BLOCK + group.reach[0])
+                strip.take(values, group.first * BLOCK + low)
 
-    def _standard(self, group: _Group, desk: Desk) -> np.ndarray:
-        draw, (low, high) = DRAWS[self.drawing.draw], group.reach
+    def _standard(self, group: _Group, desk: Desk, low: int, high: int) -> np.ndarray:
+        draw = DRAWS[self.drawing.draw]
         for row in range(group.count):
             generator = self.drawing.stream.generator(group.first + row)
             desk.lay(row, generator, draw.words_before(high))
@@ -193,17 +194,17 @@ class _Job:
 
 
 def _run(strips: Sequence[Strip], drawing: Drawing, threads: int | None) -> None:
-    workers = threads or _cores()
     start, stop = min(strip.start for strip in strips), max(strip.stop for strip in strips)
     blocks = -(-stop // BLOCK) - start // BLOCK
+    workers = min(threads or _cores(), blocks)
     job = _Job(drawing, strips[0].out.dtype)
     groups = _groups(strips, max(1, min(_GROUP, blocks // (2 * workers))))
-    if min(workers, blocks) == 1:
+    if workers == 1:
         job.work(groups)
         return
     queue = _Queue(groups)
-    with ThreadPoolExecutor(min(workers, blocks)) as pool:
-        for _ in pool.map(job.work, [queue] * min(workers, blocks)):
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(job.work, [queue] * workers):
             pass
 
 

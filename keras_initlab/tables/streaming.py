@@ -77,8 +77,7 @@ def initialize_to(
     part = path.with_name(f".{path.name}.{_digest(header, drawing)}.part")
     kind = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
     _check_room(part, len(header) + math.prod(shape) * kind.itemsize)
-    with open(part, "ab", buffering=0):
-        pass
+    part.touch()
     with open(part, "r+b", buffering=0) as file:
         _write(file, header, drawing, math.prod(shape), kind)
     os.replace(part, path)
