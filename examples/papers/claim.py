@@ -1,0 +1,98 @@
+"""What a claim of a paper is here, and what an experiment finds."""
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["HOLDS", "NOT_SEEN", "Claim", "Finding", "Trials", "claim"]
+
+HOLDS, FAILS, NOT_SEEN = "holds", "does not hold", "no difference seen"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came out: in words and numbers, whether the claim holds, and how to draw it."""
+
+    ours: str
+    holds: bool
+    # Draws on an empty matplotlib figure.
+    draw: Callable[[Any], None] | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One line of the table."""
+
+    key: str
+    says: str
+    source: str
+    published: str
+    experiment: Callable[["Trials"], Finding]
+    # For a claim that this size of experiment cannot tell apart, which is a result too.
+    otherwise: str = FAILS
+    expected: str = HOLDS
+
+    def verdict(self, finding: Finding) -> str:
+        """The last column of the table."""
+        return HOLDS if finding.holds else self.otherwise
+
+
+def claim(key: str, **facts: str) -> Callable[[Callable[["Trials"], Finding]], Claim]:
+    """Make a claim of an experiment."""
+    return lambda experiment: Claim(key, experiment=experiment, **facts)
+
+
+@dataclass
+class Trials:
+    """The trials of one claim; those that the file already holds are not repeated."""
+
+    path: Path
+    fast: bool
+    key: str = ""
+    told: Callable[[str], None] = print
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.path.exists():
+            self.kept = json.loads(self.path.read_text())
+
+    def seeds(self, fast: int, full: int) -> range:
+        """So many seeds in a fast and in a full run."""
+        return range(fast if self.fast else full)
+
+    def of(self, trial: Callable[..., Any], *arguments: Any) -> Any:
+        """What a trial gives, which must be JSON and follow from its arguments alone."""
+        name = f"{self.key}: {trial.__name__}({', '.join(map(str, arguments))})"
+        if name not in self.kept:
+            self.told(name)
+            self.kept[name] = trial(*arguments)
+            self._write()
+        return self.kept[name]
+
+    def named(self, key: str) -> "Trials":
+        """The same file, for another claim."""
+        return Trials(self.path, self.fast, key, self.told, self.kept)
+
+    def _write(self) -> None:
+        # A kill between two lines of it must not cost the trials before.
+        whole = self.path.with_suffix(".part")
+        whole.write_text(json.dumps(self.kept, indent=1) + "\n")
+        whole.replace(self.path)
+
+
+def alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A trial after which Keras forgets the models it made."""
+
+    @functools.wraps(function)
+    def trial(*arguments: Any) -> Any:
+        import keras
+
+        try:
+            return function(*arguments)
+        finally:
+            keras.utils.clear_session()
+
+    return trial

@@ -1,0 +1,1 @@
+"""Roberts, Yaida and Hanin 2022: pairs that hold GELU and SiLU in depth."""

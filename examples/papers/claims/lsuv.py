@@ -1,0 +1,1 @@
+"""LSUV, Mishkin and Matas 2015: weights corrected by a batch."""

@@ -1,0 +1,1 @@
+"""muP, Yang et al. 2021: learning rates that transfer from narrow to wide."""

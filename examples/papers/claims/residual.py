@@ -1,0 +1,1 @@
+"""Fixup, SkipInit, DeepNorm: residual networks without normalization, and deep transformers."""

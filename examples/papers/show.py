@@ -1,0 +1,56 @@
+"""The table of the claims, for a terminal and for a page, and the figures."""
+
+from pathlib import Path
+
+from claim import HOLDS
+from rich.table import Table
+
+__all__ = ["drawn", "markdown", "table"]
+
+HEADINGS = ("claim", "source", "published", "ours", "verdict")
+
+
+def table(found):
+    """For a terminal; what came out otherwise than expected is red."""
+    shown = Table(*HEADINGS)
+    for claim, finding in found:
+        verdict = claim.verdict(finding)
+        color = "red" if verdict != claim.expected else "green" if verdict == HOLDS else "yellow"
+        shown.add_row(*cells(claim, finding)[:-1], f"[{color}]{verdict}[/]")
+    return shown
+
+
+def markdown(found):
+    """For a page of the docs."""
+    lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
+    lines += [
+        f"| {' | '.join(each.replace('|', '/') for each in cells(*pair))} |" for pair in found
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def cells(claim, finding):
+    return claim.says, claim.source, claim.published, finding.ours, claim.verdict(finding)
+
+
+def drawn(found, folder: Path):
+    """Write a figure for every claim that has one, and give their paths."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    matplotlib.rcParams.update({"svg.hashsalt": "keras_initlab", "font.size": 9})
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for claim, finding in found:
+        if finding.draw is None:
+            continue
+        figure = plt.figure(figsize=(7, 3.2), layout="constrained")
+        finding.draw(figure)
+        for axes in figure.axes:
+            axes.spines[["top", "right"]].set_visible(False)
+        paths.append(folder / f"{claim.key}.svg")
+        figure.savefig(paths[-1], metadata={"Date": None})
+        plt.close(figure)
+    return paths

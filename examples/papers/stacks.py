@@ -1,0 +1,53 @@
+"""Stacks of dense layers in NumPy, to see what weights do to a signal before any training."""
+
+import keras
+import numpy as np
+
+import keras_initlab as kil
+
+__all__ = ["backward", "forward", "gain_per_layer", "numpy_of"]
+
+
+def numpy_of(tensor):
+    return keras.ops.convert_to_numpy(tensor).astype("float64")
+
+
+def forward(activation, kernel, bias=None, *, depth, width, signal):
+    """The preactivations `(rows, width)` of every layer and the weights between.
+
+    `kernel(seed)` and `bias(seed)` are schemes; the seed is the number of the layer.
+    """
+    phi, before, weights = kil.activation_of(activation), [], []
+    for layer in range(depth):
+        weights.append(numpy_of(kernel(layer)((signal.shape[-1], width))))
+        shift = 0.0 if bias is None else numpy_of(bias(layer)((width,)))
+        before.append(signal @ weights[-1] + shift)
+        signal = phi(before[-1])
+    return before, weights
+
+
+def backward(activation, before, weights, random):
+    """The gradient of a random output with respect to every layer's preactivations."""
+    phi = kil.activation_of(activation)
+    gradients = [random.normal(size=before[-1].shape)]
+    for signal, kernel in zip(before[-2::-1], weights[:0:-1], strict=True):
+        gradients.append(gradients[-1] @ kernel.T * slope(phi, signal))
+    return gradients[::-1]
+
+
+def slope(phi, signal, step=1e-6):
+    return (phi(signal + step) - phi(signal - step)) / (2 * step)
+
+
+def gain_per_layer(activation, scheme, *, depth, width, seed):
+    """Factor on the mean square that one layer of a stack applies, its geometric mean."""
+    signal = np.random.default_rng(seed).normal(size=(256, width))
+    before, _ = forward(
+        activation,
+        lambda layer: scheme(seed=1000 * seed + layer),
+        depth=depth,
+        width=width,
+        signal=signal,
+    )
+    sizes = [np.mean(each**2) for each in before]
+    return float((sizes[-1] / sizes[0]) ** (1 / (depth - 1)))
