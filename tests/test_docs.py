@@ -45,15 +45,17 @@ FENCE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 # Each block by itself, in one process, for importing Keras takes longer than most blocks.
 RUNNER = """
 import json, sys
+names = {}
 for number, block in enumerate(json.load(sys.stdin)):
     print(f"block {number}:", block, sep="\\n", file=sys.stderr)
-    exec(compile(block, f"block {number}", "exec"), {"__name__": "__main__"})
+    names = names if sys.argv[1] == "steps" and names else {"__name__": "__main__"}
+    exec(compile(block, f"block {number}", "exec"), names)
 """
 
 
-def ran(blocks, folder):
+def ran(blocks, folder, mode="apart"):
     return subprocess.run(
-        [sys.executable, "-c", RUNNER],
+        [sys.executable, "-c", RUNNER, mode],
         cwd=folder,
         input=json.dumps(blocks),
         capture_output=True,
@@ -65,6 +67,9 @@ def ran(blocks, folder):
 # Pages that train several models.
 SLOW = ("compare",)
 
+# Pages whose blocks go on from one another.
+STEPS = ("quickstart",)
+
 
 @pytest.mark.parametrize(
     "page",
@@ -75,7 +80,9 @@ SLOW = ("compare",)
     ],
 )
 def test_code_blocks_run(page, tmp_path):
-    result = ran(FENCE.findall(page.read_text()), tmp_path)
+    mode = "steps" if page.stem in STEPS else "apart"
+
+    result = ran(FENCE.findall(page.read_text()), tmp_path, mode)
 
     assert result.returncode == 0, result.stderr
 
@@ -86,6 +93,11 @@ def test_code_block_that_fails_is_told(tmp_path):
     assert result.returncode == 1
     assert "block 1" in result.stderr
     assert "NameError" in result.stderr
+
+
+@pytest.mark.parametrize(("mode", "code"), [("steps", 0), ("apart", 1)])
+def test_code_block_sees_the_one_before_it_only_on_pages_of_steps(mode, code, tmp_path):
+    assert ran(["x = 1", "print(x)"], tmp_path, mode).returncode == code
 
 
 def test_every_rule_of_the_linter_has_a_section():
