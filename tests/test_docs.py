@@ -113,3 +113,21 @@ def test_every_public_name_is_in_the_docs():
     missing = [name for name in keras_initlab.__all__ if name not in text]
 
     assert not missing
+
+
+@pytest.mark.slow
+def test_depths_of_the_table_are_what_the_page_measures():
+    text = README.parent.joinpath("docs", "choosing.md").read_text()
+    part = text[text.index("## How deep it holds") :]
+    names = {}
+    exec(FENCE.search(part).group(1).split("\npoint =")[0], names)
+    rows = re.findall(r"^\| `(\w+)` (\|[\d |]+)$", part, re.MULTILINE)
+
+    for name, cells in rows:
+        point = names["critical_point"](name)
+        laws = [(1,), (2,), (names["gain_of"](name) ** 2,)]
+        laws.append((point.weight_variance, point.bias_variance))
+        depths = [int(cell) for cell in cells.strip("|").split("|")]
+        for law, depth in zip(laws, depths, strict=True):
+            assert names["layers_held"](name, *law) == depth, (name, law)
+    assert len(rows) == 8
