@@ -96,10 +96,11 @@ def draw_variances(figure, means):
         for name, label in NAMES.items():
             row = means[name][key]
             axes.plot(layers, row / row[0 if key == "activation" else -1], "o-", label=label)
-        axes.set_xticks(layers)
-    figure.axes[0].set_ylabel("variance / that of the\nfirst layer")
-    figure.axes[1].set_ylabel("/ that of the last layer")
-    figure.axes[0].legend(frameon=False)
+        # One scale for all, or the last one would show its noise.
+        axes.set(xticks=layers, ylim=(3e-3, 3))
+    figure.axes[0].set_ylabel("variance / that of the first layer")
+    figure.axes[1].set_ylabel("variance / that of the last layer")
+    figure.axes[2].legend(frameon=False)
 
 
 def singular_values(name, seed):
