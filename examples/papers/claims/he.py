@@ -219,7 +219,7 @@ def draw_fans(figure, runs):
         axes = figure.add_subplot(1, 2, place, title=f"{way}, widths 1024 to 256")
         for mode, each in runs.items():
             mean = np.mean([run[way] for run in each], 0)
-            axes.semilogy(range(1, len(mean) + 1), mean, "o-", label=f'mode="{mode}"')
-        axes.set_xlabel("layer")
-        axes.set_ylabel(f"mean square of {title}")
-        axes.legend(frameon=False)
+            axes.plot(range(1, len(mean) + 1), mean, "o-", label=f'mode="{mode}"')
+        axes.set(xlabel="layer", ylabel=f"mean square of {title}", ylim=(0, None))
+    names, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(names, labels, frameon=False, loc="outside lower center", ncols=2)

@@ -179,8 +179,9 @@ def reached(runs):
 
 def draw_depths(figure, found, orthogonal):
     depths = sorted({depth for _, depth in found})
-    for place, (weights, title) in enumerate(((orthogonal, orthogonal), ("gaussian",) * 2), 1):
-        axes = figure.add_subplot(1, 2, place, title=f"{title}, tanh, Adam {RATE:g} / depth")
+    for place, weights in enumerate((orthogonal, "gaussian"), 1):
+        title = f"{weights.capitalize()}, tanh, Adam {RATE:g} / depth"
+        axes = figure.add_subplot(1, 2, place, title=title)
         for number, depth in enumerate(depths):
             for seed, run in enumerate(found.get((weights, depth), [])):
                 label = None if seed else f"{depth:,} layers"
