@@ -93,7 +93,7 @@ def error_of_gates(model, ids):
 )
 def lsuv_batch(trials):
     found = {
-        name: max(trials.of(own_batch, name, seed) for seed in trials.seeds(1, 5))
+        name: max(trials.of(own_batch, name, seed) for seed in trials.seeds(1, 3))
         for name in NETWORKS
     }
     ours = ", ".join(f"{name} {error:.0e}" for name, error in found.items())
@@ -133,7 +133,7 @@ TOLERANCE = 0.1
 def lsuv_fresh(trials):
     found = {
         (name, count): np.array(
-            [trials.of(fresh, count, contrast, seed) for seed in trials.seeds(1, 5)]
+            [trials.of(fresh, count, contrast, seed) for seed in trials.seeds(1, 3)]
         )
         for name, contrast in CONTRASTS.items()
         for count in COUNTS
