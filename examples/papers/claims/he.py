@@ -102,7 +102,7 @@ def he_30(trials):
     ours = ", ".join(told(scheme, runs) for scheme, runs in found.items())
     if not trials.fast:
         longer = [trials.of(trained, "XavierUniform", 30, seed, 300) for seed in range(2)]
-        ours += f"; given 300 epochs, unlike the paper, {told('XavierUniform', longer)}"
+        ours += f"; given 300 epochs, {told('XavierUniform', longer)}"
     return Finding(
         f"seeds at 90 % of the digits in 40 epochs: {ours}",
         all(run["epoch"] for run in found["HeNormal"]) and not reached(found["XavierUniform"]),
