@@ -1,5 +1,7 @@
 """Training a model that ranks all items under one of three starts, and what is told of it."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 from sklearn.metrics import ndcg_score, top_k_accuracy_score
@@ -16,19 +18,42 @@ def started(module, start, ratings, seed):
     """A model at its start."""
     model = built(module, start, ratings, seed)
     if start == "ours":
-        inputs, _ = module.inputs_of(ratings)
-        first = keras.tree.map_structure(lambda values: values[:256], inputs)
+        first = keras.tree.map_structure(lambda values: values[:256], module.inputs_of(ratings))
         initialize(model, data=first, seed=seed)
     return model
 
 
 def trained(module, model, ratings, epochs, seed):
-    """The loss on the training rows before training and in every epoch; the ranks at the end."""
-    inputs, labels = module.inputs_of(ratings)
+    """The loss on the training rows before training and in every epoch, and the ranks.
+
+    The ranks are those of the epoch that ranks the last tenth of the training rows best, which is
+    held back for that, so that nothing is chosen by the test.
+    """
+    earlier = earlier_of(ratings)
+    inputs, labels = module.inputs_of(earlier)
     keras.utils.set_random_seed(seed)
-    start = model.evaluate(inputs, labels, batch_size=BATCH, verbose=0)
-    told = model.fit(inputs, labels, batch_size=BATCH, epochs=epochs, verbose=0)
-    return {"losses": [start, *told.history["loss"]], **module.evaluate(model, ratings)}
+    losses = [model.evaluate(inputs, labels, batch_size=BATCH, verbose=0)]
+    ranks, best = {}, -1.0
+    for epoch in range(epochs):
+        told = model.fit(inputs, labels, BATCH, epochs=epoch + 1, initial_epoch=epoch, verbose=0)
+        losses += told.history["loss"]
+        held = module.evaluate(model, earlier)["ndcg"]
+        if held > best:
+            best, ranks = held, {**module.evaluate(model, ratings), "best": epoch + 1}
+    return {"losses": losses, **ranks}
+
+
+def earlier_of(ratings):
+    """The training rows, with the last tenth of them as the test."""
+    train = ~ratings.test
+    count = int(train.sum())
+    return replace(
+        ratings,
+        user=ratings.user[train],
+        item=ratings.item[train],
+        rating=ratings.rating[train],
+        test=np.arange(count) >= count * 9 // 10,
+    )
 
 
 def ranks_of(scores, later, held):

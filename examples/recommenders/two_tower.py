@@ -4,6 +4,7 @@ python examples/recommenders/two_tower.py --init ours
 """
 
 import keras
+import numpy as np
 from data import later_items
 from fields import fresh
 from keras import layers, ops
@@ -28,11 +29,22 @@ def build(ratings, tables="uniform", kernels="glorot_uniform"):
 
     user, item = tower(ratings.users, "user"), tower(ratings.items, "item")
     ids = [keras.Input((), dtype="int32", name=name) for name in ("users", "items")]
-    # Every user of a batch with every item of it.
+    # Every user of a batch with every item of it, which comes as often as it is popular: without
+    # the correction (Yi et al. 2019, eq. 4) popular items would be held down.
+    popularity = layers.Embedding(
+        ratings.items, 1, weights=[log_shares(ratings)], trainable=False, name="popularity"
+    )
     logits = ops.matmul(user(ids[0]), ops.transpose(item(ids[1])))
+    logits = logits - ops.transpose(popularity(ids[1]))
     model = keras.Model(ids, logits, name="two_tower")
     model.compile(keras.optimizers.Adam(1e-3), diagonal_loss)
     return model
+
+
+def log_shares(ratings):
+    """The logarithm of each item's share of the training rows `(items, 1)`."""
+    counts = np.bincount(ratings.item[~ratings.test], minlength=ratings.items)
+    return np.log(np.maximum(counts, 1) / counts.sum()).astype("float32")[:, None]
 
 
 @keras.saving.register_keras_serializable("recommenders")

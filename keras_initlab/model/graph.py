@@ -54,9 +54,10 @@ class Graph:
         if _backend.graph_nodes(model) is not None:
             self._add(model)
             self._ends = {id(tensor) for tensor in model.outputs}
-            self._last = None
+            self._last = self._everything = None
         else:
-            weighted = [each for each in layers_in(model) if _backend.own_weights(each)]
+            self._everything = list(layers_in(model))
+            weighted = [each for each in self._everything if _backend.own_weights(each)]
             self._last = weighted[-1] if weighted else None
 
     def _add(self, model: Any) -> None:
@@ -140,6 +141,15 @@ class Graph:
         shapes = [node.input_tensors[0].shape for node in self._makers.get(id(layer), [])]
         sizes = {shape[-1] if len(shape) > 1 else 1 for shape in shapes}
         return sizes.pop() if len(sizes) == 1 else None
+
+    def behind(self, layers: list[Any]) -> set[int]:
+        """By `id`, all layers that get what some layers give; without a graph all there are."""
+        if self._everything is not None:
+            return {id(each) for each in self._everything} if layers else set()
+        nodes = [node for layer in layers for node in self._reached(layer, lambda _: True)]
+        operations = {id(node.operation): node.operation for node in nodes}
+        found = [each for each in operations.values() if isinstance(each, keras.layers.Layer)]
+        return {id(each) for layer in found for each in layers_in(layer)}
 
     def is_normed(self, layer: Any) -> bool | None:
         """Whether every way from the layer leads to a normalization that repairs its scale."""

@@ -62,6 +62,7 @@ class Site:
         bag_size: How many rows of a table its layer combines to one vector; `None` if it combines
             none, or not always as many.
         pairs: Products of vectors, its own among them, that are summed to an output.
+        is_behind_table: Whether what a table gives, among others, comes to its layer.
     """
 
     layer: Any
@@ -78,6 +79,7 @@ class Site:
     is_dotted: bool | None
     bag_size: int | None
     pairs: int
+    is_behind_table: bool = False
 
     @property
     def path(self) -> str:
@@ -117,7 +119,8 @@ def sites_of(model: Any, *, frozen: bool = False) -> list[Site]:
             if not frozen and not site.variable.trainable:
                 continue
             found.setdefault(id(site.variable), site)
-    return list(found.values())
+    behind = graph.behind([site.layer for site in found.values() if site.role == "table"])
+    return [replace(site, is_behind_table=id(site.layer) in behind) for site in found.values()]
 
 
 def _sites_in(layer: Any, graph: Graph) -> Iterator[Site]:

@@ -7,7 +7,7 @@ from chains import RNG, X, chain, check_variance, reasons_of, schemes_of, values
 from keras import layers as kl
 from keras import ops
 
-from keras_initlab import HeNormal, RandomNormal, diagnose, initialize
+from keras_initlab import HeNormal, Orthogonal, RandomNormal, XavierUniform, diagnose, initialize
 from keras_initlab.model.initialization.fresh import is_fresh
 from keras_initlab.model.sites import sites_of
 
@@ -119,6 +119,33 @@ def test_fresh_weights_of_any_initializer_are_drawn_anew(initializer):
     report = initialize(model)
 
     assert not reasons_of(report)
+
+
+@pytest.mark.parametrize("scheme", [XavierUniform, HeNormal, Orthogonal])
+def test_fresh_weights_of_attention_are_drawn_anew(scheme):
+    inputs = keras.Input((12, 32))
+    x = kl.MultiHeadAttention(4, 8, kernel_initializer=scheme())(inputs, inputs)
+    x = kl.EinsumDense("abc,cde->abde", (None, 4, 8), kernel_initializer=scheme())(x)
+
+    report = initialize(keras.Model(inputs, x))
+
+    assert not reasons_of(report)
+
+
+def test_overwriting_resets_all_that_training_has_moved():
+    hidden = [kl.Dense(16, "relu", name="h"), kl.BatchNormalization(name="norm")]
+    model = keras.Sequential([keras.Input((16,)), *hidden, kl.Dense(1, name="out")])
+    model.compile("sgd", "mse")
+    model.fit(X, X[:, :1], verbose=0)
+    for variable in model.variables:
+        variable.assign(ops.full(variable.shape, float("nan")))
+
+    initialize(model, overwrite=True)
+
+    layers = {layer.name: [np.array(each) for each in layer.weights] for layer in model.layers}
+    assert not layers["h"][1].any()
+    assert [each[0] for each in layers["norm"]] == [1, 0, 0, 1]
+    assert all(np.isfinite(each).all() for each in layers["out"])
 
 
 def test_only_and_skip_choose_layers():

@@ -1,7 +1,7 @@
 """Which scheme is right for a weight, from its layer and what follows it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -31,9 +31,9 @@ _SELF_NORMALIZING = ("selu",)
 # base rates, to a percent.
 _OUTPUT_FACTOR = 0.1
 
-# Length of a table's vectors where labels are learned: with 1 click models lose up to 0.01 of AUC
-# (docs/recommenders.md).
-_TABLE_FACTOR = 0.2
+# Length of a table's vectors where labels are learned, and what follows is not blown up again:
+# longer ones, or layers that make up for short ones, cost AUC (decision 0013).
+_TABLE_FACTOR = 0.05
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,11 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
     if site.role == "other" or site.use.kind is None:
         return Advice(None, reason="what the layer does with it is not known")
     # Outside of a graph, where norms are not known, which layer is the output is a guess.
-    if site.is_output and site.normed is not None:
-        return _for_output(site, around)
-    return _for_hidden(site)
+    is_output = site.is_output and site.normed is not None
+    advice = _for_output(site, around) if is_output else _for_hidden(site)
+    if around.labelled and site.is_behind_table:
+        return replace(advice, most=True)
+    return advice
 
 
 def _for_table(site: Site, around: Surroundings) -> Any:

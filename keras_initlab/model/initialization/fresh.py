@@ -1,5 +1,6 @@
 """Whether a weight is still as its layer has drawn it, or was trained or loaded since."""
 
+import copy
 import hashlib
 import math
 import weakref
@@ -129,7 +130,7 @@ def _law_of(initializer: Any, site: Site) -> tuple[str, float, float] | None:
     """Draw, center and mean square about it; `None` where they are not known."""
     shape, kinds = tuple(site.variable.shape), keras.initializers
     if isinstance(initializer, RandomScheme):
-        return _of_ours(initializer, shape)
+        return _of_ours(initializer, shape, site)
     if isinstance(initializer, kinds.VarianceScaling):
         return _of_keras(initializer, shape, site)
     if isinstance(initializer, kinds.RandomNormal):
@@ -140,7 +141,13 @@ def _law_of(initializer: Any, site: Site) -> tuple[str, float, float] | None:
     return None
 
 
-def _of_ours(initializer: RandomScheme, shape: tuple[int, ...]) -> tuple[str, float, float] | None:
+def _of_ours(
+    initializer: RandomScheme, shape: tuple[int, ...], site: Site
+) -> tuple[str, float, float] | None:
+    if site.use.axes and getattr(initializer, "input_axes", ()) is None:
+        # Keras tells the axes to a copy alone, which it draws with.
+        initializer = copy.copy(initializer)
+        initializer.input_axes, initializer.output_axes = site.use.axes.values()
     try:
         draw, center, spread = initializer._law_for(shape)
     except ValueError:

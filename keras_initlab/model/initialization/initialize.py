@@ -51,7 +51,8 @@ def initialize(
             `None` for fresh ones.
         only: Which layers, as for `ActivationVarianceLogger`; `None` for all.
         skip: Which layers not.
-        overwrite: Whether trained and loaded weights are drawn anew too.
+        overwrite: Whether trained and loaded weights are drawn anew too, biases and the statistics
+            of batch normalization with them.
         width_base: Width of the model that the learning rate was tuned on: outputs are then drawn
             from `MuNormal`, so that the rate can be kept.
         examples: Examples of `data` that are looked at (count), at most.
@@ -148,7 +149,8 @@ class _Work:
             values = self._values[id(draw.variable)]
             draw.variable.assign(values)
             remember(draw.layer, draw.variable, values)
-            if draw.variable is draw.site.variable and draw.site.role in ("kernel", "table"):
+            site = draw.site
+            if site and draw.variable is site.variable and site.role in ("kernel", "table"):
                 note_scheme(draw.layer, type(draw.advice.scheme).__name__)
 
     def changes(self) -> tuple[Change, ...]:

@@ -9,6 +9,7 @@ import keras
 
 from keras_initlab import _backend
 from keras_initlab.initializers.seeds import seeded
+from keras_initlab.model.graph import layers_in
 from keras_initlab.model.initialization.auto import (
     Advice,
     Surroundings,
@@ -18,7 +19,7 @@ from keras_initlab.model.initialization.auto import (
 from keras_initlab.model.initialization.fresh import is_fresh
 from keras_initlab.model.initialization.streams import paths_of, seed_for
 from keras_initlab.model.priors import priors_of
-from keras_initlab.model.sites import Site, sites_of
+from keras_initlab.model.sites import Site, argument_of, sites_of
 from keras_initlab.monitor.layers import Filter
 
 __all__ = ["Draw", "Request", "plan_of"]
@@ -56,13 +57,13 @@ class Draw:
     Args:
         layer: The layer that owns it.
         variable: The Keras variable.
-        site: The weight that it is, or that it is the bias of.
+        site: The weight that it is, or that it is the bias of; `None` where it is neither.
         advice: What to draw it from, and what the signal is to be afterwards.
     """
 
     layer: Any
     variable: Any
-    site: Site
+    site: Site | None
     advice: Advice
 
     def values(self) -> Any:
@@ -106,7 +107,8 @@ def plan_of(model: Any, request: Request) -> list[Draw]:
     chosen.check()
     _check_matches(sites, request)
     drawn = [draw for draw in planned if draw.advice.scheme is not None]
-    return planned + _biases(model, drawn, paths, request)
+    planned += _biases(model, drawn, paths, request)
+    return planned + (_restarts(model, planned, paths, request) if request.overwrite else [])
 
 
 def _refusal(site: Site, request: Request, trained: bool, stale: bool) -> Advice | None:
@@ -216,4 +218,23 @@ def _biases(model: Any, drawn: list[Draw], paths: dict[int, str], request: Reque
             seed = seed_for(request.seed, paths[id(bias)])
             advice = replace(advice, scheme=seeded(advice.scheme, seed))
             found[id(bias)] = Draw(draw.layer, bias, draw.site, advice)
+    return list(found.values())
+
+
+def _restarts(
+    model: Any, planned: list[Draw], paths: dict[int, str], request: Request
+) -> list[Draw]:
+    """What else training has moved, biases and statistics, from the layers' own initializers."""
+    chosen = request.only or (lambda layer: True)
+    skipped = request.skip or (lambda layer: False)
+    known = {id(draw.variable) for draw in planned}
+    found = {}
+    for layer in layers_in(model):
+        if not layer.trainable or not chosen(layer) or skipped(layer):
+            continue
+        for variable in _backend.own_weights(layer):
+            own = getattr(layer, argument_of(layer, variable), None)
+            if isinstance(own, keras.initializers.Initializer) and id(variable) not in known:
+                advice = Advice(seeded(own, seed_for(request.seed, paths[id(variable)])))
+                found[id(variable)] = Draw(layer, variable, None, advice)
     return list(found.values())
