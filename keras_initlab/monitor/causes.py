@@ -6,7 +6,7 @@ from dataclasses import replace
 from keras_initlab._wire import SECTIONS, LayerInfo, Problem
 from keras_initlab.monitor.looks import Look
 from keras_initlab.monitor.prediction import Prior
-from keras_initlab.theory import gain_of
+from keras_initlab.theory import critical_point, gain_of
 
 __all__ = ["text_of"]
 
@@ -14,6 +14,9 @@ __all__ = ["text_of"]
 _BLAMED = 1.3
 
 _XAVIER = ("", "linear", "tanh")
+
+# So many layers a gain of one layer holds the signal of any activation (docs/choosing.md).
+_SHALLOW = 15
 
 # Weights whose variance is this share of their mean square are one number.
 _EQUAL = 1e-12
@@ -107,14 +110,14 @@ def _blamed_weights(
             continue
         # The mean of equal numbers is rounded.
         if prior.second - prior.mean**2 <= _EQUAL * prior.second:
-            return f"the weights of {row.name} are all equal ({row.scheme}). Use {_fix(row)}"
-        text = _misfit(row, prior, problem)
+            return f"the weights of {row.name} are all equal ({row.scheme}). Use {_fix(row, look)}"
+        text = _misfit(row, prior, problem, look)
         if text:
             return text
     return ""
 
 
-def _misfit(row: LayerInfo, prior: Prior, problem: Problem) -> str:
+def _misfit(row: LayerInfo, prior: Prior, problem: Problem, look: Look) -> str:
     needed = _needed(row.activation)
     if needed is None:
         return ""
@@ -126,7 +129,8 @@ def _misfit(row: LayerInfo, prior: Prior, problem: Problem) -> str:
     scheme = f" ({row.scheme})" if row.scheme else ""
     return (
         f"{row.name}{scheme} has weights of variance {prior.weight_variance:.2g} / fan_in where "
-        f"{row.activation or 'linear'} holds the signal at {needed:.3g} / fan_in. Use {_fix(row)}"
+        f"{row.activation or 'linear'} holds the signal at {needed:.3g} / fan_in. "
+        f"Use {_fix(row, look)}"
     )
 
 
@@ -143,12 +147,23 @@ def _needed(activation: str) -> float | None:
         return None
 
 
-def _fix(row: LayerInfo) -> str:
+def _fix(row: LayerInfo, look: Look) -> str:
     if row.activation in _XAVIER:
         return "XavierUniform()"
     if row.activation == "relu" or _needed(row.activation) is None:
         return "HeNormal()"
+    alike = sum(each.activation == row.activation for each in look.layers)
+    if alike > _SHALLOW and _is_half_stable(row.activation):
+        return f'CriticalNormal("{row.activation}") and CriticalBias("{row.activation}")'
     return f'HeNormal(activation="{row.activation}")'
+
+
+def _is_half_stable(activation: str) -> bool:
+    """Whether the gain of one layer lets a deep stack drift, and biases hold it."""
+    try:
+        return critical_point(activation).bias_variance > 0
+    except ValueError:
+        return False
 
 
 _OTHERWISE = {

@@ -120,10 +120,14 @@ class _Table:
 
     def like(self, other: "_Table", name: str) -> np.ndarray:
         """A column in the order of another table's rows; NaN where there is no such row."""
+        return self.aligned(self[name], other)
+
+    def aligned(self, column: np.ndarray, other: "_Table") -> np.ndarray:
+        """Values of this table's rows, in the order of another's."""
         if self._section.layers == other.layout.rows:
-            return self[name]
+            return column
         names = [row.name for row in self._section.layers]
-        values = dict(zip(names, self[name], strict=True))
+        values = dict(zip(names, column, strict=True))
         return np.array([values.get(row.name, np.nan) for row in other.layout.rows])
 
     def finding(self, rule: str, what: str, name: str, broken: np.ndarray) -> list[_Finding]:
@@ -196,13 +200,21 @@ def _gradients(evidence: Evidence) -> list[_Finding]:
     table = _Table(evidence.look, "weights")
     if not len(table):
         return []
-    square = table["gradient_variance"] + table["gradient_mean"] ** 2
-    largest = np.where(np.isfinite(square), square, 0.0).max()
-    first = _Table(evidence.first, "weights").like(table, "gradient_norm")
-    small = square < THRESHOLDS["vanishing_gradient"] * largest
+    small, beginning = _vanished(table), _Table(evidence.first, "weights")
+    first = beginning["gradient_norm"]
+    # Where it had vanished any growth is good, up to what other layers had.
+    first = np.where(_vanished(beginning), np.nanmax(first, initial=0.0), first)
+    first = beginning.aligned(first, table)
     large = (table["gradient_norm"] > THRESHOLDS["exploding_gradient"] * first) & (first > 0)
     found = table.finding("vanishing", "gradients", "gradient_variance", small)
     return found + table.finding("exploding", "gradients", "gradient_norm", large)
+
+
+def _vanished(table: _Table) -> np.ndarray:
+    """Where the mean square of a gradient is nothing beside that of other weights."""
+    square = table["gradient_variance"] + table["gradient_mean"] ** 2
+    largest = np.where(np.isfinite(square), square, 0.0).max(initial=0.0)
+    return square < THRESHOLDS["vanishing_gradient"] * largest
 
 
 def _units(evidence: Evidence) -> list[_Finding]:
