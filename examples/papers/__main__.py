@@ -22,15 +22,24 @@ from claims import CLAIMS
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+DOCS = Path(__file__).parents[2] / "docs"
+
 
 def main():
     options = parsed()
-    options.out.mkdir(parents=True, exist_ok=True)
+    out = options.out
+    trials, figures = out / "trials.json", out
+    if options.docs:
+        trials, figures = DOCS / "measured" / "papers.json", DOCS / "images" / "papers"
+    figures.mkdir(parents=True, exist_ok=True)
     chosen = [claim for claim in CLAIMS if not options.only or claim.key in options.only]
-    found = tried(chosen, options)
-    for path in show.drawn(found, options.figures or options.out):
+    found = tried(chosen, Trials(trials, options.fast))
+    for path in show.drawn(found, figures):
         print(path)
-    (options.out / "papers.md").write_text(show.markdown(found))
+    if options.docs:
+        show.fill(DOCS / "papers.md", found)
+    else:
+        (out / "papers.md").write_text(show.markdown(found))
     Console().print(show.table(found))
     return sum(claim.verdict(finding) != claim.expected for claim, finding in found)
 
@@ -39,21 +48,17 @@ def parsed():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fast", action="store_true", help="fewer seeds, in under five minutes")
     parser.add_argument("--only", nargs="+", choices=[claim.key for claim in CLAIMS], default=[])
-    parser.add_argument("--out", type=Path, default=Path("papers"), help="trials and the table")
-    parser.add_argument("--figures", type=Path, help="another folder for the figures")
+    parser.add_argument("--out", type=Path, default=Path("papers"), help="trials, figures, table")
+    parser.add_argument("--docs", action="store_true", help="write docs/papers.md from a full run")
     return parser.parse_args()
 
 
-def tried(claims, options):
+def tried(claims, trials):
     """Every claim with what was found."""
     columns = (BarColumn(20), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns) as progress:
         task = progress.add_task("", total=len(claims))
-        trials = Trials(
-            options.out / "trials.json",
-            options.fast,
-            told=lambda name: progress.update(task, description=name),
-        )
+        trials.told = lambda name: progress.update(task, description=name)
         found = []
         for claim in claims:
             found.append((claim, claim.experiment(trials.named(claim.key))))

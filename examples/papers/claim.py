@@ -57,7 +57,7 @@ class Trials:
 
     def __post_init__(self) -> None:
         if self.path.exists():
-            self.kept = json.loads(self.path.read_text())
+            self.kept = _rounded(self.path.read_text())
 
     def seeds(self, fast: int, full: int) -> range:
         """So many seeds in a fast and in a full run."""
@@ -68,7 +68,7 @@ class Trials:
         name = f"{self.key}: {trial.__name__}({', '.join(map(str, arguments))})"
         if name not in self.kept:
             self.told(name)
-            self.kept[name] = trial(*arguments)
+            self.kept[name] = _rounded(json.dumps(trial(*arguments)))
             self._write()
         return self.kept[name]
 
@@ -81,6 +81,11 @@ class Trials:
         whole = self.path.with_suffix(".part")
         whole.write_text(json.dumps(self.kept, indent=1) + "\n")
         whole.replace(self.path)
+
+
+def _rounded(text: str) -> Any:
+    """Six digits are more than any trial repeats, and make the file short."""
+    return json.loads(text, parse_float=lambda number: float(f"{float(number):.6g}"))
 
 
 def alone(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from claim import HOLDS
 from rich.table import Table
 
-__all__ = ["drawn", "markdown", "table"]
+__all__ = ["drawn", "fill", "markdown", "table"]
 
 HEADINGS = ("claim", "source", "published", "ours", "verdict")
 
@@ -27,6 +27,26 @@ def markdown(found):
         f"| {' | '.join(each.replace('|', '/') for each in cells(*pair))} |" for pair in found
     ]
     return "\n".join(lines) + "\n"
+
+
+BEGIN, END = "<!-- claims: written by `python examples/papers --docs` -->\n", "<!-- end -->\n"
+
+
+def fill(page: Path, found):
+    """Write the table and the figures into a page, between two marks."""
+    text = page.read_text()
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    page.write_text(before + BEGIN + filling(found) + END + after)
+
+
+def filling(found):
+    """The table, and the figures with what they show."""
+    figures = [
+        f"![{claim.says}](images/papers/{claim.key}.svg)\n\n{claim.says}: {finding.ours}.\n"
+        for claim, finding in found
+        if finding.draw
+    ]
+    return "\n".join(["", markdown(found), *figures, ""])
 
 
 def cells(claim, finding):

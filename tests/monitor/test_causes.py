@@ -88,6 +88,19 @@ def test_pair_that_holds_is_advised_where_a_gain_does_not(depth, advised):
     assert f"Use {advised}(" in problem.text
 
 
+@pytest.mark.parametrize(("norm", "told"), [(1.0, []), (2e4, ["exploding"])])
+def test_gradient_that_had_vanished_may_come_back(norm, told):
+    looks = []
+    for step, (size, square) in enumerate([(1e-15, 1e-30), (norm, 1.0)]):
+        numbers = {"gradient_norm": [1, size, 1], "gradient_variance": [1, square, 1]}
+        weights = section_of("weights", rows_of("tanh", ""), {"update_ratio": 1e-3, **numbers})
+        looks.append(Look(step, 0.0, {"weights": weights}))
+
+    problems = problems_of(Evidence(looks[1], looks[0], None, {}))
+
+    assert [each.rule for each in problems] == told
+
+
 @pytest.mark.parametrize("rule", BREAKS)
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_equal_weights_are_blamed_for_everything(rule, value):

@@ -195,7 +195,8 @@ def random_weights(trials):
     large = [found[name, 1.0]["flat"][-1] for name in ("tanh", "sigmoid")]
     return Finding(
         f"after {depth} layers of {WIDTH}: variance between inputs {small[0]:.0e} (tanh) and"
-        f" {small[1]:.0e} (sigmoid) with 0.01; {large[0]:.0%} and {large[1]:.0%} of units flat with 1",
+        f" {small[1]:.0e} (sigmoid) with 0.01; {large[0]:.0%} and {large[1]:.0%} of units"
+        " flat with 1",
         max(small) < 1e-6 and min(large) > 0.5,
         lambda figure: draw_random(figure, found),
     )
