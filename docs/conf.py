@@ -34,6 +34,18 @@ def family(title, names):
     return "\n".join([f"**{title}**", "", "| scheme | what the weights do |", "|---|---|", *rows])
 
 
+def changes():
+    """What is not released yet, from its fragments, and the releases before."""
+    root = Path(__file__).parents[1]
+    lines = ["## Not released yet"]
+    for kind in ("added", "changed", "deprecated", "removed", "fixed"):
+        paths = sorted(root.glob(f"changes/*.{kind}.md"))
+        lines += ["", f"**{kind.capitalize()}**", ""] if paths else []
+        lines += [f"- {path.read_text().strip()}" for path in paths]
+    released = (root / "CHANGELOG.md").read_text().split("## Unreleased")[1].partition("\n## ")
+    return "\n".join([*lines, "", *"".join(released[1:]).splitlines()])
+
+
 project = "keras_initlab"
 release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -53,6 +65,7 @@ myst_enable_extensions = ["substitution"]
 myst_heading_anchors = 3
 measured = Path(__file__).parent / "measured"
 myst_substitutions = {
+    "changes": changes(),
     "drift": (measured / "drift.txt").read_text(),
     "fans": (measured / "fans.txt").read_text(),
     "gains": gains(),
