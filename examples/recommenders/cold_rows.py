@@ -85,7 +85,14 @@ def main():
     data = clicks.DATA["movielens"](options.path)
     rows = []
     table = Table(title=f"movies that training never saw, {options.seeds} seeds")
-    for heading in ("start", "log loss, random rows", "AUC", "log loss, filled", "AUC", "test rows"):
+    for heading in (
+        "start",
+        "log loss, random rows",
+        "AUC",
+        "log loss, filled",
+        "AUC",
+        "test rows",
+    ):
         table.add_column(heading)
     for start in STARTS:
         runs = []

@@ -56,7 +56,7 @@ def constant(trials):
     # torch sums in an order that differs from unit to unit, so its units part by rounding.
     exact = [each for name, each in found.items() if each and name != "torch"]
     ours = ", ".join(
-        f"{name} {each['spread']:.0e}" for name, each in found.items() if each is not None
+        f"{name} {each['spread']:.0g}" for name, each in found.items() if each is not None
     )
     return Finding(
         f"after {epochs} epochs: {ours}",

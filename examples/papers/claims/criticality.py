@@ -114,7 +114,8 @@ TRAINED = {
     "Xavier": {"*kernel": lambda seed: kil.XavierNormal(seed=seed)},
     "exact gain": {"*kernel": lambda seed: kil.HeNormal(activation="gelu", seed=seed)},
 }
-HOLDING = ("LooksLinear", PAIR)
+# The exact gain drifts by a power of ten or two in 50 layers: it may train or not, and is told.
+HOLDING, STUCK = ("LooksLinear", PAIR), ("He", "Xavier")
 
 
 def trained(start, rate, seed):
@@ -124,8 +125,8 @@ def trained(start, rate, seed):
 
 @claim(
     "deep-gelu",
-    says="50 GELU layers train from the critical pair and from mirrored weights,"
-    " not from He, Xavier or the exact gain",
+    says="50 GELU layers train from the critical pair and from mirrored weights, not from He or"
+    " Xavier",
     source=f"{BOOK}; Balduzzi et al. 2017, section 4",
     published="criticality keeps signals trainable; looks-linear nets train at any depth",
 )
@@ -143,8 +144,8 @@ def deep_gelu(trials):
     )
     return Finding(
         f"seeds at 90 % of the digits in {EPOCHS} epochs of Adam, at the best rate: {told}",
-        all((ours[name][0] == len(seeds)) == (name in HOLDING) for name in names)
-        and not any(ours[name][0] for name in names if name not in HOLDING),
+        all(ours[name][0] == len(seeds) for name in HOLDING)
+        and not any(ours[name][0] for name in STUCK if name in names),
     )
 
 

@@ -90,7 +90,7 @@ def he_22(trials):
 
 @claim(
     "he-30-layers",
-    says="30 ReLU layers: He converges where Xavier stalls",
+    says="30 ReLU layers: He converges where Xavier stalls, for 40 epochs",
     source=f"{HE}, figure 3",
     published="Xavier stalls, even given more epochs",
 )

@@ -157,7 +157,9 @@ def gradient_gain(weight_variance, depth, width, seed):
         *started(weight_variance, CHAOS_BIAS_VARIANCE, seed),
         depth=depth,
         width=width,
-        signal=random.normal(size=(16, width)) * (length / weight_variance) ** 0.5,
+        # So that the first preactivations, biases among them, have that length.
+        signal=random.normal(size=(16, width))
+        * ((length - CHAOS_BIAS_VARIANCE) / weight_variance) ** 0.5,
     )
     sizes = [np.mean(each**2) for each in backward("tanh", before, weights, random)]
     return float((sizes[0] / sizes[-1]) ** (1 / (depth - 1)))

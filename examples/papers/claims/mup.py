@@ -138,7 +138,7 @@ def mup_transfer(trials):
     )
     return Finding(
         f"best rate of Adam for widths {', '.join(map(str, widths))}, {EPOCHS} epochs of the"
-        f" digits, mean loss over {len(seeds)} seed(s): {ours}",
+        f" digits, least mean loss (seeds: {len(seeds)}): {ours}",
         # A grid of powers of 2 places a minimum to one step.
         bool(abs(moved["muP"]) <= 1 and moved["standard"] <= -2),
         lambda figure: draw_transfer(figure, widths, rates, found),

@@ -107,11 +107,15 @@ def compared(trials, names, stuck):
     ours = ", ".join(f"{name} {worst[name].max():.0%}" for name in names)
     return Finding(
         f"{blocks} branches, after {EPOCHS} epochs of SGD at the best of {len(rates)} rates:"
-        f" {ours} with the worst of {found[stuck].shape[1]} seed(s),"
-        f" {stuck} at most {found[stuck].max():.0%}",
+        f" {ours} with the worst seed of {found[stuck].shape[1]},"
+        f" {stuck} {told(found[stuck].max())}",
         all(each.max() > TRAINED for each in worst.values()) and bool(found[stuck].max() < STUCK),
         lambda figure: draw(figure, blocks, rates, found),
     )
+
+
+def told(best):
+    return f"at most {best:.0%}" if best > 0 else "NaN at every rate"
 
 
 def draw(figure, blocks, rates, found):
