@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from sklearn.datasets import load_digits
 
-__all__ = ["Images", "Until", "digits", "fashion", "fitted"]
+__all__ = ["Images", "digits", "fashion", "fitted", "train"]
 
 # Where Debian's package `dataset-fashion-mnist` puts it.
 FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -70,18 +70,26 @@ class Until(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def fitted(model, images, optimizer, *, epochs, accuracy=0.9, seed=0, batch_size=64, shape=()):
-    """Train; the epoch in which the accuracy is reached, or None, and the last accuracy."""
+def fitted(model, images, optimizer, **options):
+    """Compile and train, with the options of `train`."""
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return train(model, images, **options)
+
+
+def train(model, images, *, epochs, accuracy=0.9, seed=0, batch_size=64, shape=(-1,)):
+    """The epoch in which the accuracy is reached, or None, and the last accuracy and loss."""
     until = Until(accuracy)
     keras.utils.set_random_seed(seed)
-    x = images.train_x.reshape(-1, *shape) if shape else images.train_x
     history = model.fit(
-        x,
+        images.train_x.reshape(len(images.train_x), *shape),
         images.train_y,
         batch_size=batch_size,
         epochs=epochs,
         verbose=0,
         callbacks=[until],
-    )
-    return {"epoch": until.epoch, "accuracy": float(history.history["accuracy"][-1])}
+    ).history
+    return {
+        "epoch": until.epoch,
+        "accuracy": float(history["accuracy"][-1]),
+        "loss": float(history["loss"][-1]),
+    }

@@ -3,9 +3,8 @@
 import fnmatch
 
 import keras
-from digits import Until
 
-__all__ = ["compiled", "restart", "train"]
+__all__ = ["compiled", "restart"]
 
 
 def compiled(model, optimizer):
@@ -40,22 +39,3 @@ def start_of(weight, starts):
 
 def zeros(_):
     return keras.initializers.Zeros()
-
-
-def train(model, images, *, epochs, accuracy=0.9, seed=0, batch_size=64, shape=(64,)):
-    """The epoch in which the accuracy is reached, or None, and the last accuracy and loss."""
-    until = Until(accuracy)
-    keras.utils.set_random_seed(seed)
-    history = model.fit(
-        images.train_x.reshape(-1, *shape),
-        images.train_y,
-        batch_size=batch_size,
-        epochs=epochs,
-        verbose=0,
-        callbacks=[until],
-    ).history
-    return {
-        "epoch": until.epoch,
-        "accuracy": float(history["accuracy"][-1]),
-        "loss": float(history["loss"][-1]),
-    }

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from aims import DEPTH, PAIR, RULE, STARTS, WIDTH, sizes, sizes_of_anyinit
 from claim import Finding, claim
-from digits import digits
-from restarts import compiled, restart, train
+from digits import digits, train
+from restarts import compiled, restart
 
 import keras_initlab as kil
 

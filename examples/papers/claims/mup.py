@@ -5,9 +5,9 @@ import functools
 import keras
 import numpy as np
 from claim import Finding, alone, claim
-from digits import digits
+from digits import digits, train
 from keras import layers as kl
-from restarts import restart, train
+from restarts import restart
 
 import keras_initlab as kil
 
