@@ -26,6 +26,7 @@ from comparisons import (
     whole,
 )
 
+from keras_initlab import initialize
 from keras_initlab.model.comparing.compare import compare
 
 
@@ -51,6 +52,21 @@ def test_run_is_what_fit_does_with_its_seed(comparison, seed):
     assert set(run.history) == {"loss", "mae", "val_loss", "val_mae"}
     for name, values in history.items():
         np.testing.assert_allclose(run.history[name], values, rtol=1e-5)
+
+
+@pytest.mark.parametrize("data", [DATA, (X, Y), lambda: (X, Y)], ids=["mapping", "tuple", "made"])
+def test_corrected_scheme_sees_the_training_data_and_their_labels(data):
+    # All in one batch, so that it does not matter how they are shuffled.
+    run = compare(built, ["corrected"], data, **{**ONE, "batch_size": len(X)}).runs[0]
+
+    model = built()
+    initialize(model, data=(X, Y), seed=0)
+    a = np.maximum(X @ np.array(model.get_layer("a").kernel), 0)
+    b = a @ np.array(model.get_layer("b").kernel)
+    assert run.error == ""
+    # A label makes the output small, which it would not be without.
+    assert b.var() < 0.02
+    assert run.first_variance == pytest.approx({"a": a.var(), "b": b.var()}, rel=1e-4)
 
 
 def test_first_look_is_the_signal_of_the_untrained_model(comparison):

@@ -50,7 +50,8 @@ def compare(
         build_model: Function without arguments that returns a built and compiled model, with fresh
             weights each time.
         schemes: What `initialize` takes as a scheme, in a list or by label; `None` or `"as built"`
-            leaves the weights as the model has them.
+            leaves the weights as the model has them, `"corrected"` is `"auto"` with the training
+            data and their labels.
         data: `(x, y)` or `(x, y, sample_weight)`, a dataset, the arguments of `fit` in a mapping,
             or a function that returns one of these: it is called in the process that trains.
         validation_data: What `fit` takes as such, or a function that returns it.

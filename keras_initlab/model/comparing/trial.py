@@ -17,6 +17,9 @@ from keras_initlab.model.comparing.record import Run, stored_run
 
 __all__ = ["Task", "Trial", "run_trial"]
 
+# The scheme that `initialize` corrects by the training data.
+_CORRECTED = "corrected"
+
 # Seeds are a state of the process, so that threads train one after another.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -120,18 +123,22 @@ def _train(model: Any, trial: Trial, keeper: Keeper) -> None:
         # Else its first batches would be shuffled as those of the first epoch were.
         keras.utils.set_random_seed((trial.run.seed + 7919 * done) % 2**32)
     elif trial.scheme is not None:
-        _draw_anew(model, trial)
+        _draw_anew(model, trial, arguments)
     if done < trial.task.options.epochs:
         callbacks = [*copy.deepcopy(arguments.pop("callbacks", [])), keeper.logger, keeper]
         options = {"batch_size": trial.task.options.batch_size, "epochs": trial.task.options.epochs}
         model.fit(**arguments, **options, initial_epoch=done, verbose=0, callbacks=callbacks)
 
 
-def _draw_anew(model: Any, trial: Trial) -> None:
+def _draw_anew(model: Any, trial: Trial, arguments: Mapping[str, Any]) -> None:
     # The room's own front, which imports this module.
     from keras_initlab.model import initialize
 
-    report = initialize(model, trial.scheme, seed=trial.run.seed)
+    scheme, data = trial.scheme, None
+    if isinstance(scheme, str) and scheme == _CORRECTED:
+        x, y = arguments["x"], arguments.get("y")
+        scheme, data = "auto", x if y is None else (x, y)
+    report = initialize(model, scheme, data=data, seed=trial.run.seed)
     if not any(change.scheme for change in report.changes):
         raise ValueError(
             "A scheme must draw at least one weight, and leaves alone those that were trained. "
