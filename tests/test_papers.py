@@ -80,6 +80,17 @@ def test_trial_that_is_kept_is_not_repeated(claim, tmp_path):
     assert len(json.loads(path.read_text())) == 2
 
 
+def test_trial_of_what_is_not_installed_is_made_again(claim, tmp_path):
+    answers = [None, 1.0]
+
+    def trial():
+        return answers.pop(0)
+
+    trials = claim.Trials(tmp_path / "trials.json", fast=True, told=lambda name: None)
+
+    assert [trials.of(trial) for _ in range(3)] == [None, 1.0, 1.0]
+
+
 def test_trials_before_one_that_fails_are_kept(claim, tmp_path):
     def trial(number):
         return 1 / number

@@ -1,5 +1,7 @@
 """What becomes of a signal in 50 layers, from starts that each aim at a size of their own."""
 
+import importlib.util
+
 import keras
 import numpy as np
 from scipy.optimize import brentq
@@ -66,7 +68,9 @@ def drawn(scheme, seed, shape):
 
 
 def sizes_of_anyinit(activation, seed):
-    """The same for anyinit itself."""
+    """The same for anyinit itself, None where it is not installed."""
+    if importlib.util.find_spec("anyinit") is None:
+        return None
     import anyinit
 
     keras.utils.clear_session()

@@ -64,11 +64,17 @@ class Trials:
         return range(fast if self.fast else full)
 
     def of(self, trial: Callable[..., Any], *arguments: Any) -> Any:
-        """What a trial gives, which must be JSON and follow from its arguments alone."""
+        """What a trial gives, which must be JSON and follow from its arguments alone.
+
+        None, for what is not installed, is not kept.
+        """
         name = f"{self.key}: {trial.__name__}({', '.join(map(str, arguments))})"
         if name not in self.kept:
             self.told(name)
-            self.kept[name] = _rounded(json.dumps(trial(*arguments)))
+            found = trial(*arguments)
+            if found is None:
+                return None
+            self.kept[name] = _rounded(json.dumps(found))
             self._write()
         return self.kept[name]
 
