@@ -22,13 +22,23 @@ def start(name, seed=None):
     return kil.VarianceScaling(scale=1 / 3, mode="fan_in", distribution="uniform", seed=seed)
 
 
-def pictures():
-    return fashion() or digits()
+def fashion_name():
+    """None where Fashion-MNIST is not installed."""
+    return fashion() and fashion().name
 
 
-def variances(name, seed):
+def pictures(trials):
+    """The name of the images."""
+    return trials.of(fashion_name) or digits().name
+
+
+def images_of(name):
+    return digits() if name == digits().name else fashion()
+
+
+def variances(images, name, seed):
     """Variances in every layer: of activations, and of the cost's gradients for one image."""
-    images, rows = pictures(), 256
+    images, rows = images_of(images), 256
     x, y = images.train_x[:rows].astype("float64"), images.train_y[:rows]
     before, weights = forward(
         "tanh",
@@ -62,8 +72,8 @@ def variances(name, seed):
     published="gradients: 1/3 a layer with standard weights, 1 with normalized; of weights: 1",
 )
 def glorot_variances(trials):
-    seeds = trials.seeds(3, 10)
-    runs = {name: [trials.of(variances, name, seed) for seed in seeds] for name in NAMES}
+    seeds, images = trials.seeds(3, 10), pictures(trials)
+    runs = {name: [trials.of(variances, images, name, seed) for seed in seeds] for name in NAMES}
     means = {
         name: {kind: np.mean([run[kind] for run in each], 0) for kind in KINDS}
         for name, each in runs.items()
@@ -81,7 +91,7 @@ def glorot_variances(trials):
     # Which of the two equations a factor is nearer to, on the logarithm's scale.
     nearer = 3**-0.5
     return Finding(
-        f"a layer downwards, width {WIDTH}, {pictures().name}: {ours}",
+        f"a layer downwards, width {WIDTH}, {images}: {ours}",
         factor["standard", "gradient"] < nearer < factor["normalized", "gradient"]
         and all(nearer < factor[name, "weights"] < 1 / nearer for name in NAMES)
         and factor["standard", "activation"] > 1 / nearer > factor["normalized", "activation"],
@@ -143,9 +153,9 @@ def glorot_jacobian(trials):
 
 
 @alone
-def errors_by_epoch(name, seed, epochs):
+def errors_by_epoch(images, name, seed, epochs):
     """The test error after each epoch."""
-    images = pictures()
+    images = images_of(images)
     keras.utils.set_random_seed(seed)
     widths = (256,) * DEPTH
     hidden = [keras.layers.Dense(width, "tanh", kernel_initializer=start(name)) for width in widths]
@@ -166,11 +176,9 @@ def errors_by_epoch(name, seed, epochs):
     published="five tanh layers: a lower test error all along",
 )
 def glorot_early_error(trials):
-    epochs = 1 if trials.fast else 8
+    epochs, seeds, images = 1 if trials.fast else 8, trials.seeds(3, 5), pictures(trials)
     runs = {
-        name: np.array(
-            [trials.of(errors_by_epoch, name, seed, epochs) for seed in trials.seeds(3, 5)]
-        )
+        name: np.array([trials.of(errors_by_epoch, images, name, seed, epochs) for seed in seeds])
         for name in NAMES
     }
     means = {name: each.mean(0) for name, each in runs.items()}
@@ -181,14 +189,14 @@ def glorot_early_error(trials):
         ours += f"; after {epochs} epochs {ends}"
     gap = means["standard"] - means["normalized"]
     return Finding(
-        f"test error after one epoch, {pictures().name}: {ours}",
+        f"test error after one epoch, {images}: {ours}",
         bool(np.all(gap > 5 * np.hypot(*errors.values()))),
-        (lambda figure: draw_errors(figure, runs)) if epochs > 1 else None,
+        (lambda figure: draw_errors(figure, runs, images)) if epochs > 1 else None,
     )
 
 
-def draw_errors(figure, runs):
-    axes = figure.add_subplot(title=f"5 tanh layers of 256, {pictures().name}, SGD 0.01")
+def draw_errors(figure, runs, images):
+    axes = figure.add_subplot(title=f"5 tanh layers of 256, {images}, SGD 0.01")
     for number, (name, label) in enumerate(NAMES.items()):
         for place, run in enumerate(runs[name]):
             epochs = range(1, len(run) + 1)
