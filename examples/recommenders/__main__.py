@@ -44,7 +44,9 @@ def train_clicks(module, options):
     print(f"{data.name}: {len(data.train_y):,} rows")
     alone = clicks.loss_of_base_rate(data)
     print(f"before training: log loss {told['losses'][0]:.4f}, of the base rate {alone:.4f}")
-    print(f"after {told['steps'][-1]} steps: {told['losses'][-1]:.4f}, AUC {told['auc']:.4f}")
+    best = told["best"]
+    told = {name: told[name][best] for name in ("steps", "losses", "aucs")}
+    print(f"best after {told['steps']} steps: {told['losses']:.4f}, AUC {told['aucs']:.4f}")
 
 
 def train_ranking(module, options):
@@ -53,7 +55,7 @@ def train_ranking(module, options):
     told = retrieval.trained(module, model, ratings, options.epochs or 20, options.seed)
     print(f"MovieLens-100K: {len(ratings.item):,} ratings, {told['pairs']} later items to find")
     print(f"before training: loss {told['losses'][0]:.4f}, after it {told['losses'][-1]:.4f}")
-    print(f"HR@10 {told['hr']:.4f}, NDCG@10 {told['ndcg']:.4f}")
+    print(f"best epoch {told['best']}: HR@10 {told['hr']:.4f}, NDCG@10 {told['ndcg']:.4f}")
 
 
 if __name__ == "__main__":
