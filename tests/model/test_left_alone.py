@@ -148,6 +148,24 @@ def test_overwriting_resets_all_that_training_has_moved():
     assert all(np.isfinite(each).all() for each in layers["out"])
 
 
+def test_overwriting_by_patterns_leaves_all_other_layers_alone():
+    hidden = [kl.Dense(16, "relu", name="h"), kl.BatchNormalization(name="norm")]
+    model = keras.Sequential([keras.Input((16,)), *hidden, kl.Dense(1, name="out")])
+    model.compile("sgd", "mse")
+    model.fit(X, X[:, :1], verbose=0)
+    before = [values_of(layer) for layer in model.layers[:2]]
+
+    initialize(model, {"out": "he_normal"}, overwrite=True)
+
+    after = [values_of(layer) for layer in model.layers[:2]]
+    assert all(
+        np.array_equal(a, b)
+        for pair in zip(before, after, strict=True)
+        for a, b in zip(*pair, strict=True)
+    )
+    assert not np.array(model.get_layer("out").bias).any()
+
+
 def test_only_and_skip_choose_layers():
     model = chain("relu")
     before = values_of(model)

@@ -228,9 +228,15 @@ def _restarts(
     chosen = request.only or (lambda layer: True)
     skipped = request.skip or (lambda layer: False)
     known = {id(draw.variable) for draw in planned}
+    left = {id(draw.layer) for draw in planned if draw.advice.scheme is None}
+    drawn = {id(draw.layer) for draw in planned} - left
+    # Patterns name what is meant; the rest of the model, a trained one maybe, stays.
+    named = isinstance(request.scheme, Mapping)
     found = {}
     for layer in layers_in(model):
         if not layer.trainable or not chosen(layer) or skipped(layer):
+            continue
+        if id(layer) in left or (named and id(layer) not in drawn):
             continue
         for variable in _backend.own_weights(layer):
             own = getattr(layer, argument_of(layer, variable), None)
