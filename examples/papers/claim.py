@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["HOLDS", "NOT_SEEN", "Claim", "Finding", "Trials", "claim"]
+__all__ = ["HOLDS", "Claim", "Finding", "Trials", "alone", "claim"]
 
-HOLDS, FAILS, NOT_SEEN = "holds", "does not hold", "no difference seen"
+HOLDS, FAILS = "holds", "does not hold"
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,11 @@ class Claim:
     source: str
     published: str
     experiment: Callable[["Trials"], Finding]
-    # For a claim that this size of experiment cannot tell apart, which is a result too.
-    otherwise: str = FAILS
     expected: str = HOLDS
 
     def verdict(self, finding: Finding) -> str:
         """The last column of the table."""
-        return HOLDS if finding.holds else self.otherwise
+        return HOLDS if finding.holds else FAILS
 
 
 def claim(key: str, **facts: str) -> Callable[[Callable[["Trials"], Finding]], Claim]:
