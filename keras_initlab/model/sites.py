@@ -11,7 +11,7 @@ from keras_initlab import _backend
 from keras_initlab.model.graph import Graph, layers_in
 from keras_initlab.theory import Fans, Kind, fans_of
 
-__all__ = ["Site", "argument_of", "sites_of"]
+__all__ = ["Site", "argument_of", "forget_units_of", "is_cell", "sites_of"]
 
 # With two axes in GRU, and where heads have offsets of their own.
 _OFFSETS = ("bias", "gamma", "beta")
@@ -19,7 +19,8 @@ _OFFSETS = ("bias", "gamma", "beta")
 # Of keras-rs.
 _CROSS = "FeatureCross"
 
-_GATES = {"LSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1}
+_GATES = {"LSTMCell": 4, "ConvLSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1}
+_FORGETTING = ("LSTMCell", "ConvLSTMCell")
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,18 @@ def argument_of(layer: Any, variable: Any) -> str:
     return f"{name}_initializer"
 
 
+def is_cell(layer: Any) -> bool:
+    """Whether a layer is a step of a recurrent one, of which Keras calls it in a loop."""
+    return type(layer).__name__ in _GATES
+
+
+def forget_units_of(layer: Any) -> int:
+    """Units of a cell that has a forget gate, the second in its bias; 0 of any other layer."""
+    if type(layer).__name__ not in _FORGETTING:
+        return 0
+    return int(layer.filters if hasattr(layer, "filters") else layer.units)
+
+
 def sites_of(model: Any, *, frozen: bool = False) -> list[Site]:
     """The weights of a model that carry its signal, in the order of its layers.
 
@@ -155,7 +168,9 @@ def _use_of(layer: Any, variable: Any) -> Use:
         return Use("table", Kind("lookup"))
     if cls in _GATES and name in ("kernel", "recurrent_kernel"):
         role = "recurrent" if name == "recurrent_kernel" else "kernel"
-        return Use(role, Kind(gates=_GATES[cls]), is_first=True)
+        # The state of a ConvLSTM is convolved without a stride.
+        strides = _strides(layer) if cls == "ConvLSTMCell" and role == "kernel" else 1
+        return Use(role, Kind(gates=_GATES[cls], strides=strides), is_first=True)
     if isinstance(layer, kinds.EinsumDense) and name == "kernel":
         return _einsum(layer.equation)
     if isinstance(layer, kinds.Dense) and name == "kernel":

@@ -125,6 +125,73 @@ def test_recurrent_kernels_are_held_by_what_their_gates_sum():
     assert all("not corrected" not in change.reason for change in report.changes)
 
 
+def inputs_step_by_step(cells, sequences):
+    """What each cell of a stack gets, `(batch, steps, features)`, from steps made one by one."""
+    states = [cell.get_initial_state(batch_size=len(sequences)) for cell in cells]
+    seen = [[] for _ in cells]
+    for x in np.moveaxis(sequences, 1, 0):
+        for place, cell in enumerate(cells):
+            seen[place].append(ops.convert_to_numpy(x))
+            x, states[place] = cell(x, states[place])
+    return [np.stack(steps, axis=1) for steps in seen]
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["forward", "backward"])
+def test_stacked_cells_are_corrected_one_after_the_other(backwards):
+    cells = [kl.LSTMCell(16), kl.StackedRNNCells([kl.GRUCell(12), kl.SimpleRNNCell(8)])]
+    loop = kl.RNN(kl.StackedRNNCells(cells), go_backwards=backwards, name="loop")
+    model = keras.Sequential([keras.Input((7, 12)), loop, kl.Dense(1, name="out")])
+    batch = np.cumsum(RNG.normal(size=(128, 7, 12)), axis=1).astype("float32")
+
+    report = initialize(model, data=batch, seed=1)
+
+    flat = [cells[0], *cells[1].cells]
+    seen = inputs_step_by_step(flat, batch[:, ::-1] if backwards else batch)
+    for cell, inputs in zip(flat, seen, strict=True):
+        sums = inputs.astype(np.float64) @ np.array(cell.kernel, np.float64)
+        assert abs(sums.var() - 1) < PERCENT
+    assert all("not corrected" not in change.reason for change in report.changes)
+
+
+def test_masked_steps_of_stacked_cells_do_not_count():
+    ids = keras.Input((None,), dtype="int32")
+    cells = [kl.LSTMCell(16), kl.GRUCell(8)]
+    x = kl.Embedding(50, 16, mask_zero=True, name="table")(ids)
+    loop = kl.RNN(kl.StackedRNNCells(cells), go_backwards=True, name="loop")
+    model = keras.Model(ids, kl.Dense(1, name="out")(loop(x)))
+    batch = RNG.integers(1, 50, size=(64, 10))
+    batch[:32, 6:] = 0
+
+    initialize(model, data=batch, seed=1)
+
+    vectors = np.array(model.get_layer("table").embeddings)[batch][:, ::-1]
+    whole = inputs_step_by_step(cells, vectors[32:])[1]
+    # Backwards the masked steps come first, and the state stays as it was.
+    short = inputs_step_by_step(cells, vectors[:32, 4:])[1]
+    rows = np.concatenate([whole.reshape(-1, 16), short.reshape(-1, 16)]).astype(np.float64)
+    assert abs((rows @ np.array(cells[1].kernel, np.float64)).var() - 1) < PERCENT
+
+
+@pytest.mark.parametrize("options", [{}, {"strides": 2, "padding": "same"}, {"dilation_rate": 2}])
+def test_convolutional_lstm_is_corrected(options):
+    convolutional = kl.ConvLSTM2D(6, 3, name="a", **options)
+    model = keras.Sequential(
+        [keras.Input((4, 10, 10, 3)), convolutional, kl.Flatten(), kl.Dense(1, name="out")]
+    )
+    batch = 3 * RNG.normal(size=(32, 4, 10, 10, 3)).astype("float32")
+
+    report = initialize(model, data=batch, seed=1)
+
+    frames = batch.reshape(-1, 10, 10, 3)
+    reach = {name: value for name, value in options.items() if name != "padding"}
+    kernel = convolutional.cell.kernel
+    sums = ops.conv(frames, kernel, padding=options.get("padding", "valid"), **reach)
+    assert abs(ops.convert_to_numpy(sums).astype(np.float64).var() - 1) < PERCENT
+    bias = np.array(convolutional.cell.bias).reshape(4, 6)
+    assert bias.mean(axis=1).tolist() == [0, 1, 0, 0]
+    assert all("not corrected" not in change.reason for change in report.changes)
+
+
 def test_residual_branches_are_corrected_to_their_share():
     inputs = keras.Input((32,))
     x = inputs

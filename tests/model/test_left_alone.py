@@ -58,8 +58,9 @@ def test_trained_model_is_left_alone_unless_asked():
         lambda: [kl.LSTM(16), kl.Dense(1)],
         lambda: [kl.Flatten(), kl.Dense(16, "relu", kernel_initializer="orthogonal"), kl.Dense(1)],
         lambda: [kl.GRU(8), kl.Dense(8, "relu"), kl.Dense(1)],
+        lambda: [kl.Reshape((6, 8, 1)), kl.ConvLSTM1D(4, 3), kl.Flatten(), kl.Dense(1)],
     ],
-    ids=["lstm", "orthogonal", "gru"],
+    ids=["lstm", "orthogonal", "gru", "convlstm"],
 )
 def test_weights_of_a_model_trained_elsewhere_are_left_alone(build):
     trained, loaded = (keras.Sequential([keras.Input((6, 8)), *build()]) for _ in range(2))

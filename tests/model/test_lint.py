@@ -269,3 +269,13 @@ def test_weights_stay_as_they_are():
 
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_convolutional_lstm_is_known():
+    def found(**options):
+        layer = layers.ConvLSTM2D(8, 3, name="a", **options)
+        flat = [layer, layers.Flatten(), layers.Dense(1)]
+        return lint(keras.Sequential([keras.Input((3, 8, 8, 2)), *flat]))
+
+    assert [each.rule for each in found(unit_forget_bias=False)] == ["forget-bias"]
+    assert not found()

@@ -40,6 +40,11 @@ LAYERS = [
         {"kernel": ("kernel", 8, 5), "recurrent_kernel": ("recurrent", 5, 5)},
     ),
     (
+        layers.ConvLSTM1D(5, 3, strides=2),
+        3,
+        {"kernel": ("kernel", 24, 15 / 2), "recurrent_kernel": ("recurrent", 15, 15)},
+    ),
+    (
         layers.Bidirectional(layers.GRU(5), merge_mode="sum"),
         2,
         {"kernel": ("kernel", 8, 5), "recurrent_kernel": ("recurrent", 5, 5)},

@@ -82,10 +82,14 @@ def _description(info: LayerInfo, site: Site | None) -> dict[str, Any]:
 
 
 def _main_site(layer: Any, sites: Sequence[Site]) -> Site | None:
-    """The largest weight of a layer; of a loop that of its cells."""
+    """The largest weight of a layer; of a loop what its cells do with their inputs."""
     inside = {id(each) for each in (layers_in(layer) if is_loop(layer) else [layer])}
     own = [site for site in sites if id(site.layer) in inside]
-    return max(own, key=lambda site: np.prod(site.variable.shape), default=None)
+    return max(own, key=_weightiness, default=None)
+
+
+def _weightiness(site: Site) -> tuple[bool, int]:
+    return site.role != "recurrent", int(np.prod(site.variable.shape))
 
 
 def _verdict(

@@ -19,7 +19,7 @@ from keras_initlab.initializers import (
     UnitForgetBias,
     Zeros,
 )
-from keras_initlab.model.sites import Site
+from keras_initlab.model.sites import Site, forget_units_of
 from keras_initlab.theory import CriticalPoint, Kind, critical_point
 
 __all__ = ["Advice", "Surroundings", "advice_for", "bias_advice_for"]
@@ -161,8 +161,9 @@ def _per_gate(scheme: Any, kind: Kind) -> Any:
 
 def bias_advice_for(site: Site) -> Advice | None:
     """The scheme of the biases that go with a weight, `None` to leave them as they are."""
-    if type(site.layer).__name__ == "LSTMCell" and site.role == "recurrent":
-        return Advice(UnitForgetBias(units=site.layer.units))
+    units = forget_units_of(site.layer)
+    if units and site.role == "recurrent":
+        return Advice(UnitForgetBias(units=units))
     if (
         site.role != "kernel"
         or site.is_output

@@ -11,7 +11,9 @@ from keras import ops
 from keras_initlab import _backend
 from keras_initlab.model.diagnosis.batch import Batch
 from keras_initlab.model.graph import layers_in
+from keras_initlab.model.initialization.cells import each_cell, sums_of_gates
 from keras_initlab.model.initialization.plan import Draw
+from keras_initlab.model.sites import is_cell
 from keras_initlab.monitor.step.calls import activation_recorded, first_float
 from keras_initlab.monitor.step.hooks import Cover, Hooks
 from keras_initlab.monitor.step.samples import block_of
@@ -25,8 +27,6 @@ _PRECISION = 0.005
 _MOST_PASSES, _MOST_TRIES = 8, 12
 
 _UNSEEN = "no call of its layer could be measured"
-
-_CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
 
 
 @dataclass
@@ -139,11 +139,10 @@ class _Correction:
         for layer in layers_in(self._model):
             if isinstance(layer, keras.layers.TimeDistributed):
                 covers.append((layer, "call", self._outside_of_loop(layer)))
-            elif id(layer) in self._of_layer and type(layer).__name__ not in _CELLS:
+            elif isinstance(layer, keras.layers.RNN):
+                covers.append((layer, "call", self._at_cells(layer)))
+            elif id(layer) in self._of_layer and not is_cell(layer):
                 covers.append((layer, "call", self._at_call(layer)))
-            cell = getattr(layer, "cell", None)
-            if cell is not None and id(cell) in self._of_layer:
-                covers.append((layer, "call", self._at_cell(layer, cell)))
         return covers
 
     # --- covers --------------------------------------------------------------------------------
@@ -155,22 +154,20 @@ class _Correction:
             def measure() -> np.ndarray | None:
                 with activation_recorded(layer, True) as before:
                     outputs[:] = [original(*args, **kwargs)]
-                return _rows_of(before[0] if before else first_float(outputs[0]), args)
+                tensor = before[0] if before else first_float(outputs[0])
+                return _rows_of(tensor, _mask_of(args))
 
             self._correct(layer, measure)
             return outputs[0]
 
         return cover
 
-    def _at_cell(self, layer: Any, cell: Any) -> Callable:
+    def _at_cells(self, layer: Any) -> Callable:
+        def meet(cell: Any, inputs: Any, mask: Any) -> None:
+            self._correct(cell, lambda: _rows_of(sums_of_gates(cell, inputs), mask))
+
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
-            sequences = args[0]
-
-            def measure() -> np.ndarray | None:
-                # What the gates sum of the inputs, apart from the state.
-                return _rows_of(ops.matmul(sequences, cell.kernel), args)
-
-            self._correct(cell, measure)
+            each_cell(layer, args[0], _mask_of(args), lambda cell: id(cell) in self._of_layer, meet)
             return original(*args, **kwargs)
 
         return cover
@@ -238,11 +235,15 @@ def _wanted(draw: Draw, variance: float) -> float:
     return target / variance
 
 
-def _rows_of(tensor: Any, args: tuple) -> np.ndarray | None:
+def _mask_of(args: tuple) -> Any:
+    """The mask of what a layer is called with, `None` if it has none."""
+    return _backend.mask_of(args[0]) if args and hasattr(args[0], "shape") else None
+
+
+def _rows_of(tensor: Any, mask: Any) -> np.ndarray | None:
     """What counts of a tensor, `(rows, units)` float64; `None` where there are no numbers."""
     if tensor is None:
         return None
-    mask = _backend.mask_of(args[0]) if args and hasattr(args[0], "shape") else None
     if mask is not None and tuple(mask.shape) != tuple(tensor.shape[: len(mask.shape)]):
         mask = None
     block = block_of(tensor, None, mask)

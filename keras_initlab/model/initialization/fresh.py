@@ -13,7 +13,7 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab.initializers import RandomScheme
-from keras_initlab.model.sites import Site, argument_of
+from keras_initlab.model.sites import Site, argument_of, forget_units_of
 from keras_initlab.theory import fans_of, spread_of
 
 __all__ = ["is_fresh", "remember"]
@@ -86,10 +86,11 @@ def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
 def _constant_of(initializer: Any, layer: Any, variable: Any) -> Any:
     """What a weight begins with that is not drawn; `None` if it is drawn, or not known."""
     kinds = keras.initializers
-    if type(layer).__name__ == "LSTMCell" and variable.name == "bias":
+    units = forget_units_of(layer)
+    if units and variable.name == "bias":
         opened = 1.0 if layer.unit_forget_bias else 0.0
         zeros = isinstance(initializer, kinds.Zeros)
-        return np.repeat([0.0, opened, 0.0, 0.0], layer.units) if zeros else None
+        return np.repeat([0.0, opened, 0.0, 0.0], units) if zeros else None
     if isinstance(initializer, (kinds.Zeros, kinds.Ones)):
         return float(isinstance(initializer, kinds.Ones))
     value = getattr(initializer, "value", None)

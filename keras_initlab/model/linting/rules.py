@@ -10,6 +10,7 @@ from keras_initlab.model.linting.alike import groups_alike
 from keras_initlab.model.linting.fixes import better_scheme, fitting_kind, needed_variance
 from keras_initlab.model.linting.samples import Sample, Subject
 from keras_initlab.model.priors import Prior
+from keras_initlab.model.sites import forget_units_of
 
 __all__ = ["RULES", "Finding"]
 
@@ -175,11 +176,9 @@ def _dead(subject: Subject) -> Iterator[Finding]:
 
 def _forget(subject: Subject) -> Iterator[Finding]:
     for each in subject.samples:
-        if type(each.site.layer).__name__ != "LSTMCell" or each.site.role != "kernel":
+        units = forget_units_of(each.site.layer)
+        if not units or each.site.role != "kernel" or each.biases is None:
             continue
-        if each.biases is None:
-            continue
-        units = len(each.biases) // 4
         forget = float(each.biases[units : 2 * units].mean())
         if forget <= 0:
             evidence = (
