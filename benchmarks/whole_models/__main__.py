@@ -1,4 +1,4 @@
-"""How well whole models are initialized, ours beside Keras's defaults and anyinit.
+"""How well whole models are initialized, ours beside Keras's defaults, anyinit and AutoInit's rule.
 
     pip install anyinit==0.4.0
     python -m benchmarks.whole_models
@@ -28,6 +28,7 @@ import numpy as np
 
 from benchmarks.record import Row, parser_for, told
 from benchmarks.whole_models.architectures import ARCHITECTURES, batch_for
+from benchmarks.whole_models.autoinit import autoinit
 from keras_initlab import diagnose, initialize
 from keras_initlab.model.initialization.plan import Request, plan_of
 
@@ -51,6 +52,10 @@ def anyinit_empirical(model, batch, seed):
     anyinit.initialize(model, "empirical", batch, seed=seed)
 
 
+def autoinit_rule(model, batch, seed):
+    autoinit(model, seed)
+
+
 def ours(model, batch, seed):
     initialize(model, seed=seed)
 
@@ -63,6 +68,7 @@ SYSTEMS = {
     "Keras": as_built,
     "anyinit": anyinit_analytic,
     "anyinit, batch": anyinit_empirical,
+    "AutoInit's rule": autoinit_rule,
     "ours": ours,
     "ours, batch": ours_with_data,
 }

@@ -47,6 +47,7 @@ class Graph:
     def __init__(self, model: Any):
         self._takers: dict[int, list[Any]] = {}
         self._passed: dict[int, list[Any]] = {}
+        self._origins: dict[int, list[Any]] = {}
         self._makers: dict[int, list[Any]] = {}
         self._maker_of: dict[int, Any] = {}
         self._ends: set[int] = set()
@@ -85,6 +86,7 @@ class Graph:
     def _pass(self, tensors: list[Any], others: list[Any]) -> None:
         for tensor, other in zip(tensors, others, strict=False):
             self._passed.setdefault(id(tensor), []).append(other)
+            self._origins.setdefault(id(other), []).append(tensor)
 
     # --- answers -------------------------------------------------------------------------------
 
@@ -240,6 +242,27 @@ class Graph:
         if isinstance(following[0], keras.layers.Activation):
             return getattr(following[0].activation, "__name__", "")
         return ACTIVATIONS.get(type(following[0]).__name__, "")
+
+    def activation_before(self, layer: Any) -> str:
+        """The activation whose output the layer takes at each of its calls; empty if unknown."""
+        names = {
+            self._activation_of(node.input_tensors[0])
+            for node in self._makers.get(id(layer), [])
+            # An attention layer's call is no call of the projections in it.
+            if layer in (node.operation, getattr(node.operation, "layer", None))
+        }
+        return names.pop() if len(names) == 1 else ""
+
+    def _activation_of(self, tensor: Any) -> str:
+        """The activation that made a tensor, but for its shape; empty if none did."""
+        maker, origins = self._maker_of.get(id(tensor)), self._origins.get(id(tensor), [])
+        if maker is None or not maker.input_tensors:
+            # Into a nested model, or out of one.
+            return self._activation_of(origins[0]) if len(origins) == 1 else ""
+        if is_shaping(maker):
+            return self._activation_of(maker.input_tensors[0])
+        own = getattr(getattr(maker.operation, "activation", None), "__name__", "")
+        return own or ACTIVATIONS.get(type(maker.operation).__name__, "")
 
     # --- ways ----------------------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ class Site:
         fans: Connections as the layer has them; `None` where unknown.
         shape_fans: Connections as the shape alone tells them, which Keras's schemes take.
         activation: Name of what follows, empty for nothing.
+        activation_before: Name of what made the input, empty for none or unknown.
         normed: Whether all that follows is normalized, so that its scale does not matter.
         added: Whether it makes a branch that is added to another, or multiplied with it.
         is_output: Whether it makes an output of the model. Like the two before `None` if unknown.
@@ -72,6 +73,7 @@ class Site:
     fans: Fans | None
     shape_fans: Fans
     activation: str
+    activation_before: str
     normed: bool | None
     added: bool | None
     is_output: bool | None
@@ -151,6 +153,7 @@ def _sites_in(layer: Any, graph: Graph) -> Iterator[Site]:
             None if use.kind is None else use.kind.fans(variable.shape, **axes),
             fans_of(variable.shape, **axes),
             "" if use.is_first else graph.activation_after(layer),
+            graph.activation_before(layer),
             graph.is_normed(layer),
             graph.is_added(layer),
             graph.is_output(layer),

@@ -21,7 +21,22 @@ def test_auto_draws_for_the_activation(activation, scale):
     initialize(model, seed=1)
 
     check_variance(model.get_layer("h1").kernel, scale / 256)
-    check_variance(model.get_layer("out").kernel, 1 / 256)
+
+
+@pytest.mark.parametrize(
+    ("activation", "square"), [("relu", 0.5), ("tanh", 1.0), (None, 1.0), ("gelu", None)]
+)
+def test_auto_makes_up_for_what_the_activation_before_an_output_takes(activation, square):
+    model = chain(activation, units=4096, depth=1)
+
+    initialize(model, seed=1)
+
+    if square is None:
+        # By quadrature, of the signal that GELU's weights and biases hold.
+        points, weights = np.polynomial.hermite_e.hermegauss(100)
+        behind = keras.activations.gelu(np.sqrt(critical_point("gelu").q) * points)
+        square = np.array(behind) ** 2 @ weights / weights.sum()
+    check_variance(model.get_layer("out").kernel, 1 / square / 4096)
 
 
 def test_auto_draws_the_biases_that_gelu_counts_on():
@@ -145,7 +160,7 @@ def test_auto_shares_the_variance_among_residual_branches():
         for name in ("first", "last")
     )
     check_variance(firsts, 2 / 64)
-    check_variance(lasts, 1 / 64 / 10)
+    check_variance(lasts, 2 / 64 / 10)
 
 
 def test_auto_leaves_branches_whole_that_are_normed():
@@ -153,7 +168,7 @@ def test_auto_leaves_branches_whole_that_are_normed():
 
     initialize(model, seed=1)
 
-    check_variance(model.get_layer("last3").kernel, 1 / 64)
+    check_variance(model.get_layer("last3").kernel, 2 / 64)
 
 
 def test_auto_shares_the_variance_where_attention_ends_a_branch():

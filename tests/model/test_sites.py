@@ -167,3 +167,47 @@ def test_output_is_known_through_its_activation():
     model = model_of(dense(), dense(), layers.Activation("softmax"), shape=(8,))
 
     assert [site.is_output for site in sites_of(model)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ([dense(activation="gelu")], "gelu"),
+        ([dense(), layers.ReLU(), layers.Dropout(0.1), layers.Reshape((2, 4))], "relu"),
+        ([dense(activation="tanh"), dense()], "linear"),
+        ([dense(activation="relu"), layers.LayerNormalization()], ""),
+        ([], ""),
+    ],
+)
+def test_activation_before_a_layer_is_known(before, expected):
+    model = model_of(*before, dense(name="last"), shape=(8,))
+
+    assert {site.layer.name: site.activation_before for site in sites_of(model)}["last"] == expected
+
+
+def test_activation_before_a_nested_model_is_known():
+    nested = keras.Sequential([keras.Input((8,)), dense(name="inner"), layers.ReLU()])
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, dense(name="last")(nested(dense(activation="gelu")(inputs))))
+
+    found = {site.layer.name: site.activation_before for site in sites_of(model)}
+
+    assert (found["inner"], found["last"]) == ("gelu", "relu")
+
+
+def test_activations_before_a_shared_layer_must_agree():
+    inputs, shared = keras.Input((8,)), dense(name="shared")
+    ways = [shared(dense(activation=name)(inputs)) for name in ("relu", "gelu")]
+    model = keras.Model(inputs, layers.Add()(ways))
+
+    assert sites_of(model)[-1].activation_before == ""
+
+
+def test_activation_before_attention_is_not_that_before_its_last_projection():
+    inputs = keras.Input((4, 8))
+    x = dense(activation="relu")(inputs)
+    model = keras.Model(inputs, layers.MultiHeadAttention(2, 4, name="mha")(x, x))
+
+    found = {site.layer.name: site.activation_before for site in sites_of(model)}
+
+    assert found["attention_output"] == ""

@@ -81,6 +81,9 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
         return Advice(None, reason="what the layer does with it is not known")
     # Outside of a graph, where norms are not known, which layer is the output is a guess.
     is_output = site.is_output and site.normed is not None
+    if around.labelled:
+        # Labels come with a batch, by which the weights are corrected.
+        site = replace(site, activation_before="")
     advice = _for_output(site, around) if is_output else _for_hidden(site)
     if around.labelled and site.is_behind_table:
         return replace(advice, most=True)
@@ -114,23 +117,44 @@ def _for_output(site: Site, around: Surroundings) -> Advice:
     if site.is_dotted:
         # A product of two vectors of n entries has the variance of n products of two of them.
         target = math.sqrt(target / site.variable.shape[-1])
-    scheme = LecunNormal(kind=kind)
-    return Advice(scheme if target == 1 else Scaled(scheme, math.sqrt(target)), target)
+    return Advice(_linear(site, target), target)
 
 
 def _for_hidden(site: Site) -> Advice:
     kind, activation = site.use.kind, site.activation
     share = site.branch_share
     if share is not None and not site.normed:
-        inner = LecunNormal(kind=kind) if activation in ("", "linear") else _held(activation, kind)
-        return Advice(Scaled(inner, math.sqrt(share)), share)
-    if activation in ("", "linear") or activation in _SELF_NORMALIZING:
+        if activation in ("", "linear"):
+            return Advice(_linear(site, share), share)
+        return Advice(Scaled(_held(activation, kind), math.sqrt(share)), share)
+    if activation in ("", "linear"):
+        return Advice(_linear(site, 1.0), 1.0)
+    if activation in _SELF_NORMALIZING:
         return Advice(LecunNormal(kind=kind), 1.0)
     point = _point(activation)
     if point is None:
         return Advice(LecunNormal(kind=kind), 1.0)
     # Tanh and its kin hold a small signal and shrink a large one: it must not be blown up.
     return Advice(_held(activation, kind), _target(point), most=point.q == 0)
+
+
+def _linear(site: Site, variance: float) -> Any:
+    """The scheme whose sums have a variance, for what the activation before the layer leaves."""
+    kind = site.use.kind
+    if site.activation_before == "relu":
+        scheme: Any = HeNormal(kind=kind)
+    else:
+        scheme, variance = LecunNormal(kind=kind), variance / _square_behind(site.activation_before)
+    return scheme if variance == 1 else Scaled(scheme, math.sqrt(variance))
+
+
+def _square_behind(activation: str) -> float:
+    """The mean square that an activation makes of the signal that its weights hold."""
+    point = _point(activation) if activation else None
+    # What holds a small signal alone gives as much as it gets.
+    if point is None or point.q == 0:
+        return 1.0
+    return (_target(point) - point.bias_variance) / point.weight_variance
 
 
 def _held(activation: str, kind: Kind) -> Any:
