@@ -8,7 +8,8 @@ from typing import Any
 import keras
 
 from keras_initlab import _backend
-from keras_initlab.model.graph import Graph, layers_in
+from keras_initlab.model.graph import Graph
+from keras_initlab.model.wiring import layers_in
 from keras_initlab.theory import Fans, Kind, fans_of
 
 __all__ = ["Site", "argument_of", "forget_units_of", "is_cell", "sites_of"]

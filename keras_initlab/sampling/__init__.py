@@ -1,7 +1,7 @@
 """Random numbers keyed by what they are for, the same on every backend and for any thread count."""
 
 from keras_initlab.sampling.draws import DRAWS, Desk, Draw
-from keras_initlab.sampling.fill import Drawing, Part, drawn, fill, fill_parts
+from keras_initlab.sampling.fill import Drawing, Part, cores, drawn, fill, fill_parts
 from keras_initlab.sampling.orthogonal import haar
 from keras_initlab.sampling.streams import BLOCK, Stream
 
@@ -13,6 +13,7 @@ __all__ = [
     "Drawing",
     "Part",
     "Stream",
+    "cores",
     "drawn",
     "fill",
     "fill_parts",

@@ -12,7 +12,7 @@ from keras_initlab.sampling.draws import DRAWS, Desk
 from keras_initlab.sampling.streams import BLOCK, Stream
 from keras_initlab.sampling.strips import Strip, strips_of
 
-__all__ = ["Drawing", "Part", "drawn", "fill", "fill_parts"]
+__all__ = ["Drawing", "Part", "cores", "drawn", "fill", "fill_parts"]
 
 # Eight blocks: see `Desk`.
 _GROUP = 8
@@ -106,7 +106,8 @@ def drawn(
     return out
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -196,7 +197,7 @@ class _Job:
 def _run(strips: Sequence[Strip], drawing: Drawing, threads: int | None) -> None:
     start, stop = min(strip.start for strip in strips), max(strip.stop for strip in strips)
     blocks = -(-stop // BLOCK) - start // BLOCK
-    workers = min(threads or _cores(), blocks)
+    workers = min(threads or cores(), blocks)
     job = _Job(drawing, strips[0].out.dtype)
     groups = _groups(strips, max(1, min(_GROUP, blocks // (2 * workers))))
     if workers == 1:

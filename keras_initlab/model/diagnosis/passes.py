@@ -10,7 +10,7 @@ from keras import ops
 from keras_initlab import _backend
 from keras_initlab.model.diagnosis.batch import Batch
 from keras_initlab.model.diagnosis.taps import Outlets, Tap, is_float
-from keras_initlab.model.graph import layers_in
+from keras_initlab.model.wiring import layers_in
 from keras_initlab.monitor.layers import Selection
 from keras_initlab.monitor.schedule import Every
 from keras_initlab.monitor.step.calls import Call

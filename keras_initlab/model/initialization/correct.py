@@ -10,10 +10,10 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab.model.diagnosis.batch import Batch
-from keras_initlab.model.graph import layers_in
 from keras_initlab.model.initialization.cells import each_cell, sums_of_gates
 from keras_initlab.model.initialization.plan import Draw
 from keras_initlab.model.sites import is_cell
+from keras_initlab.model.wiring import layers_in
 from keras_initlab.monitor.step.calls import activation_recorded, first_float
 from keras_initlab.monitor.step.hooks import Cover, Hooks
 from keras_initlab.monitor.step.samples import block_of

@@ -18,6 +18,7 @@ from keras_initlab.model.initialization.correct import Corrected, corrected
 from keras_initlab.model.initialization.fresh import remember
 from keras_initlab.model.initialization.plan import Draw, Request, plan_of
 from keras_initlab.monitor.layers import checked_filter, note_scheme
+from keras_initlab.sampling import cores
 
 __all__ = ["initialize"]
 
@@ -111,7 +112,7 @@ class _Work:
     def __post_init__(self) -> None:
         self._drawn = [draw for draw in self.plan if draw.advice.scheme is not None]
         # A weight of up to one block of random numbers has no threads of its own.
-        with ThreadPoolExecutor() as threads:
+        with ThreadPoolExecutor(cores()) as threads:
             drawn = list(threads.map(Draw.values, self._drawn))
         self._values = {
             id(draw.variable): value for draw, value in zip(self._drawn, drawn, strict=True)

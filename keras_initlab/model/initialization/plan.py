@@ -9,7 +9,6 @@ import keras
 
 from keras_initlab import _backend
 from keras_initlab.initializers.seeds import seeded
-from keras_initlab.model.graph import layers_in
 from keras_initlab.model.initialization.auto import (
     Advice,
     Surroundings,
@@ -20,6 +19,7 @@ from keras_initlab.model.initialization.fresh import is_fresh
 from keras_initlab.model.initialization.streams import paths_of, seed_for
 from keras_initlab.model.priors import priors_of
 from keras_initlab.model.sites import Site, argument_of, sites_of
+from keras_initlab.model.wiring import layers_in
 from keras_initlab.monitor.layers import Filter
 
 __all__ = ["Draw", "Request", "plan_of"]

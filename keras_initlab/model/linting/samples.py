@@ -8,9 +8,9 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
-from keras_initlab.model.graph import layers_in
 from keras_initlab.model.priors import Prior, priors_of
 from keras_initlab.model.sites import Site, sites_of
+from keras_initlab.model.wiring import layers_in
 
 __all__ = ["PREFIX", "Broken", "Sample", "Subject", "subject_of"]
 
