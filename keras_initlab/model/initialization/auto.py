@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import keras
+
 from keras_initlab.initializers import (
     BagEmbedding,
     CriticalBias,
@@ -17,6 +19,7 @@ from keras_initlab.initializers import (
     Scaled,
     TiedEmbedding,
     UnitForgetBias,
+    XavierNormal,
     Zeros,
 )
 from keras_initlab.model.sites import Site, forget_units_of
@@ -43,10 +46,12 @@ class Surroundings:
     Args:
         labelled: Whether the labels are known.
         width_base: Width of the model that the learning rate was tuned on, `None` for no transfer.
+        tables: Whether there are tables that vectors are looked up in.
     """
 
     labelled: bool
     width_base: int | None
+    tables: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,11 +86,15 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
         return Advice(None, reason="what the layer does with it is not known")
     # Outside of a graph, where norms are not known, which layer is the output is a guess.
     is_output = site.is_output and site.normed is not None
+    beside = around.labelled and around.tables and isinstance(site.layer, keras.layers.Dense)
+    if beside and not (site.is_behind_table or site.activation_before or is_output):
+        # For a width transfer the outputs of a layer must not count.
+        return _for_numbers(site) if around.width_base is None else _for_hidden(site)
     if around.labelled:
         # Labels come with a batch, by which the weights are corrected.
         site = replace(site, activation_before="")
     advice = _for_output(site, around) if is_output else _for_hidden(site)
-    if around.labelled and site.is_behind_table:
+    if beside or (around.labelled and site.is_behind_table):
         return replace(advice, most=True)
     return advice
 
@@ -136,6 +145,16 @@ def _for_hidden(site: Site) -> Advice:
         return Advice(LecunNormal(kind=kind), 1.0)
     # Tanh and its kin hold a small signal and shrink a large one: it must not be blown up.
     return Advice(_held(activation, kind), _target(point), most=point.q == 0)
+
+
+def _for_numbers(site: Site) -> Advice:
+    """Of a layer that reads numbers beside tables: they must not drown short vectors.
+
+    Decision 0014 has the measurement.
+    """
+    fans = site.fans
+    target = 2 * fans.fan_in / (fans.fan_in + fans.fan_out)
+    return Advice(XavierNormal(kind=site.use.kind), min(1.0, target), most=target > 1)
 
 
 def _linear(site: Site, variance: float) -> Any:

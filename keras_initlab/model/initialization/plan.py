@@ -92,11 +92,12 @@ def plan_of(model: Any, request: Request) -> list[Draw]:
     Raises:
         ValueError: If a pattern of the mapping matches nothing.
     """
-    around = Surroundings(request.labels is not None, request.width_base)
     paths, planned = paths_of(model), []
     trained = not request.overwrite and _backend.updates_done(model) > 0
     chosen = _Chosen(request)
     sites = sites_of(model, frozen=True)
+    tables = any(site.role == "table" for site in sites)
+    around = Surroundings(request.labels is not None, request.width_base, tables)
     fresh = {id(site.layer): is_fresh(site.layer, sites) for site in sites}
     for site in sites:
         stale = not request.overwrite and not fresh[id(site.layer)]
