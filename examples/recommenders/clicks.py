@@ -69,8 +69,8 @@ class Watcher(keras.callbacks.Callback):
         predicted = self.probabilities(data.test)
         self.steps.append(self.seen)
         self.held.append(float(log_loss(data.train_y[held, 0], self.probabilities(rows))))
-        self.losses.append(float(log_loss(data.test_y[:, 0], predicted)))
-        self.aucs.append(auc_of(data, predicted))
+        self.losses.append(round(float(log_loss(data.test_y[:, 0], predicted)), 6))
+        self.aucs.append(round(auc_of(data, predicted), 6))
 
     def probabilities(self, inputs, size=8192):
         # Not `predict`, which would end the training's own bookkeeping.

@@ -29,10 +29,10 @@ from starts import STARTS
 
 CLICK_RUNS = [
     ("neumf", "movielens", 3),
-    ("wide_deep", "adult", 8),
-    ("deepfm", "adult", 8),
-    ("dcn", "adult", 8),
-    ("dlrm", "adult", 8),
+    ("wide_deep", "adult", 16),
+    ("deepfm", "adult", 16),
+    ("dcn", "adult", 16),
+    ("dlrm", "adult", 16),
     ("wide_deep", "clicks", 2),
     ("deepfm", "clicks", 2),
     ("dcn", "clicks", 2),
