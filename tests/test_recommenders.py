@@ -1,6 +1,7 @@
 """The recommenders of the examples: data without leakage, models that start at the base rate."""
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -180,3 +181,67 @@ def test_trained_model_is_loaded_and_served_in_a_fresh_process(log, tmp_path):
         words = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)]
         ran = subprocess.run(words, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr
+
+
+@pytest.fixture(scope="module")
+def evidence(_on_the_path):
+    return importlib.import_module("evidence")
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return json.loads((EXAMPLES.parent / "docs" / "measured" / "recommenders.json").read_text())
+
+
+def finals(evidence, runs, run, start):
+    """Metrics of the chosen check by name, of each seed, the lower the better."""
+    found = evidence.runs_of(runs, *run, start)
+    if "hr" in found[0]:
+        return {name: [-each[name] for each in found] for name in ("hr", "ndcg")}
+    return {
+        name: [sign * each[name][each["best"]] for each in found]
+        for name, sign in (("losses", 1), ("aucs", -1))
+    }
+
+
+def test_page_holds_the_tables_of_what_was_measured(evidence, runs):
+    page = (EXAMPLES.parent / "docs" / "recommenders.md").read_text()
+
+    assert evidence.click_table(runs) in page
+    assert evidence.ranking_table(runs) in page
+
+
+def test_no_final_metric_is_worse_by_more_than_a_standard_error(evidence, runs):
+    for run in evidence.CLICK_RUNS + evidence.RANKING_RUNS:
+        ours, theirs = (finals(evidence, runs, run, start) for start in ("ours", "keras"))
+        for name, values in ours.items():
+            others = theirs[name]
+            assert len(values) == len(others) == 5
+            error = np.sqrt((np.var(values, ddof=1) + np.var(others, ddof=1)) / 5)
+            assert np.mean(values) - np.mean(others) <= error, (run, name)
+
+
+def test_first_losses_are_those_of_the_base_rate(evidence, runs):
+    firsts = [
+        each["losses"][0] / each["base"]
+        for run in evidence.CLICK_RUNS
+        for each in evidence.runs_of(runs, *run, "ours")
+    ]
+
+    assert np.abs(np.mean(np.reshape(firsts, (-1, 5)), axis=1) - 1).max() < 0.02
+
+
+def test_the_loss_of_the_defaults_comes_sooner_in_most_models(evidence, runs):
+    sooner = 0
+    for run in evidence.CLICK_RUNS:
+        default = evidence.runs_of(runs, *run, "keras")
+        wanted = [each["losses"][each["best"]] for each in default]
+        steps = [
+            np.median(
+                [evidence.steps_to(*pair) or np.inf for pair in zip(each, wanted, strict=True)]
+            )
+            for each in (evidence.runs_of(runs, *run, "ours"), default)
+        ]
+        sooner += steps[0] < steps[1]
+
+    assert sooner == 7
