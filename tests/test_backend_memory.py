@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -30,6 +33,26 @@ def test_backend_owns_the_memory_that_was_filled(dtype, shape):
 
     assert address_of(tensor) == seen[0]
     assert float(keras.ops.sum(keras.ops.cast(tensor, "float32"))) == 2 * np.prod(shape)
+
+
+@pytest.mark.skipif(not JAX, reason="other backends own the memory themselves")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_memory_of_a_deleted_array_is_free_before_the_next_is_filled(dtype):
+    alive = []
+
+    def fill(out):
+        alive.append([each() is not None for each in owners])
+        owners.append(weakref.ref(out.base.base if out.base.base is not None else out.base))
+
+    owners = []
+    gc.disable()
+    try:
+        for _ in range(3):
+            _backend.filled_tensor((1 << 20, 4), dtype, fill).delete()
+    finally:
+        gc.enable()
+
+    assert alive == [[], [False], [False, False]]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "int32", "bool"])

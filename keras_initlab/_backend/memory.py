@@ -1,6 +1,7 @@
 """Memory of whichever backend runs, filled by NumPy without a copy where that can be."""
 
 import ctypes
+import gc
 import math
 import mmap
 from collections.abc import Callable, Sequence
@@ -134,7 +135,12 @@ def _jax_tensor(shape: tuple[int, ...], dtype: str, fill: Callable) -> Any:
 
 def _aligned(shape: Sequence[int], kind: np.dtype) -> np.ndarray:
     """An array that begins where JAX can adopt it; NumPy asks for large pages itself."""
-    raw = np.empty(math.prod(shape) * kind.itemsize + 64, np.uint8)
+    size_bytes = math.prod(shape) * kind.itemsize
+    if size_bytes >= _LARGE_PAGE_BYTES:
+        # JAX gives memory that it has adopted back when Python collects garbage, which no number of
+        # bytes brings about: a table that was deleted would stay beside the one that follows.
+        gc.collect(0)
+    raw = np.empty(size_bytes + 64, np.uint8)
     begin = -raw.ctypes.data % 64
     return raw[begin : raw.size - 64 + begin].view(kind).reshape(shape)
 
