@@ -206,5 +206,10 @@ class Graph(Wiring):
             return self._activation_of(origins[0]) if len(origins) == 1 else ""
         if is_shaping(maker):
             return self._activation_of(maker.input_tensors[0])
-        own = getattr(getattr(maker.operation, "activation", None), "__name__", "")
-        return own or ACTIVATIONS.get(type(maker.operation).__name__, "")
+        operation = maker.operation
+        # Of a block with an activation somewhere inside it is not known what it gives.
+        is_plain = isinstance(operation, keras.layers.Activation) or any(
+            hasattr(operation, name) for name in ("kernel", "pointwise_kernel")
+        )
+        own = getattr(getattr(operation, "activation", None), "__name__", "") if is_plain else ""
+        return own or ACTIVATIONS.get(type(operation).__name__, "")

@@ -175,6 +175,7 @@ def test_output_is_known_through_its_activation():
         ([dense(activation="gelu")], "gelu"),
         ([dense(), layers.ReLU(), layers.Dropout(0.1), layers.Reshape((2, 4))], "relu"),
         ([dense(activation="tanh"), dense()], "linear"),
+        ([layers.Reshape((8, 1)), layers.SimpleRNN(8, "relu")], ""),
         ([dense(activation="relu"), layers.LayerNormalization()], ""),
         ([], ""),
     ],
