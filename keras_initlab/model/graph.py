@@ -8,6 +8,7 @@ import keras
 
 from keras_initlab.model.operations import (
     ACTIVATIONS,
+    Test,
     is_adding,
     is_counting,
     is_dot,
@@ -197,6 +198,37 @@ class Graph(Wiring):
             if layer in (node.operation, getattr(node.operation, "layer", None))
         }
         return names.pop() if len(names) == 1 else ""
+
+    def reads_inputs(self, layer: Any) -> bool:
+        """Whether a layer takes inputs of the model, shaped, normalized or joined at most."""
+        return self._comes_from_inputs(layer, lambda node: is_shaping(node) or is_norm(node))
+
+    def is_of_numbers(self, layer: Any) -> bool:
+        """Whether dense layers at most stand between the inputs of the model and a layer."""
+
+        def passes(node: Any) -> bool:
+            dense = isinstance(node.operation, keras.layers.Dense)
+            return dense or is_showing(node) or is_norm(node)
+
+        return self._comes_from_inputs(layer, passes)
+
+    def _comes_from_inputs(self, layer: Any, passes: Test) -> bool:
+        nodes = [node for node in self._makers.get(id(layer), []) if node.operation is layer]
+        waiting = [tensor for node in nodes for tensor in node.input_tensors]
+        seen: set[int] = set()
+        while waiting:
+            tensor = waiting.pop()
+            maker, origins = self._maker_of.get(id(tensor)), self._origins.get(id(tensor), [])
+            if id(tensor) in seen:
+                continue
+            seen.add(id(tensor))
+            if maker is None or not maker.input_tensors:
+                waiting += origins
+            elif passes(maker) or isinstance(maker.operation, keras.layers.Concatenate):
+                waiting += maker.input_tensors
+            else:
+                return False
+        return bool(nodes)
 
     def _activation_of(self, tensor: Any) -> str:
         """The activation that made a tensor, but for its shape; empty if none did."""

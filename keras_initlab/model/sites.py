@@ -66,6 +66,8 @@ class Site:
             none, or not always as many.
         pairs: Products of vectors, its own among them, that are summed to an output.
         is_behind_table: Whether what a table gives, among others, comes to its layer.
+        reads_inputs: Whether its layer takes inputs of the model, shaped, normalized or joined.
+        is_of_numbers: Whether dense layers alone stand between the inputs and its layer.
     """
 
     layer: Any
@@ -84,6 +86,8 @@ class Site:
     bag_size: int | None
     pairs: int
     is_behind_table: bool = False
+    reads_inputs: bool = False
+    is_of_numbers: bool = False
 
     @property
     def path(self) -> str:
@@ -154,7 +158,8 @@ def _sites_in(layer: Any, graph: Graph) -> Iterator[Site]:
             None if use.kind is None else use.kind.fans(variable.shape, **axes),
             fans_of(variable.shape, **axes),
             "" if use.is_first else graph.activation_after(layer),
-            graph.activation_before(layer),
+            # The second kernel of a separable convolution reads what the first gives.
+            "" if variable.name == "pointwise_kernel" else graph.activation_before(layer),
             graph.is_normed(layer),
             graph.is_added(layer),
             graph.is_output(layer),
@@ -163,6 +168,8 @@ def _sites_in(layer: Any, graph: Graph) -> Iterator[Site]:
             graph.is_dotted(layer),
             graph.bag_size(layer) if hasattr(layer, "combiner") else None,
             graph.pairs_to_output(layer) if use.role == "table" else 0,
+            reads_inputs=graph.reads_inputs(layer),
+            is_of_numbers=graph.is_of_numbers(layer),
         )
 
 

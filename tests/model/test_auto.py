@@ -243,3 +243,20 @@ def test_width_base_draws_outputs_for_transfer():
 
     check_variance(model.get_layer("out").kernel, 64 / 512**2)
     check_variance(model.get_layer("h1").kernel, 2 / 512)
+
+
+def test_auto_makes_up_for_an_activation_once_in_a_separable_convolution():
+    model = keras.Sequential(
+        [
+            keras.Input((9, 9, 16)),
+            kl.Conv2D(64, 3, activation="relu"),
+            kl.SeparableConv2D(64, 3, name="separable"),
+            kl.Flatten(),
+            kl.Dense(1),
+        ]
+    )
+
+    initialize(model, seed=1)
+
+    check_variance(model.get_layer("separable").depthwise_kernel, 2 / 9)
+    check_variance(model.get_layer("separable").pointwise_kernel, 1 / 64)

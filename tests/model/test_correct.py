@@ -335,3 +335,55 @@ def test_mixed_precision_is_corrected():
     assert model.get_layer("h").kernel.dtype == "float32"
     assert abs(found["h"] - 1) < PERCENT
     assert np.isfinite(ops.convert_to_numpy(model.get_layer("h").kernel)).all()
+
+
+@keras.saving.register_keras_serializable("tests")
+class Residual(kl.StackedRNNCells):
+    """Calls its cells in a way of its own."""
+
+    def call(self, inputs, states, training=False, **kwargs):
+        outputs, states = super().call(inputs, states, training=training, **kwargs)
+        return outputs + inputs, states
+
+
+@pytest.mark.parametrize("options", [{"initial_state": True}, {"cells": Residual}], ids=str)
+def test_cells_that_cannot_be_followed_are_reported(options):
+    make = options.get("cells", kl.StackedRNNCells)
+    loop = kl.RNN(make([kl.GRUCell(12), kl.GRUCell(12)]), name="loop")
+    inputs = keras.Input((7, 12))
+    state = [ops.zeros_like(inputs[:, 0])] * 2 if "initial_state" in options else None
+    model = keras.Model(inputs, kl.Dense(1, name="out")(loop(inputs, initial_state=state)))
+
+    report = initialize(model, data=RNG.normal(size=(32, 7, 12)), seed=1)
+
+    second = loop.cell.cells[1].kernel.path
+    reasons = {change.path: change.reason for change in report.changes}
+    assert "not corrected" in reasons[second]
+
+
+class Named(keras.Model):
+    """Gives a recurrent layer its sequences and their mask by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.loop = kl.RNN(kl.StackedRNNCells([kl.GRUCell(12), kl.GRUCell(8)]), name="loop")
+        self.out = kl.Dense(1, name="out")
+
+    def call(self, x):
+        mask = ops.broadcast_to(ops.arange(7) < 4, (ops.shape(x)[0], 7))
+        return self.out(self.loop(sequences=x, mask=mask))
+
+
+def test_sequences_and_mask_may_be_given_by_name():
+    model = Named()
+    batch = RNG.normal(size=(256, 7, 12)).astype("float32")
+    batch[:, 4:] *= 30
+    model(batch[:1])
+
+    initialize(model, data=batch, seed=1)
+
+    first, second = model.loop.cell.cells
+    inputs = inputs_step_by_step([first, second], batch[:, :4])
+    for cell, values in zip((first, second), inputs, strict=True):
+        sums = values.astype(np.float64) @ ops.convert_to_numpy(cell.kernel).astype(np.float64)
+        assert abs(sums.var() - 1) < PERCENT

@@ -215,3 +215,18 @@ def test_stack_of_crosses_does_not_double_with_every_layer(cross_of):
     squares = keras.ops.convert_to_numpy(model(rows)[0]).astype("float64") ** 2
     # Each of six adds a seventh of what it takes: (8/7)**6 = 2.23, where Glorot's give 64.
     assert 1.5 < squares.mean() < 3
+
+
+def test_dense_layers_behind_pictures_beside_a_table_are_as_without_one():
+    ids, picture = keras.Input((1,), dtype="int32"), keras.Input((6, 6, 3))
+    x = kl.GlobalAveragePooling2D()(kl.Conv2D(64, 3, activation="relu")(picture))
+    x = kl.Dense(256, "relu", name="behind")(x)
+    x = kl.Concatenate()([kl.Flatten()(kl.Embedding(ROWS, SIZE)(ids)), x])
+    model = keras.Model([ids, picture], kl.Dense(1, "sigmoid")(x))
+    model.compile("sgd", "binary_crossentropy")
+    pictures = RNG.normal(size=(64, 6, 6, 3)).astype("float32")
+
+    report = initialize(model, data=([IDS[:64, :1], pictures], LABELS[:64]), seed=1)
+
+    before = {layer.name: layer.before_variance for layer in report.layers}
+    assert abs(before["behind"] - 1) < 0.01

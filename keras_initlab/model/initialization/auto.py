@@ -53,6 +53,11 @@ class Surroundings:
     width_base: int | None
     tables: bool = False
 
+    @property
+    def short_tables(self) -> bool:
+        """Whether numbers stand beside short vectors, at a width that is not carried over."""
+        return self.labelled and self.tables and self.width_base is None
+
 
 @dataclass(frozen=True)
 class Advice:
@@ -86,10 +91,9 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
         return Advice(None, reason="what the layer does with it is not known")
     # Outside of a graph, where norms are not known, which layer is the output is a guess.
     is_output = site.is_output and site.normed is not None
-    beside = around.labelled and around.tables and isinstance(site.layer, keras.layers.Dense)
-    if beside and not (site.is_behind_table or site.activation_before or is_output):
-        # For a width transfer the outputs of a layer must not count.
-        return _for_numbers(site) if around.width_base is None else _for_hidden(site)
+    beside = around.short_tables and site.is_of_numbers and not site.is_behind_table
+    if beside and site.reads_inputs and _is_plain(site):
+        return _for_numbers(site)
     if around.labelled:
         # Labels come with a batch, by which the weights are corrected.
         site = replace(site, activation_before="")
@@ -154,7 +158,13 @@ def _for_numbers(site: Site) -> Advice:
     """
     fans = site.fans
     target = 2 * fans.fan_in / (fans.fan_in + fans.fan_out)
-    return Advice(XavierNormal(kind=site.use.kind), min(1.0, target), most=target > 1)
+    return Advice(XavierNormal(kind=site.use.kind), min(1.0, target))
+
+
+def _is_plain(site: Site) -> bool:
+    """Whether a dense layer is neither an output, nor the end of a branch, nor one of a product."""
+    dense = isinstance(site.layer, keras.layers.Dense)
+    return dense and not (site.is_output or site.is_dotted or site.branch_share is not None)
 
 
 def _linear(site: Site, variance: float) -> Any:

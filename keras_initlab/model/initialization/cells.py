@@ -6,12 +6,17 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_initlab import _backend
+
 __all__ = ["cells_of", "each_cell", "sums_of_gates"]
 
 
 def cells_of(cell: Any) -> Iterator[Any]:
-    """A cell, or the cells of a `StackedRNNCells` in the order in which they are called."""
-    if isinstance(cell, keras.layers.StackedRNNCells):
+    """A cell, or the cells of a `StackedRNNCells` in the order in which they are called.
+
+    A subclass may call its cells in another way, so it stands for itself.
+    """
+    if type(cell) is keras.layers.StackedRNNCells:
         for inner in cell.cells:
             yield from cells_of(inner)
     else:
@@ -20,8 +25,8 @@ def cells_of(cell: Any) -> Iterator[Any]:
 
 def each_cell(
     layer: Any,
-    sequences: Any,
-    mask: Any,
+    args: tuple,
+    kwargs: dict[str, Any],
     wanted: Callable[[Any], bool],
     meet: Callable[[Any, Any, Any], None],
 ) -> None:
@@ -29,16 +34,21 @@ def each_cell(
 
     A step is known by what came before it alone, so running one cell over all steps, and then the
     next over what the first gives, is what the layer does step by step. Each cell runs after it
-    has been met, in training mode, from a state of zeros.
+    has been met, in training mode, from a state of zeros: with a state that is given, or kept, only
+    the first cell is met.
 
     Args:
         layer: An `RNN`.
-        sequences: What it is called with, `(batch, steps, ...)`.
-        mask: `(batch, steps)` of bool, or `None`.
+        args: What it is called with: sequences `(batch, steps, ...)` first.
+        kwargs: The same by name: `sequences`, `initial_state`, `mask`.
         wanted: Whether a cell is to be met.
         meet: Gets a cell, its inputs and the mask, both in the order of the loop.
     """
-    cells = list(cells_of(layer.cell))
+    given = dict(zip(("sequences", "initial_state", "mask"), args, strict=False)) | kwargs
+    sequences, mask = given["sequences"], given.get("mask")
+    mask = _backend.mask_of(sequences) if mask is None else mask
+    has_state = given.get("initial_state") is not None or layer.stateful
+    cells = list(cells_of(layer.cell))[: 1 if has_state else None]
     last = max((place for place, cell in enumerate(cells) if wanted(cell)), default=-1)
     if last > 0 and layer.go_backwards:
         sequences = ops.flip(sequences, axis=1)

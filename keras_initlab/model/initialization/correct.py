@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab.model.diagnosis.batch import Batch
-from keras_initlab.model.initialization.cells import each_cell, sums_of_gates
+from keras_initlab.model.initialization.cells import cells_of, each_cell, sums_of_gates
 from keras_initlab.model.initialization.plan import Draw
 from keras_initlab.model.sites import is_cell
 from keras_initlab.model.wiring import layers_in
@@ -139,11 +139,14 @@ class _Correction:
         for layer in layers_in(self._model):
             if isinstance(layer, keras.layers.TimeDistributed):
                 covers.append((layer, "call", self._outside_of_loop(layer)))
-            elif isinstance(layer, keras.layers.RNN):
+            elif isinstance(layer, keras.layers.RNN) and self._has_wanted_cell(layer):
                 covers.append((layer, "call", self._at_cells(layer)))
             elif id(layer) in self._of_layer and not is_cell(layer):
                 covers.append((layer, "call", self._at_call(layer)))
         return covers
+
+    def _has_wanted_cell(self, layer: Any) -> bool:
+        return any(id(cell) in self._of_layer for cell in cells_of(layer.cell))
 
     # --- covers --------------------------------------------------------------------------------
 
@@ -167,7 +170,7 @@ class _Correction:
             self._correct(cell, lambda: _rows_of(sums_of_gates(cell, inputs), mask))
 
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
-            each_cell(layer, args[0], _mask_of(args), lambda cell: id(cell) in self._of_layer, meet)
+            each_cell(layer, args, kwargs, lambda cell: id(cell) in self._of_layer, meet)
             return original(*args, **kwargs)
 
         return cover
