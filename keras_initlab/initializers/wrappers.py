@@ -22,6 +22,14 @@ class _Wrapper(ArrayScheme, AxesScheme):
     def _known_seed(self) -> int:
         return 0
 
+    @property
+    def label(self) -> str:
+        """Its name in tables: the class, and what it is made of."""
+        return f"{type(self).__name__}({', '.join(self._parts())})"
+
+    def _parts(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
     def _drawn(
         self, inner: Any, part: str, shape: tuple[int, ...], kind: np.dtype, *, axes: bool = True
     ) -> np.ndarray:
@@ -118,6 +126,9 @@ class Composite(_Wrapper):
             )
         return sizes
 
+    def _parts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(_label_of(part) for part in self.parts))
+
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         axis, drawn = self.axis % len(shape), []
         for number, (part, size) in enumerate(zip(self.parts, self._sizes(shape), strict=True)):
@@ -172,6 +183,9 @@ class PerGate(_Wrapper):
         self.scheme = _checked_initializer(scheme, "scheme")
         self.gates = checked_count(gates, "gates", "counts gates side by side")
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
+
+    def _parts(self) -> tuple[str, ...]:
+        return (_label_of(self.scheme),)
 
     def _check(self, shape: tuple[int, ...]) -> None:
         self._composite()._check(shape)
@@ -228,8 +242,16 @@ class Scaled(_Wrapper):
         self.factor = checked_number(factor, "factor", "multiplies the weights")
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
 
+    def _parts(self) -> tuple[str, ...]:
+        return (_label_of(self.scheme), f"{self.factor:.3g}")
+
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         return self._drawn(self.scheme, "", shape, kind) * kind.type(self.factor)
+
+
+def _label_of(part: Any) -> str:
+    initializer = keras.initializers.get(part)
+    return getattr(initializer, "label", type(initializer).__name__)
 
 
 def _checked_initializer(value: Any, name: str) -> Any:

@@ -12,7 +12,14 @@ from keras_initlab import _backend
 from keras_initlab._wire import LayerInfo
 from keras_initlab.theory import FlatRegions, activation_of, flat_regions
 
-__all__ = ["Selection", "activation_name", "checked_filter", "is_loop", "note_scheme"]
+__all__ = [
+    "Selection",
+    "activation_name",
+    "checked_filter",
+    "is_loop",
+    "label_of",
+    "note_scheme",
+]
 
 # Their steps run inside a loop body that cannot be watched from outside: the whole is watched.
 _LOOPS = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
@@ -194,11 +201,16 @@ def note_scheme(layer: Any, name: str) -> None:
     _drawn_since[layer] = name
 
 
+def label_of(scheme: Any) -> str:
+    """The name of an initializer in tables: its class, and what it is made of."""
+    return getattr(scheme, "label", type(scheme).__name__)
+
+
 def _scheme_name(layer: Any) -> str:
     if layer in _drawn_since:
         return _drawn_since[layer]
     for name in ("kernel_initializer", "embeddings_initializer", "depthwise_initializer"):
         initializer = getattr(layer, name, None)
         if initializer is not None:
-            return type(initializer).__name__
+            return label_of(initializer)
     return ""

@@ -75,6 +75,18 @@ def test_factor_multiplies():
     np.testing.assert_array_equal(numpy_of(scaled((8, 4))), numpy_of(plain((8, 4))) * 0.25)
 
 
+@pytest.mark.parametrize(
+    ("made", "label"),
+    [
+        (kil.Scaled("zeros", 0.12345), "Scaled(Zeros, 0.123)"),
+        (kil.PerGate(kil.Scaled(kil.HeNormal(), 2.0), gates=4), "PerGate(Scaled(HeNormal, 2))"),
+        (kil.Composite(["zeros", "ones", "zeros"]), "Composite(Zeros, Ones)"),
+    ],
+)
+def test_label_names_what_a_scheme_is_made_of(made, label):
+    assert made.label == label
+
+
 def test_scaled_hands_axes_to_its_scheme():
     layer = keras.layers.MultiHeadAttention(
         8, 16, kernel_initializer=kil.Scaled(kil.LecunNormal(), factor=2.0)

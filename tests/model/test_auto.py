@@ -126,7 +126,7 @@ def test_auto_draws_recurrent_kernels_gate_by_gate():
     for gate in np.split(np.array(cell.recurrent_kernel, np.float64), 4, axis=1):
         assert np.abs(gate @ gate.T - np.eye(32)).max() < 1e-5
     assert np.array(cell.bias).reshape(4, 32).mean(axis=1).tolist() == [0, 1, 0, 0]
-    assert schemes_of(report)["lstm_cell/recurrent_kernel"] == "PerGate"
+    assert schemes_of(report)["lstm_cell/recurrent_kernel"] == "PerGate(Orthogonal)"
 
 
 def test_auto_draws_tables_of_unit_length():

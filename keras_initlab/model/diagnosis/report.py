@@ -218,12 +218,15 @@ class SignalReport:
         return said + [str(finding) for finding in self.findings]
 
     def _changes(self) -> list[str]:
-        drawn = [each for each in self.changes if each.scheme]
+        drawn: dict[str, list[str]] = {}
         left: dict[str, list[str]] = {}
         for each in self.changes:
-            if not each.scheme:
-                left.setdefault(each.reason, []).append(each.path)
-        said = [f"drawn anew: {len(drawn)} variables"] if self.changes else []
+            kind, _, _ = each.scheme.partition("(")
+            paths = drawn.setdefault(kind, []) if kind else left.setdefault(each.reason, [])
+            paths.append(each.path)
+        count = sum(len(paths) for paths in drawn.values())
+        said = [f"drawn anew: {count} variables"] if self.changes else []
+        said += [f"from {name}: {_few(paths)}" for name, paths in drawn.items()]
         return said + [f"left alone, {reason}: {_few(paths)}" for reason, paths in left.items()]
 
     def _table(self) -> Table:

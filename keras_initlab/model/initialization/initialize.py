@@ -17,7 +17,7 @@ from keras_initlab.model.diagnosis.report import Change, SignalReport
 from keras_initlab.model.initialization.correct import Corrected, corrected
 from keras_initlab.model.initialization.fresh import remember
 from keras_initlab.model.initialization.plan import Draw, Request, plan_of
-from keras_initlab.monitor.layers import checked_filter, note_scheme
+from keras_initlab.monitor.layers import checked_filter, label_of, note_scheme
 from keras_initlab.sampling import cores
 
 __all__ = ["initialize"]
@@ -76,7 +76,7 @@ def initialize(
         ...     keras.layers.Dense(1)])
         >>> report = initialize(model, seed=0)
         >>> [change.scheme for change in report.changes]
-        ['CriticalNormal', 'LecunNormal', 'CriticalBias']
+        ['CriticalNormal', 'Scaled(LecunNormal, 1.53)', 'CriticalBias']
     """
     check_built(model)
     checked_seed(seed)
@@ -152,7 +152,7 @@ class _Work:
             remember(draw.layer, draw.variable, values)
             site = draw.site
             if site and draw.variable is site.variable and site.role in ("kernel", "table"):
-                note_scheme(draw.layer, type(draw.advice.scheme).__name__)
+                note_scheme(draw.layer, label_of(draw.advice.scheme))
 
     def changes(self) -> tuple[Change, ...]:
         """What was done with each variable."""
@@ -164,9 +164,9 @@ class _Work:
             return Change(path, "", advice.reason)
         found = self._corrected.get(id(draw.variable))
         if found is None:
-            return Change(path, type(advice.scheme).__name__)
+            return Change(path, label_of(advice.scheme))
         reason = f"not corrected: {found.reason}" if found.reason else f"x {found.factor:.3g}"
-        return Change(path, type(advice.scheme).__name__, reason)
+        return Change(path, label_of(advice.scheme), reason)
 
     def notes(self) -> list[str]:
         """What to expect of other data, and what could not be corrected."""
