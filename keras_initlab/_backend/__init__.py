@@ -61,6 +61,7 @@ from keras_initlab._backend.training import (
     step_is_eager,
     sync_state,
     uncompiled_step,
+    variables_in_trace,
     when,
 )
 
@@ -117,6 +118,7 @@ __all__ = [
     "step_is_eager",
     "sync_state",
     "uncompiled_step",
+    "variables_in_trace",
     "updates_done",
     "value_and_gradients",
     "when",

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_initlab._backend.model import optimizers_of
+
 __all__ = [
     "StepState",
     "add_session_hook",
@@ -26,6 +28,7 @@ __all__ = [
     "step_is_eager",
     "sync_state",
     "uncompiled_step",
+    "variables_in_trace",
     "when",
 ]
 
@@ -62,6 +65,21 @@ def is_end_of_data(error: BaseException) -> bool:
 def uncompiled_step(model: Any, data: Any) -> Any:
     """One training step on torch as plain Python, from what its function takes."""
     return model.train_step(data[0])
+
+
+def variables_in_trace(model: Any) -> int:
+    """How many variables a model trains with, while TensorFlow traces a step; else 0.
+
+    The trace of a function that makes variables is not what runs: it is made again.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return 0
+    import tensorflow as tf
+
+    if tf.executing_eagerly():
+        return 0
+    optimizers = [len(each.variables) for each in optimizers_of(model)]
+    return len(model.variables) + len(model.metrics_variables) + sum(optimizers)
 
 
 def when(due: Any, function: Callable[[], Any], otherwise: Any) -> Any:

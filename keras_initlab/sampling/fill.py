@@ -211,14 +211,19 @@ def _run(strips: Sequence[Strip], drawing: Drawing, threads: int | None) -> None
 
 def _affine(drawing: Drawing, dtype: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
     kind = np.float64 if dtype == np.float64 else np.float32
-    bound, center, spread = DRAWS[drawing.draw].bound, drawing.center, drawing.spread
+    draw, center, spread = DRAWS[drawing.draw], drawing.center, drawing.spread
+    bound, unit = draw.bound, draw.unit[np.dtype(kind).itemsize]
+    # One multiplication instead of two, unless their product lost digits.
+    tiny = abs(spread) * unit < np.finfo(kind).tiny
+    factors = [kind(unit), kind(spread)] if tiny else [kind(unit * spread)]
     limits = (
         None if bound is None else _inside(center - spread * bound, center + spread * bound, dtype)
     )
     low, high = (None, None) if limits is None else (kind(limits[0]), kind(limits[1]))
 
     def affine(values: np.ndarray) -> np.ndarray:
-        values *= kind(spread)
+        for factor in factors:
+            values *= factor
         if center:
             values += kind(center)
         return values if low is None else np.clip(values, low, high, out=values)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from monitoring import BATCH, JAX, TENSORFLOW, TORCH, X, Y, check_look, compiled, fitted, logger_of
 
+from keras_initlab.monitor.step.probe import Probe
 from keras_initlab.monitor.step.session import session_of
 
 MODES = {
@@ -17,8 +18,15 @@ MODES = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_looks_hold_what_float64_gives(mode):
-    model = compiled(**MODES[mode])
+@pytest.mark.parametrize("makes", ["nothing", "variables"])
+def test_looks_hold_what_float64_gives(mode, makes):
+    options = MODES[mode]
+    if makes == "variables":
+        # TensorFlow traces a step twice that makes variables: momenta, too small to matter, and
+        # those of a metric.
+        momentum = keras.optimizers.SGD(monitoring.RATE, momentum=1e-30)
+        options = {"optimizer": momentum, "metrics": ["mae"], **options}
+    model = compiled(**options)
     weights = model.get_weights()
     logger = logger_of()
 
@@ -207,6 +215,22 @@ def test_fit_again_and_again_traces_once(mode):
         assert len(traced) == first
     assert [look.step for look in logger.looks] == list(range(24))
     assert monitoring.is_clean(model)
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="other backends make variables before the first step")
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_statistics_are_built_once_however_often_the_step_is_traced(optimizer, monkeypatch):
+    traced, finished = [], []
+    monkeypatch.setattr(Probe, "finish", lambda probe, *_: finished.append(probe))
+
+    class Tracing(keras.Model):
+        def compute_loss(self, *arguments, **options):
+            traced.append(1)
+            return super().compute_loss(*arguments, **options)
+
+    fitted(compiled(monitoring.network(Tracing), optimizer=optimizer), logger_of())
+
+    assert (len(traced), len(finished)) == ({"sgd": 1, "adam": 2}[optimizer], 1)
 
 
 def test_compiling_anew_makes_a_new_step():

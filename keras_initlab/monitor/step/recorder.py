@@ -124,11 +124,15 @@ class Recorder:
         collects = looking or any(probe.touched.states for probe in self._probes)
         self._local.calls, self._local.weights = [] if collects else None, []
         self._local.reduced = {}
+        known = _backend.variables_in_trace(self._model)
         try:
             outputs = original(*args, **kwargs)
             calls, weights = self._local.calls or [], self._local.weights
         finally:
             self._local.calls = None
+        if known != _backend.variables_in_trace(self._model):
+            # TensorFlow throws this trace away and makes another one, without new variables.
+            return outputs
         for probe in self._probes:
             if probe in looking:
                 probe.finish(calls, [weight for owner, weight in weights if owner is probe])
