@@ -42,26 +42,39 @@ def test_readme_is_short():
 PAGES = [README, *sorted(README.parent.joinpath("docs").rglob("*.md"))] if README.exists() else []
 FENCE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
-# Each block by itself, in one process, for importing Keras takes longer than most blocks.
+# Runs blocks for all pages in turn, for importing Keras takes longer than most of them. What they
+# print goes to standard error, and replies to where standard output was.
 RUNNER = """
-import json, sys
-names = {}
-for number, block in enumerate(json.load(sys.stdin)):
-    print(f"block {number}:", block, sep="\\n", file=sys.stderr)
-    names = names if sys.argv[1] == "steps" and names else {"__name__": "__main__"}
-    exec(compile(block, f"block {number}", "exec"), names)
+import json, os, sys, traceback
+replies = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+for line in sys.stdin:
+    folder, mode, blocks = json.loads(line)
+    os.chdir(folder)
+    names, wrong = {}, ""
+    try:
+        for number, block in enumerate(blocks):
+            names = names if mode == "steps" and names else {"__name__": "__main__"}
+            exec(compile(block, f"block {number}", "exec"), names)
+    except BaseException:
+        wrong = f"{block}\\n{traceback.format_exc()}"
+    print(json.dumps(wrong), file=replies, flush=True)
 """
 
 
-def ran(blocks, folder, mode="apart"):
-    return subprocess.run(
-        [sys.executable, "-c", RUNNER, mode],
-        cwd=folder,
-        input=json.dumps(blocks),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def ran():
+    """Runs blocks in a folder, and returns what went wrong."""
+    command = [sys.executable, "-c", RUNNER]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+
+        def run(blocks, folder, mode="apart"):
+            print(json.dumps([str(folder), mode, blocks]), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline() or '"The process ended."')
+
+        yield run
+        process.stdin.close()
 
 
 # Pages that train several models.
@@ -79,25 +92,24 @@ STEPS = ("quickstart",)
         if FENCE.search(page.read_text())
     ],
 )
-def test_code_blocks_run(page, tmp_path):
-    mode = "steps" if page.stem in STEPS else "apart"
+def test_code_blocks_run(page, tmp_path, ran):
+    wrong = ran(
+        FENCE.findall(page.read_text()), tmp_path, "steps" if page.stem in STEPS else "apart"
+    )
 
-    result = ran(FENCE.findall(page.read_text()), tmp_path, mode)
-
-    assert result.returncode == 0, result.stderr
-
-
-def test_code_block_that_fails_is_told(tmp_path):
-    result = ran(["x = 1", "print(x)"], tmp_path)
-
-    assert result.returncode == 1
-    assert "block 1" in result.stderr
-    assert "NameError" in result.stderr
+    assert not wrong, wrong
 
 
-@pytest.mark.parametrize(("mode", "code"), [("steps", 0), ("apart", 1)])
-def test_code_block_sees_the_one_before_it_only_on_pages_of_steps(mode, code, tmp_path):
-    assert ran(["x = 1", "print(x)"], tmp_path, mode).returncode == code
+def test_code_block_that_fails_is_told(tmp_path, ran):
+    wrong = ran(["x = 1", "print(x)"], tmp_path)
+
+    assert "block 1" in wrong
+    assert "NameError" in wrong
+
+
+@pytest.mark.parametrize(("mode", "fails"), [("steps", False), ("apart", True)])
+def test_code_block_sees_the_one_before_it_only_on_pages_of_steps(mode, fails, tmp_path, ran):
+    assert bool(ran(["x = 1", "print(x)"], tmp_path, mode)) == fails
 
 
 def test_every_rule_of_the_linter_has_a_section():

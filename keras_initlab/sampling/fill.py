@@ -14,8 +14,8 @@ from keras_initlab.sampling.strips import Strip, strips_of
 
 __all__ = ["Drawing", "Part", "cores", "drawn", "fill", "fill_parts"]
 
-# Eight blocks: see `Desk`.
-_GROUP = 8
+# Four blocks: see `Desk`.
+_GROUP = 4
 
 Part = tuple[np.ndarray, Sequence[slice]]
 
@@ -182,9 +182,14 @@ class _Job:
             if len(desk.words) < group.count:
                 desk = Desk(kind, group.count)
             low, high = group.reach
-            values = affine(self._standard(group, desk, low, high)).reshape(-1)
-            for strip in group.strips:
-                strip.take(values, group.first * BLOCK + low)
+            begin, values = group.first * BLOCK + low, self._standard(group, desk, low, high)
+            room = None
+            if len(group.strips) == 1 and self.dtype == kind:
+                room = group.strips[0].room(begin, values.shape)
+            affine(values, values if room is None else room)
+            if room is None:
+                for strip in group.strips:
+                    strip.take(values.reshape(-1), begin)
 
     def _standard(self, group: _Group, desk: Desk, low: int, high: int) -> np.ndarray:
         draw = DRAWS[self.drawing.draw]
@@ -209,24 +214,28 @@ def _run(strips: Sequence[Strip], drawing: Drawing, threads: int | None) -> None
             pass
 
 
-def _affine(drawing: Drawing, dtype: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
+def _affine(drawing: Drawing, dtype: np.dtype) -> Callable[[np.ndarray, np.ndarray], None]:
+    """From standard values, as they are drawn, to those of a law: `affine(values, out)`."""
     kind = np.float64 if dtype == np.float64 else np.float32
     draw, center, spread = DRAWS[drawing.draw], drawing.center, drawing.spread
     bound, unit = draw.bound, draw.unit[np.dtype(kind).itemsize]
     # One multiplication instead of two, unless their product lost digits.
     tiny = abs(spread) * unit < np.finfo(kind).tiny
-    factors = [kind(unit), kind(spread)] if tiny else [kind(unit * spread)]
-    limits = (
-        None if bound is None else _inside(center - spread * bound, center + spread * bound, dtype)
-    )
-    low, high = (None, None) if limits is None else (kind(limits[0]), kind(limits[1]))
+    first, *others = [kind(unit), kind(spread)] if tiny else [kind(unit * spread)]
+    low = high = None
+    # What lies inside the bound stays there if it is multiplied alone, as long as digits last.
+    if bound is not None and (center or tiny or dtype != kind):
+        limits = _inside(center - spread * bound, center + spread * bound, dtype)
+        low, high = kind(limits[0]), kind(limits[1])
 
-    def affine(values: np.ndarray) -> np.ndarray:
-        for factor in factors:
-            values *= factor
+    def affine(values: np.ndarray, out: np.ndarray) -> None:
+        np.multiply(values, first, out=out)
+        for factor in others:
+            out *= factor
         if center:
-            values += kind(center)
-        return values if low is None else np.clip(values, low, high, out=values)
+            out += kind(center)
+        if low is not None:
+            np.clip(out, low, high, out=out)
 
     return affine
 

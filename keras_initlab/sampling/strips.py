@@ -34,6 +34,12 @@ class Strip:
         row, column = divmod(max(begin - self.start, 0), self.period)
         return column < self.out.shape[1] or self.start + (row + 1) * self.period < end
 
+    def room(self, begin: int, shape: tuple[int, ...]) -> np.ndarray | None:
+        """The memory of as many elements from `begin` on, if they follow one another in one row."""
+        first, size = begin - self.start, math.prod(shape)
+        row = self.out[0, first : first + size] if first >= 0 else self.out[0, :0]
+        return row.reshape(shape) if row.size == size else None
+
     def take(self, values: np.ndarray, begin: int) -> None:
         """Copy what belongs here from the elements that begin at `begin`."""
         first, last = begin - self.start, begin - self.start + values.size

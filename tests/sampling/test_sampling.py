@@ -136,6 +136,25 @@ def test_no_value_lies_outside_its_bound(kind, bound, dtype, center, spread):
     assert values.max() <= center + bound * spread
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if DRAWS[kind].bound])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("end", [-1, 1])
+def test_largest_values_are_strictly_inside_however_they_are_scaled(kind, dtype, end):
+    desk, draw = Desk(np.dtype(dtype)), DRAWS[kind]
+    integers = desk.words.view(f"i{desk.words.itemsize}")
+    limits = np.iinfo(integers.dtype)
+    # The 65,536 outermost words, as dense as they differ in the value.
+    steps = np.arange(BLOCK) << (8 * desk.words.itemsize - np.finfo(dtype).nmant - 1 - 7)
+    integers[0] = limits.max - steps if end > 0 else limits.min + steps
+
+    values = draw.standard(desk, 1, 0, BLOCK)[0].copy()
+
+    assert abs(values * draw.unit[values.itemsize]).max() < draw.bound
+    for spread in np.random.default_rng(0).uniform(0.5, 1.0, 200):
+        scaled = values * dtype(spread * draw.unit[values.itemsize])
+        assert abs(scaled.astype("float64")).max() <= spread * draw.bound
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "other", [{"seed": 2}, {"scheme": "other"}, {"shape": (1000, 700)}, {"seed": -1}]
@@ -158,7 +177,7 @@ def test_blocks_are_uncorrelated(kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "crc"), [("uniform", 1657844319), ("truncated_normal", 1031294919)]
+    ("kind", "crc"), [("uniform", 1657844319), ("truncated_normal", 1676171214)]
 )
 def test_bits_are_those_of_every_backend_and_machine(kind, crc):
     assert zlib.crc32(drawn(kind, shape=(100, 30)).tobytes()) == crc
@@ -196,7 +215,7 @@ def standard(kind, dtype):
     return draw.standard(desk, 1, 0, BLOCK)[0] * draw.unit[desk.values.itemsize]
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 8 * 2**-24), (np.float64, 1e-13)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 3.5e-6), (np.float64, 3e-15)])
 def test_truncated_normal_inverts_the_distribution_function(dtype, tolerance):
     words = np.random.default_rng(0).integers(0, 2**64 - 1, BLOCK, np.uint64, endpoint=True)
     words = words.view(f"i{np.dtype(dtype).itemsize}")[:BLOCK]
