@@ -60,3 +60,26 @@ def test_updates_are_scaled_by_the_factor_of_each_variable():
 
     found = [float(ops.convert_to_numpy(variable)[0]) for variable in variables]
     np.testing.assert_allclose(found, [0.9, 0.95, 0.9], rtol=1e-6)
+
+
+def test_variables_are_counted_while_tensorflow_traces_alone():
+    seen = []
+
+    class Counting(keras.Model):
+        def train_step(self, *arguments):
+            before = _backend.variables_in_trace(self)
+            outputs = super().train_step(*arguments)
+            seen.append(_backend.variables_in_trace(self) - before)
+            return outputs
+
+    inputs = keras.Input((3,))
+    model = Counting(inputs, keras.layers.Dense(1)(inputs))
+    model.compile(keras.optimizers.SGD(momentum=0.5), "mse", metrics=["mae"])
+    model.fit(np.ones((4, 3)), np.ones((4, 1)), batch_size=2, verbose=0)
+
+    assert _backend.variables_in_trace(model) == 0
+    if keras.backend.backend() == "tensorflow":
+        # Two momenta, and the total and the count of a metric; then the trace that runs.
+        assert seen == [4, 0]
+    else:
+        assert set(seen) == {0}
