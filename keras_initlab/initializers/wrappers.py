@@ -28,7 +28,7 @@ class _Wrapper(ArrayScheme, AxesScheme):
         return f"{type(self).__name__}({', '.join(self._parts())})"
 
     def _parts(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        raise AssertionError("abstract")
 
     def _drawn(
         self, inner: Any, part: str, shape: tuple[int, ...], kind: np.dtype, *, axes: bool = True

@@ -36,9 +36,11 @@ class Strip:
 
     def room(self, begin: int, shape: tuple[int, ...]) -> np.ndarray | None:
         """The memory of as many elements from `begin` on, if they follow one another in one row."""
-        first, size = begin - self.start, math.prod(shape)
-        row = self.out[0, first : first + size] if first >= 0 else self.out[0, :0]
-        return row.reshape(shape) if row.size == size else None
+        first = begin - self.start
+        last = first + math.prod(shape)
+        if first < 0 or last > self.out.shape[1]:
+            return None
+        return self.out[0, first:last].reshape(shape)
 
     def take(self, values: np.ndarray, begin: int) -> None:
         """Copy what belongs here from the elements that begin at `begin`."""
