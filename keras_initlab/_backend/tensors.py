@@ -15,6 +15,7 @@ __all__ = [
     "eager_scope",
     "flat_tensors",
     "gathered",
+    "half_sum_of_squares",
     "in_symbolic_scope",
     "is_sparse",
     "isolated",
@@ -87,6 +88,18 @@ def gathered(tensor: Any, places: Any, axis: int = 0) -> Any:
 
         return tf.gather(tensor, places, axis=axis)
     return keras.ops.take(tensor, places, axis=axis)
+
+
+def half_sum_of_squares(values: Any) -> Any:
+    """Of a tensor `(rows, units)`, or of each in `(blocks, rows, units)`.
+
+    TensorFlow has one operation for all elements, without a tensor of squares in between.
+    """
+    if keras.backend.backend() == "tensorflow" and len(values.shape) == 2:
+        import tensorflow as tf
+
+        return tf.nn.l2_loss(values)
+    return 0.5 * ops.sum(ops.square(values), axis=(-2, -1))
 
 
 def mask_of(tensor: Any) -> Any:

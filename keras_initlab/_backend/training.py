@@ -19,6 +19,7 @@ __all__ = [
     "is_end_of_data",
     "is_functional_step",
     "is_replicated",
+    "prefers_small_operations",
     "remove_session_hook",
     "reused",
     "running_fit",
@@ -131,6 +132,11 @@ def _traced(function: Callable, shapes: tuple) -> Callable:
     import tensorflow as tf
 
     return tf.function(function, autograph=False)
+
+
+def prefers_small_operations() -> bool:
+    """Whether many small operations cost less than few large ones."""
+    return keras.backend.backend() == "tensorflow"
 
 
 def compiled(model: Any, function: Callable) -> Callable:

@@ -12,8 +12,7 @@ from keras_initlab.monitor.step.moments import (
     activation_rows,
     combined,
     histogram_of,
-    moments_of,
-    stacked_rows,
+    moment_rows,
 )
 from keras_initlab.monitor.step.samples import Block, block_of, weight_sample_of
 from keras_initlab.theory import flat_regions
@@ -35,7 +34,7 @@ def row(array, activation=None, before=None, mask=None):
 
 
 def moments(array):
-    return keras.ops.convert_to_numpy(stacked_rows([block(array)], moments_of))[0]
+    return keras.ops.convert_to_numpy(moment_rows([block(array)]))[0]
 
 
 def test_moments_keep_their_digits_at_a_large_mean():
@@ -231,7 +230,7 @@ def test_block_keeps_whole_examples_and_every_unit(shape, bound, rows):
     part = block_of(keras.ops.zeros(shape), bound)
 
     assert tuple(part.values.shape) == (rows, shape[-1])
-    assert tuple(part.weights.shape) == (rows,)
+    assert part.weights is None
 
 
 def test_weight_sample_takes_rows_at_equal_distances():

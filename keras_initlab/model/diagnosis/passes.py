@@ -14,7 +14,7 @@ from keras_initlab.model.wiring import layers_in
 from keras_initlab.monitor.layers import Selection
 from keras_initlab.monitor.schedule import Every
 from keras_initlab.monitor.step.calls import Call
-from keras_initlab.monitor.step.moments import MOMENTS, moments_of, stacked_rows
+from keras_initlab.monitor.step.moments import MOMENTS, moment_rows
 from keras_initlab.monitor.step.parameters import part_of
 from keras_initlab.monitor.step.probe import Settings
 from keras_initlab.monitor.step.recorder import Recorder
@@ -166,7 +166,7 @@ class Pass:
         ]
         if not blocks:
             return ops.zeros((0, len(MOMENTS)))
-        return _unscaled(stacked_rows(blocks, moments_of), self._scale)
+        return _unscaled(moment_rows(blocks), self._scale)
 
     @property
     def _scale(self) -> float:
@@ -195,7 +195,7 @@ class Pass:
         before = [_before(call, self._most) for call in seen.calls]
         return {
             "activations": self.rows.of_calls(seen),
-            "before": stacked_rows(before, moments_of),
+            "before": moment_rows(before),
             "inputs": self.rows.input_squares(seen),
             "masks": [call.mask for call in seen.calls],
         }

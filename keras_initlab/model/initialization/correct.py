@@ -250,8 +250,10 @@ def _rows_of(tensor: Any, mask: Any) -> np.ndarray | None:
     if mask is not None and tuple(mask.shape) != tuple(tensor.shape[: len(mask.shape)]):
         mask = None
     block = block_of(tensor, None, mask)
-    values, weights = (_backend.concrete(each) for each in (block.values, block.weights))
-    return None if values is None else values[weights > 0].astype(np.float64)
+    values = _backend.concrete(block.values)
+    if values is not None and block.weights is not None:
+        values = values[_backend.concrete(block.weights) > 0]
+    return None if values is None else values.astype(np.float64)
 
 
 def _checked(rows: np.ndarray, draw: Draw) -> np.ndarray:

@@ -21,12 +21,12 @@ __all__ = [
     "activation_rows",
     "combined",
     "histogram_of",
-    "moments_of",
+    "mean_square",
+    "moment_rows",
     "stacked_rows",
-    "sum_of_squares",
 ]
 
-# What a row of an activation holds; `moments_of` makes the first six.
+# What a row of an activation holds; `moment_rows` makes the first six.
 MOMENTS = ("count", "mean", "squares", "low", "high", "nonfinite")
 COLUMNS = (*MOMENTS, "zeros", "dead", "rank", "similarity", "saturated")
 
@@ -57,67 +57,106 @@ class Activation:
     before: Block | None = None
 
 
-def moments_of(block: Block) -> Any:
+def moment_rows(blocks: Sequence[Block]) -> Any:
     """Moments in two passes, so that a large mean costs no digits.
 
-    Args:
-        block: Stacked blocks: values `(blocks, rows, units)`, weights `(blocks, rows)`.
-
     Returns:
-        `(blocks, 6)`, columns `MOMENTS`: how many elements are counted and finite, their mean, the
-        sum of their squared deviations, the least and the greatest, and how many are not finite.
-        For the least and the greatest a zero stands in for what is not finite.
+        `(blocks, 6)` float32, columns `MOMENTS`: how many elements are counted and finite, their
+        mean, the sum of their squared deviations, the least and the greatest, and how many are not
+        finite. For the least and the greatest a zero stands in for what is not finite.
     """
-    values, weights = block.values, block.weights
-    plain = _moments(values, weights, 0.0)
-    squares = plain[:, MOMENTS.index("squares")]
+    return _moments(blocks, stacked_rows(blocks, _sums))
+
+
+def _moments(blocks: Sequence[Block], sums: Any) -> Any:
+    """The rows of moments from what `_sums` makes of each block."""
+    mean, halves, low, high = (sums[:, place] for place in range(4))
+    count = _joined([_elements_of(block) for block in blocks])
+    table = ops.stack([count, mean, 2.0 * halves, low, high, ops.zeros_like(mean)], axis=1)
     # Sums of finite numbers are finite: what is not needs more work, and is rare.
-    broken = ops.logical_not(ops.isfinite(ops.sum(squares)))
-    return _backend.when(broken, lambda: _guarded_moments(values, weights), plain)
+    broken = ops.logical_not(ops.isfinite(ops.sum(halves)))
+    return _backend.when(broken, lambda: stacked_rows(blocks, _finite_moments), table)
 
 
-def _moments(values: Any, weights: Any, nonfinite: Any) -> Any:
-    units = float(values.shape[2])
-    count = ops.sum(weights, axis=1) * units - nonfinite
-    total = ops.sum(ops.matmul(ops.expand_dims(weights, 1), values), axis=(1, 2))
-    mean = total / ops.maximum(count, 1.0)
-    deviation = values - ops.expand_dims(weights * ops.expand_dims(mean, 1), 2)
-    squares = sum_of_squares(deviation)
-    counted = weights > 0
-    low = ops.min(ops.where(counted, ops.min(values, axis=2), np.inf), axis=1, initial=np.inf)
-    high = ops.max(ops.where(counted, ops.max(values, axis=2), -np.inf), axis=1, initial=-np.inf)
-    missing = ops.zeros_like(count) + nonfinite
-    return ops.stack([count, mean, squares, low, high, missing], axis=1)
+def _sums(block: Block) -> Any:
+    return ops.stack(_sums_of(block, _elements_of(block)), axis=-1)
 
 
-def _guarded_moments(values: Any, weights: Any) -> Any:
-    finite = ops.isfinite(values)
-    held = ops.sum(ops.cast(finite, values.dtype), axis=2)
-    nonfinite = ops.sum((float(values.shape[2]) - held) * weights, axis=1)
-    row = _moments(ops.where(finite, values, 0.0), weights, nonfinite)
-    mean, squares = row[:, 1], row[:, 2]
+def _sums_of(block: Block, count: Any) -> list[Any]:
+    """Mean, half the sum of squared deviations, the least and the greatest."""
+    values, weights = block.values, block.weights
+    mean = ops.sum(values, axis=(-2, -1)) / _at_least_one(count)
+    deviation, low, high = values - _over_rows(mean), values, values
+    if weights is not None:
+        counted = ops.expand_dims(weights, -1)
+        deviation = deviation * counted
+        low, high = ops.where(counted > 0, values, np.inf), ops.where(counted > 0, values, -np.inf)
+    halves = _backend.half_sum_of_squares(deviation)
+    return [mean, halves, ops.min(low, axis=(-2, -1)), ops.max(high, axis=(-2, -1))]
+
+
+def _finite_moments(block: Block) -> Any:
+    finite = ops.isfinite(block.values)
+    nonfinite = ops.sum(ops.cast(ops.logical_not(finite), block.values.dtype), axis=(-2, -1))
+    count = _elements_of(block) - nonfinite
+    held = replace(block, values=ops.where(finite, block.values, 0.0))
+    mean, halves, low, high = _sums_of(held, count)
     # Each zero that stands in for what is not finite has added the square of the mean.
-    squares = ops.maximum(squares - nonfinite * ops.square(mean), 0.0)
-    return ops.concatenate([row[:, :2], ops.expand_dims(squares, 1), row[:, 3:]], axis=1)
+    squares = ops.maximum(2.0 * halves - nonfinite * ops.square(mean), 0.0)
+    return ops.stack([count, mean, squares, low, high, nonfinite], axis=-1)
 
 
-def sum_of_squares(values: Any) -> Any:
-    """Of each block, `(blocks,)`."""
-    return ops.sum(ops.sum(ops.square(values), axis=2), axis=1)
+def _rows_of(block: Block) -> Any:
+    """How many rows count: a number where that is known, else a tensor."""
+    if block.weights is not None:
+        return ops.sum(block.weights, axis=-1)
+    rows = block.values.shape[-2]
+    if rows is not None:
+        return float(rows)
+    return ops.cast(ops.shape(block.values)[-2], block.values.dtype)
+
+
+def _elements_of(block: Block) -> Any:
+    return _rows_of(block) * float(block.values.shape[-1])
+
+
+def _at_least_one(count: Any) -> Any:
+    return max(count, 1.0) if isinstance(count, float) else ops.maximum(count, 1.0)
+
+
+def _over_rows(numbers: Any) -> Any:
+    """One number of each block, so that it broadcasts over the block's rows and units."""
+    return ops.reshape(numbers, (*numbers.shape, 1, 1)) if numbers.shape else numbers
+
+
+def _joined(numbers: Sequence[Any]) -> Any:
+    """One number of each block, known or not, as a float32 tensor."""
+    if all(isinstance(number, float) for number in numbers):
+        return ops.convert_to_tensor(np.array(numbers, "float32"))
+    return ops.stack([ops.cast(number, "float32") for number in numbers])
 
 
 def stacked_rows(blocks: Sequence[Block], measure: Callable[[Block], Any]) -> Any:
-    """`measure(block)` of every block, in their order, with blocks of a shape together.
+    """`measure(block)` of every block, in their order.
+
+    On TensorFlow each alone, for small operations run in one thread and in the cache; elsewhere
+    those of a shape together, for there the number of operations is what costs.
+
+    Args:
+        blocks: The blocks.
+        measure: Makes `(..., columns)` of a block `(..., rows, units)`.
 
     Returns:
         `(blocks, columns)` float32.
     """
+    function = _backend.reused(_of_tensors(measure))
+    if _backend.prefers_small_operations():
+        return ops.stack([ops.cast(function(*block.tensors), "float32") for block in blocks])
     order: list[int] = []
     rows = []
     for places, group in grouped(blocks):
         order += places
-        measured = _backend.reused(_of_tensors(measure))(group.values, group.weights, group.present)
-        rows.append(ops.cast(measured, "float32"))
+        rows.append(ops.cast(function(*group.tensors), "float32"))
     table = rows[0] if len(rows) == 1 else ops.concatenate(rows)
     back = [order.index(place) for place in range(len(order))]
     return table if back == sorted(back) else ops.take(table, np.array(back), axis=0)
@@ -125,79 +164,98 @@ def stacked_rows(blocks: Sequence[Block], measure: Callable[[Block], Any]) -> An
 
 @functools.cache
 def _of_tensors(measure: Callable[[Block], Any]) -> Callable:
-    return lambda values, weights, present: measure(Block(values, weights, present))
+    return lambda *tensors: measure(Block(*tensors))
 
 
 def activation_rows(activations: Sequence[Activation]) -> Any:
     """The rows of activations: `(activations, 11)` float32, columns `COLUMNS`."""
-    table = stacked_rows([each.block for each in activations], _measured)
-    zeros = table[:, COLUMNS.index("zeros")]
-    return ops.concatenate([table, _saturated(activations, zeros)], axis=1)
+    blocks = [each.block for each in activations]
+    table = stacked_rows(blocks, _measured)
+    units = _joined([float(block.values.shape[-1]) for block in blocks])
+    rows = _joined([_rows_of(block) for block in blocks])
+    zeros = rows * units - table[:, 4]
+    dead = ops.minimum(rows, 1.0) * (1.0 - table[:, 5] / units)
+    columns = [zeros, dead, *_spectrum(table[:, 6:]), _saturated(activations, zeros)]
+    return ops.concatenate([_moments(blocks, table), ops.stack(columns, axis=1)], axis=1)
 
 
 def _measured(block: Block) -> Any:
-    values, weights = block.values, block.weights
-    zero = ops.cast(ops.equal(values, 0.0), values.dtype)
-    by_unit = ops.squeeze(ops.matmul(ops.expand_dims(weights, 1), zero), 1)
-    rows = ops.sum(weights, axis=1, keepdims=True)
-    dead = ops.logical_and(ops.equal(by_unit, rows), rows > 0)
-    shares = [ops.sum(by_unit, axis=1), ops.mean(ops.cast(dead, values.dtype), axis=1)]
-    shares += _spectrum(block)
-    return ops.concatenate([moments_of(block), ops.stack(shares, axis=1)], axis=1)
+    held = ops.sum(_not_zero(block.values), axis=-2)
+    living = ops.sum(_not_zero(held), axis=-1)
+    sums = _sums_of(block, _elements_of(block))
+    return ops.stack([*sums, ops.sum(held, axis=-1), living, *_powers(block)], axis=-1)
 
 
-def _spectrum(block: Block) -> list[Any]:
+def _not_zero(values: Any) -> Any:
+    """1 or 0; through a boolean, for a comparison takes TensorFlow twice as long."""
+    return ops.cast(ops.cast(values, "bool"), values.dtype)
+
+
+def _powers(block: Block) -> list[Any]:
+    """Of a few rows: how many count, and half the squares of their mean, deviations and products.
+
+    These are the squares of the mean row, the trace `tr(C)` of the covariance of the rows, and
+    `tr(C**2)`, each without its divisor.
+    """
+    sample = _spread_rows(block)
+    rows, values = _rows_of(sample), sample.values
+    mean = ops.sum(values, axis=-2, keepdims=True)
+    mean = mean / (rows if isinstance(rows, float) else _over_rows(_at_least_one(rows)))
+    centered = values - mean
+    if sample.weights is not None:
+        centered = centered * ops.expand_dims(sample.weights, -1)
+    products = ops.matmul(centered, ops.swapaxes(centered, -2, -1))
+    halves = [_backend.half_sum_of_squares(each) for each in (mean, centered, products)]
+    return [rows + ops.zeros_like(halves[0]), *halves]
+
+
+def _spectrum(powers: Any) -> list[Any]:
     """Effective rank about the mean, and mean likeness of two rows, from a few rows.
 
     The rank is the participation ratio of the singular values, `tr(C)**2 / tr(C**2)`: 1 if all
     units do the same. The likeness is the mean inner product of two different rows over their mean
     square: 1 if all examples look the same.
     """
-    sample, held, distinct = _spread_rows(block)
-    rows = ops.maximum(ops.sum(held, axis=1), 1.0)
-    mean = ops.matmul(ops.expand_dims(held / ops.expand_dims(rows, 1), 1), sample)
-    centered = sample - ops.expand_dims(held, 2) * mean
-    gram = ops.matmul(centered, ops.transpose(centered, (0, 2, 1)))
-    trace = ops.sum(ops.square(centered), axis=(1, 2))
-    rank = ops.divide_no_nan(ops.square(trace), ops.sum(ops.square(gram), axis=(1, 2)))
-    shared = ops.sum(ops.square(mean), axis=(1, 2)) * rows
+    rows, mean, trace, products = (powers[:, place] for place in range(4))
+    rank = ops.divide_no_nan(2.0 * ops.square(trace), products)
+    shared = mean * rows
     share = ops.divide_no_nan(shared, shared + trace)
-    distinct = ops.minimum(rows, distinct)
-    return [rank, (distinct * share - 1.0) / ops.maximum(distinct - 1.0, 1.0)]
+    return [rank, (rows * share - 1.0) / ops.maximum(rows - 1.0, 1.0)]
 
 
-def _spread_rows(block: Block) -> tuple[Any, Any, Any]:
-    """Rows at equal distances, with their weights, and how many of them are no repetition.
+def _spread_rows(block: Block) -> Block:
+    """Rows at equal distances.
 
     Neighbouring rows may be positions of one example, too alike to tell about the layer.
     """
-    blocks, rows, units = block.values.shape
-    rows = ops.shape(block.values)[1] if rows is None else rows
-    present = ops.expand_dims(block.present, 1)
-    places = ops.expand_dims(ops.arange(_RANK_ROWS, dtype="int32"), 0) * present // _RANK_ROWS
-    starts = ops.expand_dims(ops.arange(blocks, dtype="int32"), 1) * rows
-    flat = ops.reshape(places + starts, (-1,))
-    sample = _backend.gathered(ops.reshape(block.values, (-1, units)), flat)
-    held = _backend.gathered(ops.reshape(block.weights, (-1,)), flat)
-    return (
-        ops.reshape(sample, (blocks, _RANK_ROWS, units)),
-        ops.reshape(held, (blocks, _RANK_ROWS)),
-        ops.cast(block.present, block.values.dtype),
+    rows = block.values.shape[-2]
+    if rows is not None and rows <= _RANK_ROWS:
+        return block
+    if rows is not None:
+        places = np.arange(_RANK_ROWS, dtype="int32") * rows // _RANK_ROWS
+    else:
+        rows = ops.shape(block.values)[-2]
+        most = ops.minimum(rows, _RANK_ROWS)
+        places = ops.arange(most, dtype="int32") * rows // ops.maximum(most, 1)
+    weights = block.weights
+    return Block(
+        _backend.gathered(block.values, places, axis=len(block.values.shape) - 2),
+        None if weights is None else _backend.gathered(weights, places, len(weights.shape) - 1),
     )
 
 
 def _saturated(activations: Sequence[Activation], zeros: Any) -> Any:
-    """How many elements of each lie where its activation is flat: `(activations, 1)`."""
+    """How many elements of each lie where its activation is flat: `(activations,)`."""
     asked = [place for place, each in enumerate(activations) if _must_compare(each)]
     # ReLU is flat where its output is zero, for it is never below.
     shares = np.array([_known_share(each) for each in activations], "float32")
     known = ops.convert_to_tensor(shares)
     column = zeros * known
     if not asked:
-        return ops.expand_dims(column, 1)
+        return column
     counts = stacked_rows([_compared(activations[place]) for place in asked], _count_of)
     places = ops.convert_to_tensor(np.array(asked)[:, None], "int32")
-    return ops.expand_dims(ops.scatter_update(column, places, counts[:, 0]), 1)
+    return ops.scatter_update(column, places, counts[:, 0])
 
 
 def _must_compare(activation: Activation) -> bool:
@@ -228,8 +286,17 @@ def _compared(activation: Activation) -> Block:
     return replace(block, values=ops.cast(inside, block.values.dtype))
 
 
+def mean_square(block: Block) -> Any:
+    """Of all elements of a block that count."""
+    squares = 2.0 * _backend.half_sum_of_squares(block.values)
+    return squares / _at_least_one(_elements_of(block))
+
+
 def _count_of(block: Block) -> Any:
-    return ops.sum(ops.matmul(ops.expand_dims(block.weights, 1), block.values), axis=2)
+    values = block.values
+    if block.weights is not None:
+        values = values * ops.expand_dims(block.weights, -1)
+    return ops.expand_dims(ops.sum(values, axis=(-2, -1)), -1)
 
 
 def histogram_of(block: Block) -> Any:
@@ -246,8 +313,10 @@ def histogram_of(block: Block) -> Any:
     place = ops.clip(exponent - _LOWEST_EXPONENT, 0, _HALF - 1)
     place = ops.where(values < 0, _HALF - 1 - place, _HALF + place)
     place = ops.cast(ops.where(held, place, 0.0), "int32")
-    counted = ops.cast(held, values.dtype) * ops.expand_dims(block.weights, 1)
-    counted = ops.cast(ops.reshape(counted, (-1,)), "float32")
+    counted = ops.cast(held, "float32")
+    if block.weights is not None:
+        counted = counted * ops.cast(ops.expand_dims(block.weights, 1), "float32")
+    counted = ops.reshape(counted, (-1,))
     return ops.segment_sum(counted, ops.reshape(place, (-1,)), num_segments=BINS)
 
 

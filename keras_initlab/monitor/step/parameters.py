@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
-from keras_initlab.monitor.step.moments import MOMENTS, moments_of, stacked_rows, sum_of_squares
+from keras_initlab.monitor.step.moments import MOMENTS, moment_rows, stacked_rows
 from keras_initlab.monitor.step.samples import (
     Block,
     rows_block,
@@ -102,7 +102,7 @@ def parameter_rows(
     gradients, moved = unknown, unknown[:, :1]
     if "gradients" in watch:
         blocks = [gradient_block(weight, max_elements) for weight in weights]
-        gradients = stacked_rows(blocks, moments_of)
+        gradients = moment_rows(blocks)
     if "updates" in watch:
         after = [_block(weight, _after(weight, max_elements), max_elements) for weight in weights]
         steps = [
@@ -111,7 +111,7 @@ def parameter_rows(
         ]
         moved = stacked_rows(steps, _squares)
     columns = [
-        stacked_rows(before, moments_of),
+        moment_rows(before),
         gradients,
         moved,
         stacked_rows(before, _squares),
@@ -147,4 +147,4 @@ def _block(weight: Weight, part: Any, max_elements: int | None) -> Block:
 
 def _squares(block: Block) -> Any:
     """Rows that do not count are zero."""
-    return ops.expand_dims(sum_of_squares(block.values), 1)
+    return ops.expand_dims(2.0 * _backend.half_sum_of_squares(block.values), -1)

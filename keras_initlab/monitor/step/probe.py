@@ -234,21 +234,32 @@ class Probe:
 
     def _moved(self, clock: Any) -> Any:
         looked = ops.cast(self._due(clock), "int32")
-        one = ops.ones_like(looked)
-        zero = ops.zeros_like(looked)
-        return clock + ops.stack([one, zero, zero, looked])
+        return clock + _constant([1, 0, 0, 0], "int32") + _constant([0, 0, 0, 1], "int32") * looked
 
     def _filled(self, old: Any, clock: Any, seen: Any, weights: list[Weight]) -> Any:
-        return self._with_weights(self._with_calls(old, clock, seen), clock, weights)
+        """The array with this look in its slot, put together: updates of slices take longer."""
+        calls = [self.rows.of_calls(seen)] if seen.calls else []
+        ends = self.rows.of_weights(weights, self.touched.untouched_shares_of)
+        ends = [] if ends is None else [ends]
+        gap = self.rows.most_calls - sum(part.shape[0] for part in calls)
+        rest = self.rows.most_weights - sum(part.shape[0] for part in ends)
+        header = ops.expand_dims(self._header(clock, seen, len(self.rows.weights)), 0)
+        rows = ops.concatenate([header, *calls, *self._zeros(gap), *ends, *self._zeros(rest)])
+        if self._slots == 1:
+            return ops.expand_dims(rows, 0)
+        return self._put(old, clock, rows, 0)
+
+    def _zeros(self, count: int) -> list[Any]:
+        return [ops.zeros((count, self.settings.width), "float32")] if count else []
 
     def _with_calls(self, old: Any, clock: Any, seen: Any) -> Any:
-        rows = ops.expand_dims(self._header(clock, seen), 0)
+        rows = ops.expand_dims(self._header(clock, seen, 0), 0)
         if seen.calls:
             rows = ops.concatenate([rows, self.rows.of_calls(seen)])
         return self._put(old, clock, rows, 0)
 
     def _with_weights(
-        self, old: Any, clock: Any, weights: list[Weight], carried: Any = None
+        self, old: Any, clock: Any, weights: list[Weight], carried: list[Any]
     ) -> Any:
         untouched = functools.partial(self.touched.untouched_shares_of, carried=carried)
         rows = self.rows.of_weights(weights, untouched)
@@ -258,20 +269,23 @@ class Probe:
         counted = self._put(old, clock, count, 0, column=_WEIGHTS)
         return self._put(counted, clock, rows, 1 + self.rows.most_calls)
 
-    def _header(self, clock: Any, seen: Any) -> Any:
-        step = clock[0]
-        room = self.settings.width - _HEADER
-        inputs = self.rows.input_squares(seen)[:room]
-        # How many weights there are is filled in with them.
-        counts = [len(self.rows.calls), 0, len(inputs)]
-        header = [step // _RADIX, step % _RADIX, *counts, *inputs]
-        header += [0.0] * (room - len(inputs))
-        return ops.stack([ops.cast(number, "float32") for number in header])
+    def _header(self, clock: Any, seen: Any, weights: int) -> Any:
+        inputs = self.rows.input_squares(seen)[: self.settings.width - _HEADER]
+        counts = [len(self.rows.calls), weights, len(inputs)]
+        room = self.settings.width - _HEADER - len(inputs)
+        parts = [ops.stack([clock[0] // _RADIX, clock[0] % _RADIX]), _constant(counts, "float32")]
+        parts += [ops.stack(inputs)] if inputs else []
+        parts.append(_constant([0.0] * room, "float32"))
+        return ops.concatenate([ops.cast(part, "float32") for part in parts])
 
     def _put(self, old: Any, clock: Any, rows: Any, first: int, column: int = 0) -> Any:
         slot = clock[3] % self._slots if self._slots > 1 else 0
         start = ops.stack([ops.cast(place, "int32") for place in (slot, first, column)])
         return ops.slice_update(old, start, ops.expand_dims(rows, 0))
+
+
+def _constant(numbers: list, dtype: str) -> Any:
+    return ops.convert_to_tensor(np.array(numbers, dtype))
 
 
 def _value(weight: Weight) -> Any:

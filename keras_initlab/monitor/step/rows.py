@@ -18,7 +18,7 @@ from keras_initlab.monitor.step.moments import (
     Activation,
     activation_rows,
     histogram_of,
-    sum_of_squares,
+    mean_square,
 )
 from keras_initlab.monitor.step.parameters import Weight, gradient_block, heaviest, parameter_rows
 from keras_initlab.monitor.step.samples import Block, block_of
@@ -149,9 +149,7 @@ class Rows:
     def _mean_square(self, tensor: Any) -> Any:
         if _backend.is_sparse(tensor):
             return _backend.mean_square_of_sparse(tensor)
-        block = block_of(tensor, self._settings.max_elements)
-        squares = ops.sum(sum_of_squares(ops.expand_dims(block.values, 0)))
-        return squares / ops.maximum(ops.sum(block.weights) * block.values.shape[1], 1.0)
+        return mean_square(block_of(tensor, self._settings.max_elements))
 
     def of_calls(self, seen: Seen) -> Any:
         """The rows of the watched calls, as wide as the array."""

@@ -18,24 +18,29 @@ _FEWEST_EXAMPLES = 8
 
 @dataclass(frozen=True)
 class Block:
-    """Rows of units.
+    """Rows of units, or several blocks of one shape with an axis more in front.
 
     Args:
         values: Float tensor `(rows, units)`.
-        weights: `(rows,)` of the same dtype: 1 for what counts, 0 for padding and masked steps,
-            whose values are zero.
-        present: How many rows are no padding; `None` for all.
+        weights: `(rows,)` of the same dtype: 1 for what counts, 0 for masked steps, whose values
+            are zero; `None` if all rows count.
     """
 
     values: Any
-    weights: Any
-    present: Any = None
+    weights: Any = None
 
     @property
     def key(self) -> Any:
         """Blocks of equal keys can be stacked; one of unknown length stands alone."""
         rows, units = self.values.shape
-        return id(self) if rows is None else (rows, units, str(self.values.dtype))
+        if rows is None:
+            return id(self)
+        return rows, units, str(self.values.dtype), self.weights is None
+
+    @property
+    def tensors(self) -> tuple[Any, ...]:
+        """What it holds."""
+        return (self.values,) if self.weights is None else (self.values, self.weights)
 
 
 def grouped(blocks: Sequence[Block]) -> list[tuple[list[int], Block]]:
@@ -47,21 +52,10 @@ def grouped(blocks: Sequence[Block]) -> list[tuple[list[int], Block]]:
     places: dict[Any, list[int]] = {}
     for place, block in enumerate(blocks):
         places.setdefault(block.key, []).append(place)
-    return [(group, _stacked([blocks[place] for place in group])) for group in places.values()]
-
-
-def _stacked(blocks: Sequence[Block]) -> Block:
-    present = [_rows_of(block) for block in blocks]
-    return Block(
-        ops.stack([block.values for block in blocks]),
-        ops.stack([block.weights for block in blocks]),
-        ops.stack([ops.cast(count, "int32") for count in present]),
-    )
-
-
-def _rows_of(block: Block) -> Any:
-    """Rows of a block that are no padding."""
-    return ops.shape(block.values)[0] if block.present is None else block.present
+    return [
+        (group, Block(*map(ops.stack, zip(*(blocks[k].tensors for k in group), strict=True))))
+        for group in places.values()
+    ]
 
 
 def block_of(tensor: Any, max_elements: int | None, mask: Any = None) -> Block:
@@ -88,42 +82,21 @@ def block_of(tensor: Any, max_elements: int | None, mask: Any = None) -> Block:
 
 
 def rows_block(rows: Any, most_rows: int | None, valid: Any = None) -> Block:
-    """At most `most_rows` rows; where their number is not known before, filled up with zeros.
+    """At most `most_rows` rows.
 
     Args:
         rows: Float tensor `(rows, units)`.
         most_rows: Bound on the rows, `None` for all of them.
         valid: Boolean `(rows,)`, `True` for the rows that count; `None` for all.
     """
-    dtype, units = rows.dtype, rows.shape[1]
     rows = rows if most_rows is None else rows[:most_rows]
-    if valid is not None:
-        valid = valid if most_rows is None else valid[:most_rows]
-        rows = ops.where(ops.expand_dims(valid, 1), rows, 0.0)
-    if rows.shape[0] or (most_rows is None and rows.shape[0] != 0):
-        weights = ops.ones_like(rows[:, 0]) if valid is None else ops.cast(valid, dtype)
-        return _never_empty(rows, weights)
-    most_rows = most_rows or 1
-    count = ops.shape(rows)[0]
-    values = ops.concatenate([rows, ops.zeros((most_rows, units), dtype)])[:most_rows]
+    if rows.shape[0] == 0:
+        # A row that does not count, for the least of nothing is an error on some backends.
+        return Block(ops.zeros((1, rows.shape[1]), rows.dtype), ops.zeros((1,), rows.dtype))
     if valid is None:
-        weights = ops.cast(ops.arange(most_rows, dtype="int32") < count, dtype)
-    else:
-        weights = ops.concatenate([ops.cast(valid, dtype), ops.zeros((most_rows,), dtype)])
-        weights = ops.reshape(weights[:most_rows], (most_rows,))
-    return Block(ops.reshape(values, (most_rows, units)), weights, count)
-
-
-def _never_empty(rows: Any, weights: Any) -> Block:
-    """With a row that does not count behind rows of unknown number, which may be none."""
-    if rows.shape[0] is not None:
-        return Block(rows, weights)
-    nothing = ops.zeros((1, rows.shape[1]), rows.dtype)
-    return Block(
-        ops.concatenate([rows, nothing]),
-        ops.concatenate([weights, nothing[:, 0]]),
-        ops.shape(rows)[0],
-    )
+        return Block(rows)
+    valid = valid if most_rows is None else valid[:most_rows]
+    return Block(ops.where(ops.expand_dims(valid, 1), rows, 0.0), ops.cast(valid, rows.dtype))
 
 
 def _cut_of(shape: Any, max_elements: int | None) -> tuple[Any, int | None]:

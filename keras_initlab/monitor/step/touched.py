@@ -39,7 +39,7 @@ class TouchedRows:
             if ids is not None:
                 _backend.set_flags(flags.state, _backend.dense_values(ids))
 
-    def untouched_shares_of(self, layers: list[Any], carried: list[Any] | None) -> Any:
+    def untouched_shares_of(self, layers: list[Any], carried: list[Any] | None = None) -> Any:
         """Share of each layer's rows that no batch has looked up; NaN for what is no table.
 
         Args:
@@ -52,7 +52,7 @@ class TouchedRows:
         nothing = ops.convert_to_tensor(np.float32(np.nan))
         return ops.stack([nothing if share is None else share for share in shares])
 
-    def _share(self, layer: Any, carried: list[Any] | None) -> Any:
+    def _share(self, layer: Any, carried: list[Any] | None = None) -> Any:
         flags = self._flags.get(id(layer))
         if flags is None:
             return None
