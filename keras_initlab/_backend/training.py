@@ -243,8 +243,10 @@ class StepState:
         return [each is self.state for each in self._model.non_trainable_variables].index(True)
 
     def _values(self) -> list[Any]:
+        if keras.backend.backend() == "tensorflow":
+            return [held.value().numpy() for held in self._replicas()]
         if not is_functional_step():
-            return [keras.ops.convert_to_numpy(held) for held in self._replicas()]
+            return [keras.ops.convert_to_numpy(self.state.value)]
         held = getattr(self._model, "_jax_state", None)
         values = held and held.get("non_trainable_variables")
         if not values or self._model._jax_state_synced:

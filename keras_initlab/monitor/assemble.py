@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_initlab._wire import LayerInfo
+from keras_initlab._wire import SECTIONS, LayerInfo
 from keras_initlab.monitor.looks import Section
 from keras_initlab.monitor.step.moments import BINS, COLUMNS, MOMENTS, combined
 from keras_initlab.monitor.step.parameters import PARAMETER_COLUMNS
@@ -12,7 +12,7 @@ from keras_initlab.monitor.step.parameters import PARAMETER_COLUMNS
 __all__ = ["activation_section", "weight_section"]
 
 # The largest finite numbers: (2 - 2**-10) 2**15 and (2 - 2**-7) 2**127.
-_FLOAT16_MAX, _BFLOAT16_MAX = 65504.0, float((2 - 2.0**-7) * 2.0**127)
+_LIMITS = np.log2([65504.0, (2 - 2.0**-7) * 2.0**127])
 
 _SUM = {name: COLUMNS.index(name) for name in COLUMNS}
 _WEIGHT = {name: PARAMETER_COLUMNS.index(name) for name in PARAMETER_COLUMNS}
@@ -27,23 +27,21 @@ def activation_section(layers: Sequence[LayerInfo], parts: list[np.ndarray], bin
         bins: Columns at the end that are a histogram, 0 or 64.
     """
     stacked = np.asarray(parts, np.float64)
-    moments = combined(stacked[..., : len(MOMENTS)])
-    count, mean, squares, low, high, nonfinite = moments.T
+    row = combined(stacked[..., : len(MOMENTS)])
+    # Sums of all replicas, of one replica those as they are.
+    sums = stacked[0] if len(stacked) == 1 else stacked.sum(0)
+    count, nonfinite = row[:, 0], row[:, 5]
     seen = np.maximum(count + nonfinite, 1)
-    variance = squares / np.maximum(count, 1)
-    largest = np.maximum(np.abs(low), np.abs(high))
-    columns = [
-        *(count, mean, variance, np.sqrt(variance + mean**2), low, high),
-        stacked[..., _SUM["zeros"]].sum(0) / seen,
-        stacked[..., _SUM["dead"]].min(0),
-        stacked[..., _SUM["saturated"]].sum(0) / seen,
-        nonfinite,
-        stacked[..., _SUM["rank"]].mean(0),
-        stacked[..., _SUM["similarity"]].mean(0),
-        _headroom(largest, _FLOAT16_MAX),
-        _headroom(largest, _BFLOAT16_MAX),
-    ]
-    return Section(tuple(layers), np.array(columns).T, _histograms(stacked, bins))
+    values = np.empty((len(row), len(SECTIONS["activations"])))
+    _describe(values, row)
+    values[:, 6] = sums[:, _SUM["zeros"]] / seen
+    values[:, 7] = stacked[..., _SUM["dead"]].min(0)
+    values[:, 8] = sums[:, _SUM["saturated"]] / seen
+    values[:, 9] = nonfinite
+    values[:, 10] = sums[:, _SUM["rank"]] / len(stacked)
+    values[:, 11] = sums[:, _SUM["similarity"]] / len(stacked)
+    values[:, 12:] = _headroom(row[:, 3:5])
+    return Section(tuple(layers), values, _histograms(stacked, bins))
 
 
 def weight_section(
@@ -58,29 +56,39 @@ def weight_section(
         sizes: Elements of each whole weight; 0 where its part looked at is all that counts.
     """
     table = np.asarray(parts[:1], np.float64)
-    moments = combined(table[..., : len(MOMENTS)])
-    count, mean, squares, low, high, nonfinite = moments.T
-    variance = squares / np.maximum(count, 1)
+    weight = combined(table[..., : len(MOMENTS)])
     gradient = combined(table[..., len(MOMENTS) : 2 * len(MOMENTS)])
-    g_count, g_mean, g_squares, g_low, g_high, g_nonfinite = gradient.T
-    g_variance = g_squares / np.maximum(g_count, 1)
-    whole = np.where(np.asarray(sizes) > 0, sizes, g_count)
-    g_largest = np.maximum(np.abs(g_low), np.abs(g_high))
+    whole = np.where(np.asarray(sizes) > 0, sizes, gradient[:, 0])
     moved, length = table[0, :, _WEIGHT["moved"]], table[0, :, _WEIGHT["length"]]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(length > 0, np.sqrt(moved / length), np.where(moved > 0, np.inf, 0.0))
-    columns = [
-        *(count, mean, variance, np.sqrt(variance + mean**2), low, high, nonfinite),
-        *(g_mean, g_variance, np.sqrt((g_variance + g_mean**2) * whole), g_largest),
-        *(g_nonfinite, _headroom(g_largest, _FLOAT16_MAX)),
-        *(ratio, table[0, :, _WEIGHT["untouched"]]),
-    ]
-    return Section(tuple(layers), np.array(columns).T, _histograms(table, bins))
+    values = np.empty((len(weight), len(SECTIONS["weights"])))
+    described = np.empty((len(weight), 6))
+    _describe(described, gradient)
+    _describe(values, weight)
+    values[:, 6] = weight[:, 5]
+    values[:, 7:9] = described[:, 1:3]
+    values[:, 9] = described[:, 3] * np.sqrt(whole)
+    values[:, 10] = np.abs(gradient[:, 3:5]).max(axis=1)
+    values[:, 11] = gradient[:, 5]
+    values[:, 12] = _headroom(gradient[:, 3:5])[:, 0]
+    values[:, 13] = ratio
+    values[:, 14] = table[0, :, _WEIGHT["untouched"]]
+    return Section(tuple(layers), values, _histograms(table, bins))
 
 
-def _headroom(largest: np.ndarray, limit: float) -> np.ndarray:
+def _describe(table: np.ndarray, moments: np.ndarray) -> None:
+    """Fill the first columns with count, mean, variance, root mean square, low and high."""
+    count, mean, squares, low, high, _ = moments.T
+    table[:, 0], table[:, 1], table[:, 4], table[:, 5] = count, mean, low, high
+    variance = squares / np.maximum(count, 1)
+    table[:, 2], table[:, 3] = variance, np.sqrt(variance + mean * mean)
+
+
+def _headroom(ends: np.ndarray) -> np.ndarray:
+    """Powers of two between the greater of two ends and the largest float16 and bfloat16."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log2(limit) - np.log2(largest)
+        return _LIMITS - np.log2(np.abs(ends).max(axis=1))[:, np.newaxis]
 
 
 def _histograms(stacked: np.ndarray, bins: int) -> np.ndarray | None:

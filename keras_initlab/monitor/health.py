@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -15,6 +15,8 @@ __all__ = ["Evidence", "problems_of"]
 
 # Fewer units or examples have too little to be compared.
 _FEWEST_UNITS, _FEWEST_EXAMPLES = 4, 8
+
+_COLUMNS = {section: {name: k for k, name in enumerate(names)} for section, names in SECTIONS.items()}
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,10 @@ class _Finding:
 
 def problems_of(evidence: Evidence) -> tuple[Problem, ...]:
     """What is wrong with a look, the gravest first; all layers that break one rule together."""
+    tables = _Tables(evidence)
     found: list[_Finding] = []
     for rule in _RULES:
-        found += rule(evidence)
+        found += rule(tables)
     return tuple(_problem(each, evidence) for each in found)
 
 
@@ -106,16 +109,19 @@ _NOTHING = Section((), np.zeros((0, 32)))
 class _Table:
     """One table of a look, column by column."""
 
-    def __init__(self, look: Look, name: str):
-        self._section = look.sections.get(name, _NOTHING)
-        self._names = SECTIONS[name]
-        self.layout = _layout_of(self._section.layers)
+    def __init__(self, look: Look | None, name: str):
+        self._section = _NOTHING if look is None else look.sections.get(name, _NOTHING)
+        self._columns = _COLUMNS[name]
 
     def __len__(self) -> int:
         return len(self._section.layers)
 
+    @cached_property
+    def layout(self) -> _Layout:
+        return _layout_of(self._section.layers)
+
     def __getitem__(self, name: str) -> np.ndarray:
-        column: np.ndarray = self._section.values[:, self._names.index(name)]
+        column: np.ndarray = self._section.values[:, self._columns[name]]
         return column
 
     def like(self, other: "_Table", name: str) -> np.ndarray:
@@ -124,11 +130,14 @@ class _Table:
 
     def aligned(self, column: np.ndarray, other: "_Table") -> np.ndarray:
         """Values of this table's rows, in the order of another's."""
-        if self._section.layers == other.layout.rows:
+        rows = other._section.layers
+        if self._section.layers == rows:
             return column
+        if not len(self):
+            return np.full(len(rows), np.nan)
         names = [row.name for row in self._section.layers]
         values = dict(zip(names, column, strict=True))
-        return np.array([values.get(row.name, np.nan) for row in other.layout.rows])
+        return np.array([values.get(row.name, np.nan) for row in rows])
 
     def finding(self, rule: str, what: str, name: str, broken: np.ndarray) -> list[_Finding]:
         """The rows that break a rule, with the number that shows it."""
@@ -147,60 +156,79 @@ class _Table:
         ]
 
 
-def _nonfinite(evidence: Evidence) -> list[_Finding]:
+class _Tables:
+    """The tables that the rules ask for, each made once."""
+
+    def __init__(self, evidence: Evidence):
+        look, first, previous = evidence.look, evidence.first, evidence.previous
+        self.activations = _Table(look, "activations")
+        self.weights = _Table(look, "weights")
+        self.theory = _Table(look, "theory")
+        self.first_activations = _Table(first, "activations")
+        self.first_weights = _Table(first, "weights")
+        self.previous_weights = _Table(previous, "weights")
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """The activations that the rules judge: seen, no output, and not about to learn."""
+        inside: np.ndarray = self.activations.layout.hidden & (self.activations["count"] > 0)
+        return inside & ~self._about_to_learn() if len(self.weights) else inside
+
+    def _about_to_learn(self) -> np.ndarray:
+        """Layers that are zero because all of their weights are, and whose gradient is not.
+
+        Logistic regression starts so, and the wide part of a recommender.
+        """
+        moving = self.weights.like(self.activations, "gradient_norm") > 0
+        empty = self.weights.like(self.activations, "weight_rms") == 0
+        return empty & moving & (self.activations["rms"] == 0)
+
+
+def _nonfinite(tables: _Tables) -> list[_Finding]:
     found = []
-    for what, section, column in (
-        ("activations", "activations", "nonfinite_count"),
-        ("gradients", "weights", "gradient_nonfinite_count"),
-        ("weights", "weights", "weight_nonfinite_count"),
+    for what, table, column in (
+        ("activations", tables.activations, "nonfinite_count"),
+        ("gradients", tables.weights, "gradient_nonfinite_count"),
+        ("weights", tables.weights, "weight_nonfinite_count"),
     ):
-        table = _Table(evidence.look, section)
-        # Loss scaling finds its scale by overflowing, and skips such a step.
-        excused = table.layout.half if what == "gradients" else False
-        broken = (table[column] > 0) & np.logical_not(excused)
+        broken = table[column] > 0
+        if what == "gradients":
+            # Loss scaling finds its scale by overflowing, and skips such a step.
+            broken &= ~table.layout.half
         found += table.finding("nonfinite", what, column, broken)
     return found
 
 
-def _depth(evidence: Evidence) -> list[_Finding]:
+def _depth(tables: _Tables) -> list[_Finding]:
     """Variance through depth, against the first look, and against theory."""
-    table = _Table(evidence.look, "activations")
+    table = tables.activations
     if not len(table):
         return []
     variance = table["variance"]
-    inside = table.layout.hidden & (table["count"] > 0) & np.isfinite(variance)
-    inside &= ~_about_to_learn(evidence, table)
+    inside = tables.inside & np.isfinite(variance)
     seen = np.where(inside, variance, 0.0)
-    highest = np.maximum.accumulate(seen)
-    start = next((value for value in seen if value > 0), np.inf)
-    first = _Table(evidence.first, "activations").like(table, "variance")
-    theory = _Table(evidence.look, "theory").like(table, "predicted_variance")
+    start = next((value for value in seen.tolist() if value > 0), np.inf)
+    first = tables.first_activations.like(table, "variance")
     # At a table a signal begins: what other layers carry does not enter it.
+    highest = np.maximum.accumulate(seen)
     before = np.where(table.layout.table, first, np.fmax(highest, first))
     small = seen < THRESHOLDS["vanishing"] * before
-    small |= seen * THRESHOLDS["theory"] < theory
-    large = (seen > THRESHOLDS["exploding"] * start) & (seen > LARGE_VARIANCE)
-    large |= (seen > THRESHOLDS["exploding"] * first) & (first > 0) & (seen > LARGE_VARIANCE)
-    large |= (seen > theory * THRESHOLDS["theory"]) & (theory > 0)
+    large = seen > THRESHOLDS["exploding"] * start
+    large |= (seen > THRESHOLDS["exploding"] * first) & (first > 0)
+    large &= seen > LARGE_VARIANCE
+    if len(tables.theory):
+        theory = tables.theory.like(table, "predicted_variance")
+        small |= seen * THRESHOLDS["theory"] < theory
+        large |= (seen > theory * THRESHOLDS["theory"]) & (theory > 0)
     found = table.finding("vanishing", "activations", "variance", small & inside)
     return found + table.finding("exploding", "activations", "variance", large & inside)
 
 
-def _about_to_learn(evidence: Evidence, table: _Table) -> np.ndarray:
-    """Layers that are zero because all of their weights are, and whose gradient is not.
-
-    Logistic regression starts so, and the wide part of a recommender.
-    """
-    weights = _Table(evidence.look, "weights")
-    moving = weights.like(table, "gradient_norm") > 0
-    return (weights.like(table, "weight_rms") == 0) & moving & (table["rms"] == 0)
-
-
-def _gradients(evidence: Evidence) -> list[_Finding]:
-    table = _Table(evidence.look, "weights")
+def _gradients(tables: _Tables) -> list[_Finding]:
+    table, beginning = tables.weights, tables.first_weights
     if not len(table):
         return []
-    small, beginning = _vanished(table), _Table(evidence.first, "weights")
+    small = _vanished(table)
     first = beginning["gradient_norm"]
     # Where it had vanished any growth is good, up to what other layers had.
     first = np.where(_vanished(beginning), np.nanmax(first, initial=0.0), first)
@@ -217,20 +245,19 @@ def _vanished(table: _Table) -> np.ndarray:
     return square < THRESHOLDS["vanishing_gradient"] * largest
 
 
-def _units(evidence: Evidence) -> list[_Finding]:
+def _units(tables: _Tables) -> list[_Finding]:
     """Dead, saturated and collapsed layers."""
-    table = _Table(evidence.look, "activations")
+    table, inside = tables.activations, tables.inside
     if not len(table):
         return []
-    layout, count = table.layout, table["count"]
-    inside = layout.hidden & (count > 0) & ~_about_to_learn(evidence, table)
-    dead = table["dead_fraction"]
+    layout, dead = table.layout, table["dead_fraction"]
     flat = (table["saturated_fraction"] > THRESHOLDS["saturated"]) & ~layout.rectified
-    enough = (layout.units >= _FEWEST_UNITS) & (count >= _FEWEST_EXAMPLES * layout.units)
     alike = (table["effective_rank"] < THRESHOLDS["collapsed"]) & (table["variance"] > 0)
     alike &= ~layout.table
     alike |= table["similarity"] > THRESHOLDS["similarity"]
-    alike &= (dead < 1) & enough
+    if alike.any():
+        enough = table["count"] >= _FEWEST_EXAMPLES * layout.units
+        alike &= (dead < 1) & enough & (layout.units >= _FEWEST_UNITS)
     return [
         *table.finding(
             "dead", "activations", "dead_fraction", (dead > THRESHOLDS["dead"]) & inside
@@ -240,19 +267,18 @@ def _units(evidence: Evidence) -> list[_Finding]:
     ]
 
 
-def _stalled(evidence: Evidence) -> list[_Finding]:
+def _stalled(tables: _Tables) -> list[_Finding]:
     """Weights that neither this update nor all since the look before have moved."""
-    previous, table = evidence.previous, _Table(evidence.look, "weights")
-    if previous is None or not len(table):
+    table, before = tables.weights, tables.previous_weights
+    if not len(table) or not len(before):
         return []
-    before = _Table(previous, "weights")
     still = table["update_ratio"] < THRESHOLDS["stalled"]
     for column in ("weight_mean", "weight_variance"):
         still &= table[column] == before.like(table, column)
     return table.finding("stalled", "weights", "update_ratio", still)
 
 
-_RULES: tuple[Callable[[Evidence], list[_Finding]], ...] = (
+_RULES: tuple[Callable[[_Tables], list[_Finding]], ...] = (
     _nonfinite,
     _depth,
     _gradients,

@@ -133,13 +133,13 @@ class Probe:
         return new
 
     def _glimpse(self, parts: list[np.ndarray]) -> Glimpse | None:
-        high, low, calls, weights, inputs = (int(value) for value in parts[0][0, :_HEADER])
+        high, low, calls, weights, inputs = map(int, parts[0][0, :_HEADER].tolist())
         if not calls and not weights:
             return None
         begin = 1 + self.rows.most_calls
         return Glimpse(
             step=high * _RADIX + low,
-            inputs=np.mean([part[0, _HEADER : _HEADER + inputs] for part in parts], axis=0),
+            inputs=sum(part[0, _HEADER : _HEADER + inputs] for part in parts) / len(parts),
             activations=[part[1 : 1 + calls] for part in parts],
             parameters=[part[begin : begin + weights] for part in parts],
         )
