@@ -16,6 +16,14 @@ TENSORFLOW = keras.backend.backend() == "tensorflow"
 JAX = keras.backend.backend() == "jax"
 TORCH = keras.backend.backend() == "torch"
 
+# Ways to compile a model.
+MODES = {
+    "default": {},
+    "eager": {"run_eagerly": True},
+    **({"graph": {"jit_compile": False}, "xla": {"jit_compile": True}} if TENSORFLOW else {}),
+    **({"jit": {"jit_compile": True}} if JAX else {}),
+}
+
 
 def network(model_class=keras.Model):
     """Dense relu, Dense tanh, Dense 1."""

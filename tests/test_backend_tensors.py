@@ -208,6 +208,17 @@ def test_rows_of_a_sparse_gradient_sum_repetitions_and_skip_the_rest():
     np.testing.assert_array_equal(values(found), [[10, 20], [4, 6], [0, 0]])
 
 
+@pytest.mark.parametrize("shape", [(70, 3), (2, 35, 3)])
+def test_half_sum_of_squares_is_of_each_block(shape):
+    array = np.random.default_rng(0).normal(size=shape).astype("float32")
+
+    half = values(_backend.half_sum_of_squares(keras.ops.convert_to_tensor(array)))
+
+    # 210 sums, each rounded once at most on the way.
+    expected = np.square(array.astype("float64")).sum((-2, -1)) / 2
+    np.testing.assert_allclose(half, expected, rtol=210 * np.finfo("float32").eps)
+
+
 def test_flags_are_set_at_the_places_named_alone():
     flags = keras.Variable(np.zeros(5, "int32"), trainable=False, dtype="int32")
 

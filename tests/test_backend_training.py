@@ -50,6 +50,10 @@ def test_reused_function_is_traced_once_for_each_shape():
     assert len(TRACES) == 2
 
 
+def test_small_operations_are_wanted_where_threads_make_large_ones_costly():
+    assert _backend.prefers_small_operations() == (keras.backend.backend() == "tensorflow")
+
+
 def test_updates_are_scaled_by_the_factor_of_each_variable():
     variables = [keras.Variable(np.ones(3), name=name) for name in ("one", "half", "other")]
     optimizer = keras.optimizers.SGD(0.1)

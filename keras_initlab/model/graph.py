@@ -205,12 +205,15 @@ class Graph(Wiring):
 
     def is_of_numbers(self, layer: Any) -> bool:
         """Whether dense layers at most stand between the inputs of the model and a layer."""
+        nodes = [node for node in self._makers.get(id(layer), []) if node.operation is layer]
+        return bool(nodes) and all(id(node) not in self._mixed for node in nodes)
 
-        def passes(node: Any) -> bool:
-            dense = isinstance(node.operation, keras.layers.Dense)
-            return dense or is_showing(node) or is_norm(node)
-
-        return self._comes_from_inputs(layer, passes)
+    @cached_property
+    def _mixed(self) -> set[int]:
+        """By `id`, all calls that get what anything but dense layers has made of the inputs."""
+        makers = [node for node in self._maker_of.values() if node.input_tensors]
+        made = [each for node in makers if not _keeps_numbers(node) for each in node.outputs]
+        return {id(node) for node in self._behind(made, lambda _: True)}
 
     def _comes_from_inputs(self, layer: Any, passes: Test) -> bool:
         nodes = [node for node in self._makers.get(id(layer), []) if node.operation is layer]
@@ -245,3 +248,8 @@ class Graph(Wiring):
         )
         own = getattr(getattr(operation, "activation", None), "__name__", "") if is_plain else ""
         return own or ACTIVATIONS.get(type(operation).__name__, "")
+
+
+def _keeps_numbers(node: Any) -> bool:
+    plain = isinstance(node.operation, (keras.layers.Dense, keras.layers.Concatenate))
+    return plain or is_showing(node) or is_norm(node)

@@ -16,7 +16,9 @@ __all__ = ["Evidence", "problems_of"]
 # Fewer units or examples have too little to be compared.
 _FEWEST_UNITS, _FEWEST_EXAMPLES = 4, 8
 
-_COLUMNS = {section: {name: k for k, name in enumerate(names)} for section, names in SECTIONS.items()}
+_COLUMNS = {
+    section: {name: k for k, name in enumerate(names)} for section, names in SECTIONS.items()
+}
 
 
 @dataclass(frozen=True)

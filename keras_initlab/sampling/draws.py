@@ -34,6 +34,11 @@ _FRACTIONS = {
 }
 
 
+# Powers of two that bring what a draw leaves to its standard scale, by bytes of a word.
+_ODD = {4: 2.0**-24, 8: 2.0**-53}
+_SIGNED = {4: 2.0**-31, 8: 2.0**-63}
+
+
 @dataclass(frozen=True)
 class Draw:
     """A standard distribution.
@@ -81,7 +86,7 @@ class Desk:
 def _uniform(desk: Desk, count: int, low: int, high: int) -> np.ndarray:
     # An odd integer over a power of two: symmetric, exact, never 0 and never +-1.
     words, values = desk.words[:count, low:high], desk.values[:count, : high - low]
-    digits = {4: 24, 8: 53}[words.itemsize]
+    digits = -int(np.log2(_ODD[words.itemsize]))
     odd = words.view(f"i{words.itemsize}")
     odd >>= 8 * words.itemsize - digits - 1
     odd |= 1
@@ -139,7 +144,7 @@ def _truncated_normal(desk: Desk, count: int, low: int, high: int) -> np.ndarray
     square, term = desk.spare[:count, : high - low], desk.term[:count, : high - low]
     np.copyto(values, words.view(f"i{words.itemsize}"), casting="unsafe")
     # s is left a power of two too large, which the caller takes out of z at no cost.
-    kind, one = values.dtype.type, 4.0 ** (8 * words.itemsize - 1)
+    kind, one = values.dtype.type, _SIGNED[words.itemsize] ** -2
     np.multiply(values, values, out=square)
     total = words.view(values.dtype)
     (numerator, pole), *others = _FRACTIONS[words.itemsize]
@@ -155,7 +160,7 @@ def _truncated_normal(desk: Desk, count: int, low: int, high: int) -> np.ndarray
 
 
 DRAWS = {
-    "uniform": Draw(_uniform, 1.0, unit={4: 2.0**-24, 8: 2.0**-53}),
+    "uniform": Draw(_uniform, 1.0, unit=_ODD),
     "normal": Draw(_normal, None, unit={4: 1.0, 8: 1.0}, paired=True),
-    "truncated_normal": Draw(_truncated_normal, 2.0, unit={4: 2.0**-31, 8: 2.0**-63}),
+    "truncated_normal": Draw(_truncated_normal, 2.0, unit=_SIGNED),
 }

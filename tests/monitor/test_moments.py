@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keras_initlab import _backend
 from keras_initlab.monitor.step.moments import (
     BIN_EDGES,
     COLUMNS,
@@ -16,6 +17,10 @@ from keras_initlab.monitor.step.moments import (
 )
 from keras_initlab.monitor.step.samples import Block, block_of, weight_sample_of
 from keras_initlab.theory import flat_regions
+
+
+def numbers(tensor):
+    return keras.ops.convert_to_numpy(tensor)
 
 
 def block(array, **options):
@@ -163,6 +168,39 @@ def test_empty_batch_counts_nothing():
     seen = row(np.zeros((0, 4), "float32"), "relu")
 
     assert seen["count"] == seen["zeros"] == seen["dead"] == seen["saturated"] == 0
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_blocks_alone_and_blocks_together_give_the_same(alone, monkeypatch):
+    generator = np.random.default_rng(13)
+    shapes = [(64, 4), (9, 3), (64, 4), (64, 1)]
+    blocks = [block(generator.normal(1, 2, shape).astype("float32")) for shape in shapes]
+    blocks[1] = block(np.ones((9, 3), "float32"), mask=keras.ops.arange(9) < 7)
+    expected = activation_rows([Activation(each) for each in blocks])
+
+    monkeypatch.setattr(_backend, "prefers_small_operations", lambda: alone)
+    rows = activation_rows([Activation(each) for each in blocks])
+
+    np.testing.assert_allclose(numbers(rows), numbers(expected), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others know all lengths")
+@pytest.mark.parametrize("masked", [False, True])
+def test_batches_of_unknown_length_give_what_known_ones_give(masked):
+    import tensorflow as tf
+
+    def measured(values, mask):
+        return activation_rows([Activation(block_of(values, 240, mask if masked else None))])
+
+    specs = [tf.TensorSpec((None, 6), "float32"), tf.TensorSpec((None,), "bool")]
+    unknown = tf.function(measured, input_signature=specs)
+    generator = np.random.default_rng(12)
+
+    # 240 elements are 40 rows: more than the rank is taken of, and fewer.
+    for length in (0, 5, 39, 90):
+        values = tf.constant(np.maximum(generator.normal(size=(length, 6)), 0), "float32")
+        mask = tf.constant(generator.random(length) < 0.7)
+        np.testing.assert_allclose(unknown(values, mask), measured(values, mask), rtol=1e-5)
 
 
 def test_layers_of_one_shape_and_of_others_keep_their_order():

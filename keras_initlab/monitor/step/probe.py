@@ -258,9 +258,7 @@ class Probe:
             rows = ops.concatenate([rows, self.rows.of_calls(seen)])
         return self._put(old, clock, rows, 0)
 
-    def _with_weights(
-        self, old: Any, clock: Any, weights: list[Weight], carried: list[Any]
-    ) -> Any:
+    def _with_weights(self, old: Any, clock: Any, weights: list[Weight], carried: list[Any]) -> Any:
         untouched = functools.partial(self.touched.untouched_shares_of, carried=carried)
         rows = self.rows.of_weights(weights, untouched)
         if rows is None:
