@@ -174,7 +174,7 @@ def activation_rows(activations: Sequence[Activation]) -> Any:
     units = _joined([float(block.values.shape[-1]) for block in blocks])
     rows = _joined([_rows_of(block) for block in blocks])
     zeros = rows * units - table[:, 4]
-    dead = ops.minimum(rows, 1.0) * (1.0 - table[:, 5] / units)
+    dead = ops.minimum(rows, 1.0) * ((units - table[:, 5]) / units)
     columns = [zeros, dead, *_spectrum(table[:, 6:]), _saturated(activations, zeros)]
     return ops.concatenate([_moments(blocks, table), ops.stack(columns, axis=1)], axis=1)
 

@@ -110,13 +110,10 @@ def parameter_rows(
             for new, old in zip(after, before, strict=True)
         ]
         moved = stacked_rows(steps, _squares)
-    columns = [
-        moment_rows(before),
-        gradients,
-        moved,
-        stacked_rows(before, _squares),
-        ops.expand_dims(shares, 1),
-    ]
+    moments = moment_rows(before)
+    count, mean, squares = (moments[:, place] for place in range(3))
+    length = squares + count * ops.square(mean)
+    columns = [moments, gradients, moved, ops.stack([length, shares], axis=1)]
     return ops.concatenate(columns, axis=1)
 
 
