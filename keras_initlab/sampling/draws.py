@@ -43,13 +43,14 @@ _SIGNED = {4: 2.0**-31, 8: 2.0**-63}
 class Draw:
     """A standard distribution.
 
-    `standard(desk, count, low, high)` turns the words of the first `count` blocks on a desk into
-    elements `low` to `high` of each, in the desk's own memory. They are still to be multiplied by
-    `unit[itemsize]`, a power of two, and lie strictly inside `bound` then, if there is one.
+    `fill(desk, count, low, high, scale, out)` turns the words of the first `count` blocks on a desk
+    into elements `low` to `high` of each, `(count, high - low)`, which may be the desk's `values`.
+    They are standard with `scale=unit[itemsize]`, a power of two, and times any number with so much
+    more. If there is a `bound`, they lie strictly inside it, times that number.
     `paired` tells that an element needs a word of both halves of its block.
     """
 
-    standard: "Callable[[Desk, int, int, int], np.ndarray]"
+    fill: "Callable[[Desk, int, int, int, float, np.ndarray], None]"
     bound: float | None
     unit: dict[int, float]
     paired: bool = False
@@ -71,61 +72,72 @@ class Desk:
     """
 
     def __init__(self, kind: np.dtype, blocks: int = 1):
-        self.words = np.empty((blocks, BLOCK), f"u{kind.itemsize}")
+        self.itemsize = kind.itemsize
         self.values = np.empty((blocks, BLOCK), kind)
         self.spare = np.empty((blocks, BLOCK), kind)
         self.term = np.empty((blocks, BLOCK), kind)
+        self.total = np.empty((blocks, BLOCK), kind)
+        self.words = [np.empty(0, f"i{kind.itemsize}")] * blocks
 
     def lay(self, row: int, generator: np.random.Generator, count: int) -> None:
         """Lay out the first `count` words of a block."""
-        held = self.words[row].view(np.uint64)[: -(-count * self.words.itemsize // 8)]
+        size = -(-count * self.itemsize // 8)
         # Unlike `random_raw`, `integers` lets go of the interpreter lock while it runs.
-        held[...] = generator.integers(0, 2**64 - 1, held.size, np.uint64, endpoint=True)
+        drawn = generator.integers(0, 2**64 - 1, size, np.uint64, endpoint=True)
+        self.words[row] = drawn.view(f"i{self.itemsize}")
+
+    def numbers(self, low: int, high: int, out: np.ndarray, sign: str = "i") -> np.ndarray:
+        """Words `low` to `high` of each block as numbers, with a sign or without one (`"u"`)."""
+        for words, row in zip(self.words, out, strict=False):
+            np.copyto(row, words.view(f"{sign}{self.itemsize}")[low:high], casting="unsafe")
+        return out
 
 
-def _uniform(desk: Desk, count: int, low: int, high: int) -> np.ndarray:
+def _uniform(desk: Desk, count: int, low: int, high: int, scale: float, out: np.ndarray) -> None:
     # An odd integer over a power of two: symmetric, exact, never 0 and never +-1.
-    words, values = desk.words[:count, low:high], desk.values[:count, : high - low]
-    digits = -int(np.log2(_ODD[words.itemsize]))
-    odd = words.view(f"i{words.itemsize}")
-    odd >>= 8 * words.itemsize - digits - 1
+    odd = desk.total.view(f"i{desk.itemsize}")[:count, : high - low]
+    values = desk.values[:count, : high - low]
+    shift = 8 * desk.itemsize - 1 + int(np.log2(_ODD[desk.itemsize]))
+    for words, row in zip(desk.words, odd, strict=False):
+        np.right_shift(words[low:high], shift, out=row)
     odd |= 1
     np.copyto(values, odd, casting="unsafe")
-    return values
+    np.multiply(values, values.dtype.type(scale), out=out)
 
 
-def _normal(desk: Desk, count: int, low: int, high: int) -> np.ndarray:
+def _normal(desk: Desk, count: int, low: int, high: int, scale: float, out: np.ndarray) -> None:
     # Box and Muller 1958: half the words of a block give the radius, half the angle. The cosine
     # is the block's first half, the sine its second.
     half = BLOCK // 2
     if high <= half:
-        return _ray(desk, count, low, high, np.cos)
-    if low >= half:
-        return _ray(desk, count, low - half, high - half, np.sin)
-    radius = _radius(desk.words[:count, :half], desk.spare[:count, :half])
-    first, second = desk.values[:count, :half], desk.values[:count, half:]
-    _angle(desk.words[:count, half:], second)
-    np.cos(second, out=first)
-    np.sin(second, out=second)
-    first *= radius
-    second *= radius
-    return desk.values[:count, low:high]
+        values = _ray(desk, count, low, high, np.cos)
+    elif low >= half:
+        values = _ray(desk, count, low - half, high - half, np.sin)
+    else:
+        radius = _radius(desk, 0, half, desk.spare[:count, :half])
+        first, second = desk.values[:count, :half], desk.values[:count, half:]
+        _angle(desk, 0, half, second)
+        np.cos(second, out=first)
+        np.sin(second, out=second)
+        first *= radius
+        second *= radius
+        values = desk.values[:count, low:high]
+    np.multiply(values, values.dtype.type(scale), out=out)
 
 
 def _ray(desk: Desk, count: int, low: int, high: int, turn: np.ufunc) -> np.ndarray:
     """Radius times the sine or cosine of the angle, for some pairs of words."""
-    radii, angles = desk.words[:count, : BLOCK // 2], desk.words[:count, BLOCK // 2 :]
-    values = _angle(angles[:, low:high], desk.values[:count, : high - low])
+    values = _angle(desk, low, high, desk.values[:count, : high - low])
     turn(values, out=values)
-    values *= _radius(radii[:, low:high], desk.spare[:count, : high - low])
+    values *= _radius(desk, low, high, desk.spare[:count, : high - low])
     return values
 
 
-def _radius(words: np.ndarray, out: np.ndarray) -> np.ndarray:
+def _radius(desk: Desk, low: int, high: int, out: np.ndarray) -> np.ndarray:
     kind = out.dtype.type
-    np.copyto(out, words, casting="unsafe")
+    desk.numbers(low, high, out, "u")
     out += kind(0.5)
-    out *= kind(2.0 ** (-8 * words.itemsize))
+    out *= kind(2.0 ** (-8 * desk.itemsize))
     np.log(out, out=out)
     out *= kind(-2)
     np.maximum(out, kind(0), out=out)
@@ -133,30 +145,31 @@ def _radius(words: np.ndarray, out: np.ndarray) -> np.ndarray:
     return out
 
 
-def _angle(words: np.ndarray, out: np.ndarray) -> np.ndarray:
-    np.copyto(out, words.view(f"i{words.itemsize}"), casting="unsafe")
-    out *= out.dtype.type(np.pi * 2.0 ** (1 - 8 * words.itemsize))
+def _angle(desk: Desk, low: int, high: int, out: np.ndarray) -> np.ndarray:
+    desk.numbers(BLOCK // 2 + low, BLOCK // 2 + high, out)
+    out *= out.dtype.type(np.pi * 2.0 ** (1 - 8 * desk.itemsize))
     return out
 
 
-def _truncated_normal(desk: Desk, count: int, low: int, high: int) -> np.ndarray:
-    words, values = desk.words[:count, low:high], desk.values[:count, : high - low]
-    square, term = desk.spare[:count, : high - low], desk.term[:count, : high - low]
-    np.copyto(values, words.view(f"i{words.itemsize}"), casting="unsafe")
-    # s is left a power of two too large, which the caller takes out of z at no cost.
-    kind, one = values.dtype.type, _SIGNED[words.itemsize] ** -2
+def _truncated_normal(
+    desk: Desk, count: int, low: int, high: int, scale: float, out: np.ndarray
+) -> None:
+    values, square, term, total = (
+        memory[:count, : high - low] for memory in (desk.values, desk.spare, desk.term, desk.total)
+    )
+    desk.numbers(low, high, values)
+    # s is left a power of two too large, and the fractions are made by so much smaller.
+    kind, one = values.dtype.type, _SIGNED[desk.itemsize] ** -2
     np.multiply(values, values, out=square)
-    total = words.view(values.dtype)
-    (numerator, pole), *others = _FRACTIONS[words.itemsize]
+    (numerator, pole), *others = _FRACTIONS[desk.itemsize]
     np.subtract(kind(pole * one), square, out=total)
-    np.divide(kind(numerator * one), total, out=total)
-    total += kind(_CONSTANT[words.itemsize])
+    np.divide(kind(numerator * one * scale), total, out=total)
+    total += kind(_CONSTANT[desk.itemsize] * scale)
     for numerator, pole in others:
         np.subtract(kind(pole * one), square, out=term)
-        np.divide(kind(numerator * one), term, out=term)
+        np.divide(kind(numerator * one * scale), term, out=term)
         total += term
-    values *= total
-    return values
+    np.multiply(values, total, out=out)
 
 
 DRAWS = {

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -177,26 +177,22 @@ class _Job:
     def work(self, groups: Iterator[_Group]) -> None:
         """Write groups until none is left."""
         kind = np.dtype(np.float64 if self.dtype == np.float64 else np.float32)
-        affine, desk = _affine(self.drawing, self.dtype), Desk(kind, 0)
+        law, desk = _Law(self.drawing, self.dtype), Desk(kind, 0)
         for group in groups:
             if len(desk.words) < group.count:
                 desk = Desk(kind, group.count)
             low, high = group.reach
-            begin, values = group.first * BLOCK + low, self._standard(group, desk, low, high)
-            room = None
+            begin, room = group.first * BLOCK + low, None
+            for row in range(group.count):
+                generator = self.drawing.stream.generator(group.first + row)
+                desk.lay(row, generator, law.draw.words_before(high))
             if len(group.strips) == 1 and self.dtype == kind:
-                room = group.strips[0].room(begin, values.shape)
-            affine(values, values if room is None else room)
+                room = group.strips[0].room(begin, (group.count, high - low))
+            values = desk.values[: group.count, : high - low] if room is None else room
+            law.write(desk, low, high, values)
             if room is None:
                 for strip in group.strips:
                     strip.take(values.reshape(-1), begin)
-
-    def _standard(self, group: _Group, desk: Desk, low: int, high: int) -> np.ndarray:
-        draw = DRAWS[self.drawing.draw]
-        for row in range(group.count):
-            generator = self.drawing.stream.generator(group.first + row)
-            desk.lay(row, generator, draw.words_before(high))
-        return draw.standard(desk, group.count, low, high)
 
 
 def _run(strips: Sequence[Strip], drawing: Drawing, threads: int | None) -> None:
@@ -214,30 +210,35 @@ def _run(strips: Sequence[Strip], drawing: Drawing, threads: int | None) -> None
             pass
 
 
-def _affine(drawing: Drawing, dtype: np.dtype) -> Callable[[np.ndarray, np.ndarray], None]:
-    """From standard values, as they are drawn, to those of a law: `affine(values, out)`."""
-    kind = np.float64 if dtype == np.float64 else np.float32
-    draw, center, spread = DRAWS[drawing.draw], drawing.center, drawing.spread
-    bound, unit = draw.bound, draw.unit[np.dtype(kind).itemsize]
-    # One multiplication instead of two, unless their product lost digits.
-    tiny = abs(spread) * unit < np.finfo(kind).tiny
-    first, *others = [kind(unit), kind(spread)] if tiny else [kind(unit * spread)]
-    low = high = None
-    # What lies inside the bound stays there if it is multiplied alone, as long as digits last.
-    if bound is not None and (center or tiny or dtype != kind):
-        limits = _inside(center - spread * bound, center + spread * bound, dtype)
-        low, high = kind(limits[0]), kind(limits[1])
+class _Law:
+    """From words to the values of a law."""
 
-    def affine(values: np.ndarray, out: np.ndarray) -> None:
-        np.multiply(values, first, out=out)
-        for factor in others:
-            out *= factor
-        if center:
-            out += kind(center)
-        if low is not None:
-            np.clip(out, low, high, out=out)
+    def __init__(self, drawing: Drawing, dtype: np.dtype):
+        kind = np.float64 if dtype == np.float64 else np.float32
+        center, spread = drawing.center, drawing.spread
+        self.draw = DRAWS[drawing.draw]
+        unit = self.draw.unit[np.dtype(kind).itemsize]
+        # One multiplication instead of two, unless what is scaled lost digits: a thousandth of it.
+        tiny = abs(spread) * unit < 1024 * np.finfo(kind).tiny
+        self._scale = unit if tiny else unit * spread
+        self._factor = kind(spread) if tiny else None
+        self._center = kind(center) if center else None
+        # What lies inside the bound stays there if it is scaled alone, as long as digits last.
+        self._limits = None
+        bound = self.draw.bound
+        if bound is not None and (center or tiny or dtype != kind):
+            limits = _inside(center - spread * bound, center + spread * bound, dtype)
+            self._limits = kind(limits[0]), kind(limits[1])
 
-    return affine
+    def write(self, desk: Desk, low: int, high: int, out: np.ndarray) -> None:
+        """Write elements `low` to `high` of each block on a desk: `(blocks, high - low)`."""
+        self.draw.fill(desk, len(out), low, high, self._scale, out)
+        if self._factor is not None:
+            out *= self._factor
+        if self._center is not None:
+            out += self._center
+        if self._limits is not None:
+            np.clip(out, *self._limits, out=out)
 
 
 def _inside(low: float, high: float, dtype: np.dtype) -> tuple[float, float]:

@@ -141,18 +141,16 @@ def test_no_value_lies_outside_its_bound(kind, bound, dtype, center, spread):
 @pytest.mark.parametrize("end", [-1, 1])
 def test_largest_values_are_strictly_inside_however_they_are_scaled(kind, dtype, end):
     desk, draw = Desk(np.dtype(dtype)), DRAWS[kind]
-    integers = desk.words.view(f"i{desk.words.itemsize}")
-    limits = np.iinfo(integers.dtype)
+    limits = np.iinfo(f"i{desk.itemsize}")
     # The 65,536 outermost words, as dense as they differ in the value.
-    steps = np.arange(BLOCK) << (8 * desk.words.itemsize - np.finfo(dtype).nmant - 1 - 7)
-    integers[0] = limits.max - steps if end > 0 else limits.min + steps
+    steps = np.arange(BLOCK) << (8 * desk.itemsize - np.finfo(dtype).nmant - 1 - 7)
+    words = limits.max - steps if end > 0 else limits.min + steps
+    desk.words[0] = words.astype(limits.dtype)
 
-    values = draw.standard(desk, 1, 0, BLOCK)[0].copy()
-
-    assert abs(values * draw.unit[values.itemsize]).max() < draw.bound
-    for spread in np.random.default_rng(0).uniform(0.5, 1.0, 200):
-        scaled = values * dtype(spread * draw.unit[values.itemsize])
-        assert abs(scaled.astype("float64")).max() <= spread * draw.bound
+    for spread in [1.0, *np.random.default_rng(0).uniform(0.5, 1.0, 200)]:
+        draw.fill(desk, 1, 0, BLOCK, spread * draw.unit[desk.itemsize], desk.values)
+        largest = float(abs(desk.values).max())
+        assert largest < draw.bound if spread == 1 else largest <= spread * draw.bound
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -212,7 +210,8 @@ def standard(kind, dtype):
     desk = Desk(np.dtype(dtype))
     desk.lay(0, np.random.default_rng(0), BLOCK)
     draw = DRAWS[kind]
-    return draw.standard(desk, 1, 0, BLOCK)[0] * draw.unit[desk.values.itemsize]
+    draw.fill(desk, 1, 0, BLOCK, draw.unit[desk.itemsize], desk.values)
+    return desk.values[0]
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 3.5e-6), (np.float64, 3e-15)])
