@@ -3,10 +3,22 @@
 import gc
 import os
 import sys
+import tempfile
 
 import pytest
 
 BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
+
+
+def pytest_configure(config):
+    """JAX compiles a program once in a run, not once for each model: that halves the run."""
+    if BACKEND != "jax" or hasattr(config, "workerinput"):
+        return
+    folder = tempfile.TemporaryDirectory(prefix="compiled-")
+    config.add_cleanup(folder.cleanup)
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder.name)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def pytest_collection_modifyitems(config, items):
