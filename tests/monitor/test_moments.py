@@ -15,7 +15,7 @@ from keras_initlab.monitor.step.moments import (
     histogram_of,
     moment_rows,
 )
-from keras_initlab.monitor.step.samples import Block, block_of, weight_sample_of
+from keras_initlab.monitor.step.samples import block_of, weight_sample_of
 from keras_initlab.theory import flat_regions
 
 
@@ -277,9 +277,3 @@ def test_weight_sample_takes_rows_at_equal_distances():
     part = keras.ops.convert_to_numpy(weight_sample_of(weight, 16))
 
     np.testing.assert_array_equal(part[:, 0], [0, 12, 24, 36])
-
-
-def test_blocks_of_unknown_length_are_not_stacked():
-    blocks = [Block(keras.KerasTensor((None, 4)), None), Block(keras.KerasTensor((None, 4)), None)]
-
-    assert blocks[0].key != blocks[1].key

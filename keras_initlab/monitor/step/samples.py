@@ -30,14 +30,6 @@ class Block:
     weights: Any = None
 
     @property
-    def key(self) -> Any:
-        """Blocks of equal keys can be stacked; one of unknown length stands alone."""
-        rows, units = self.values.shape
-        if rows is None:
-            return id(self)
-        return rows, units, str(self.values.dtype), self.weights is None
-
-    @property
     def tensors(self) -> tuple[Any, ...]:
         """What it holds."""
         return (self.values,) if self.weights is None else (self.values, self.weights)
@@ -49,9 +41,11 @@ def grouped(blocks: Sequence[Block]) -> list[tuple[list[int], Block]]:
     Returns:
         For each group the places of its blocks, and one block of one more axis in front.
     """
-    places: dict[Any, list[int]] = {}
+    places: dict[tuple, list[int]] = {}
     for place, block in enumerate(blocks):
-        places.setdefault(block.key, []).append(place)
+        values = block.values
+        key = tuple(values.shape), str(values.dtype), block.weights is None
+        places.setdefault(key, []).append(place)
     return [
         (group, Block(*map(ops.stack, zip(*(blocks[k].tensors for k in group), strict=True))))
         for group in places.values()
