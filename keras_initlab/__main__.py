@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -52,8 +53,17 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"keras-initlab: {error}", file=sys.stderr)
+        print(f"keras-initlab: {_plain(error)}", file=sys.stderr)
         return 2
+    # A backend raises errors of its own, with its own colours and pages of what it did.
+    except Exception as error:
+        first = (_plain(error).strip().splitlines() or [""])[0]
+        print(f"keras-initlab: {type(error).__name__}: {first}", file=sys.stderr)
+        return 2
+
+
+def _plain(error: Exception) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", str(error))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -143,10 +144,10 @@ def compare(words: Words) -> int:
         )
     from keras_initlab.model import compare as train
 
-    options = {
-        name: getattr(words, name, None) or getattr(script, name, None)
-        for name in ("validation_data", "seeds", "epochs", "batch_size", "monitor", "target")
-    }
+    options = {}
+    for name in ("validation_data", "seeds", "epochs", "batch_size", "monitor", "target"):
+        given = getattr(words, name, None)
+        options[name] = getattr(script, name, None) if given is None else given
     schemes = words.schemes or getattr(script, "schemes", ["as built", "auto"])
     comparison = train(
         script.build_model,
@@ -157,7 +158,7 @@ def compare(words: Words) -> int:
         verbose=int(sys.stderr.isatty()),
     )
     _print(comparison)
-    return 0
+    return 1 if any(row.failed for row in comparison.summary()) else 0
 
 
 def _print(report: Any) -> None:
@@ -175,9 +176,10 @@ def _data_of(path: str | None) -> Any:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as held:
-            arrays = dict(held)
-    except (ValueError, OSError, AttributeError) as error:
+        held = np.load(path, allow_pickle=False)
+        arrays = {"x": held} if isinstance(held, np.ndarray) else dict(held)
+    # A broken file makes NumPy raise whatever its parts trip over.
+    except Exception as error:
         raise ValueError(f"{path!r} cannot be read as an .npz file of arrays: {error}") from error
     labels = arrays.pop("y", None)
     if not arrays:
@@ -198,7 +200,14 @@ def _imported(path: str) -> Any:
         raise ValueError(f"{path!r} is no Python script. Try a name that ends with .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == path]
+        place = getattr(error, "lineno", None) or (lines or [None])[-1]
+        where = f", line {place}" if place else ""
+        raise ValueError(f"{path!r}{where} fails: {type(error).__name__}: {error}") from error
     return module
 
 

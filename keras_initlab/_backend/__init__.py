@@ -27,6 +27,7 @@ from keras_initlab._backend.model import (
     remat_mode,
     updates_done,
 )
+from keras_initlab._backend.state import StepState
 from keras_initlab._backend.tensors import (
     KeySeed,
     concrete,
@@ -47,7 +48,6 @@ from keras_initlab._backend.tensors import (
     set_flags,
 )
 from keras_initlab._backend.training import (
-    StepState,
     add_session_hook,
     compiled,
     is_end_of_data,

@@ -1,10 +1,12 @@
 """The list of schemes, from which every other list is derived."""
 
+import inspect
 import sys
+from typing import Any
 
 import keras
 
-__all__ = ["CATALOGUE", "PACKAGE", "families", "list_schemes", "scheme"]
+__all__ = ["CATALOGUE", "PACKAGE", "families", "list_schemes", "scheme", "scheme_of"]
 
 PACKAGE = "keras_initlab"
 
@@ -15,6 +17,37 @@ def scheme(cls: type) -> type:
     """Enter a class into the catalogue and register it with Keras as `keras_initlab>Name`."""
     CATALOGUE[cls.__name__] = cls
     return keras.saving.register_keras_serializable(PACKAGE)(cls)
+
+
+def scheme_of(scheme: Any) -> Any:
+    """An initializer from an object or a name: ours by the names of classes, others as Keras does.
+
+    Args:
+        scheme: An initializer, a key of the catalogue, or what `keras.initializers.get` takes.
+
+    Raises:
+        ValueError: If there is no such scheme.
+        TypeError: If it needs arguments, so that its name does not say all.
+
+    Example:
+        >>> scheme_of("XavierNormal").__module__
+        'keras_initlab.initializers.linear'
+    """
+    cls = CATALOGUE.get(scheme.removeprefix(f"{PACKAGE}>")) if isinstance(scheme, str) else None
+    if cls is None:
+        return keras.initializers.get(scheme)
+    wanted = [
+        name
+        for name, each in inspect.signature(cls).parameters.items()
+        if each.default is each.empty and each.kind is not each.VAR_KEYWORD
+    ]
+    if wanted:
+        raise TypeError(
+            f"The scheme {cls.__name__} needs {' and '.join(f'`{name}`' for name in wanted)}, so "
+            f"its name does not say all. Received: {scheme!r}. "
+            f"Try `{cls.__name__}({', '.join(f'{name}=...' for name in wanted)})`."
+        )
+    return cls()
 
 
 def list_schemes() -> list[str]:

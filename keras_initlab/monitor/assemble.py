@@ -6,7 +6,9 @@ import numpy as np
 
 from keras_initlab._wire import SECTIONS, LayerInfo
 from keras_initlab.monitor.looks import Section
-from keras_initlab.monitor.step.moments import BINS, COLUMNS, MOMENTS, combined
+from keras_initlab.monitor.step.activations import COLUMNS
+from keras_initlab.monitor.step.histograms import BINS
+from keras_initlab.monitor.step.moments import MOMENTS, combined
 from keras_initlab.monitor.step.parameters import PARAMETER_COLUMNS
 
 __all__ = ["activation_section", "weight_section"]

@@ -18,7 +18,7 @@ from keras_initlab._wire import (
     tag_of,
 )
 from keras_initlab.monitor.looks import Look, Section
-from keras_initlab.monitor.step.moments import BIN_EDGES
+from keras_initlab.monitor.step.histograms import BIN_EDGES
 
 __all__ = [
     "events_of",

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_initlab.initializers.base import Scheme
+from keras_initlab.initializers.catalogue import scheme_of
 from keras_initlab.initializers.checks import checked_choice
 from keras_initlab.initializers.seeds import seeded
 
@@ -114,7 +115,7 @@ def _scheme_of(table: Any, scheme: Any) -> Any:
         raise TypeError(
             "An array has no initializer of its own: give `scheme`, `UnitLookup()` say."
         )
-    return keras.initializers.get(scheme)
+    return scheme_of(scheme)
 
 
 def _drawn(scheme: Any, shape: tuple[int, int], start: int) -> np.ndarray:

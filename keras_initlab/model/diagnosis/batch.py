@@ -100,15 +100,20 @@ def _first_of(data: Any) -> Any:
 
 
 def _length_of(x: Any) -> int:
-    flat = keras.tree.flatten(x)
-    lengths = {int(each.shape[0]) for each in flat}
+    flat = keras.tree.flatten_with_path(x)
+    lengths = {int(each.shape[0]) for _, each in flat}
     if len(lengths) != 1 or not min(lengths):
-        shapes = [tuple(each.shape) for each in flat]
+        shapes = ", ".join(f"{tuple(each.shape)}{_at(path)}" for path, each in flat)
         raise ValueError(
             "All inputs hold the same number of examples, at least one. "
             f"Received: `data` with inputs of shapes {shapes}."
         )
     return lengths.pop()
+
+
+def _at(path: tuple) -> str:
+    """Where an array stands in a structure; nothing for an array alone."""
+    return f" at {'/'.join(map(repr, path))}" if path else ""
 
 
 def _check_lengths(parts: Any, count: int) -> None:
@@ -164,7 +169,7 @@ def _check_shape(tensor: Any, array: Any) -> None:
 
 
 def _check_finite(name: str, part: Any) -> None:
-    for place, array in enumerate(keras.tree.flatten(part)):
+    for path, array in keras.tree.flatten_with_path(part):
         if not hasattr(array, "dtype") or "float" not in str(array.dtype):
             continue
         values = np.asarray(array)
@@ -172,5 +177,5 @@ def _check_finite(name: str, part: Any) -> None:
         if broken:
             raise ValueError(
                 f"`data` must be finite. Received: {broken} NaN or infinite numbers among "
-                f"{values.size} of the {name}, array {place}. Try `np.nan_to_num`, or drop them."
+                f"{values.size} of the {name}{_at(path)}. Try `np.nan_to_num`, or drop them."
             )

@@ -149,7 +149,14 @@ class _Diagnosis:
         return Look(_backend.updates_done(self._model), time.time(), sections)
 
     def _unmeasured(self) -> list[str]:
+        rows, names = self._pass.rows, self._selection.names
+        called = {id(link.layer) for link in rows.links if link.row is not None}
+        silent = [names[each] for each in self._selection.watched if id(each) not in called]
+        silent = [name for name in silent if name not in rows.unseen]
+        refused = self._pass.without_gradients
         return [
+            *([f"gradients were not measured: {refused}"] if refused else []),
+            *(f"{name} was not called, or gives nothing that can be measured" for name in silent),
             *(
                 f"{name} runs its steps in a loop: its output as a whole is measured"
                 for name in self._selection.loops

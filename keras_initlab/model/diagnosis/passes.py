@@ -66,11 +66,14 @@ class Pass:
 
     def __init__(self, model: Any, selection: Selection, max_elements: int | None, loss: Any):
         watch = ("activations", "gradients", "weights")
-        self.rows = Rows(selection, Settings(Every(1), watch, max_elements, histograms=False))
+        self.rows = Rows(
+            selection, Settings(Every(1), watch, max_elements, histograms=False), bounded=False
+        )
         self._model = model
         self._selection = selection
         self._most = max_elements
         self._loss = loss
+        self.without_gradients = ""
         self._places: list[int | None] = []
         self._recorder = Recorder(model, [])
 
@@ -152,7 +155,14 @@ class Pass:
             return loss * self._scale, (loss, found)
 
         values = [*trainable, *zeros]
-        _, (loss, found), gradients = _backend.value_and_gradients(function, values)
+        try:
+            _, (loss, found), gradients = _backend.value_and_gradients(function, values)
+        # What a backend raises for an operation that has no gradient.
+        except (LookupError, NotImplementedError) as error:
+            self.without_gradients = str(error).strip().splitlines()[0]
+            recorded.clear()
+            _, (loss, found) = function(values)
+            self._places, gradients = [None] * len(self._places), [None] * len(values)
         of_weights, of_taps = gradients[: len(trainable)], gradients[len(trainable) :]
         found["backward"] = self._backward(of_taps, found.pop("masks"))
         found["weights"] = self._weights(trainable, of_weights, recorded)

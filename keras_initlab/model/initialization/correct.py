@@ -107,6 +107,7 @@ class _Correction:
         }
         self._past: dict[int, _Tally] = {}
         self._now: dict[int, _Tally] = {}
+        self._in_loop = False
 
     def all_passes(self, batch: Batch) -> None:
         """Run until every layer is as it was meant to be."""
@@ -152,6 +153,8 @@ class _Correction:
 
     def _at_call(self, layer: Any) -> Callable:
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
+            if self._in_loop:
+                return original(*args, **kwargs)
             outputs: list[Any] = []
 
             def measure() -> np.ndarray | None:
@@ -178,8 +181,18 @@ class _Correction:
     def _outside_of_loop(self, layer: Any) -> Callable:
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
             shape = ops.shape(args[0])
-            layer.layer(ops.reshape(args[0], (shape[0] * shape[1], *shape[2:])))
-            return original(*args, **kwargs)
+            steps = ops.reshape(args[0], (shape[0] * shape[1], *shape[2:]))
+            mask = _mask_of(args) if kwargs.get("mask") is None else kwargs["mask"]
+            held = None if mask is None else _backend.concrete(mask)
+            if held is not None:
+                places = np.flatnonzero(held).astype("int32")
+                steps = _backend.gathered(steps, places) if len(places) else steps
+            layer.layer(steps)
+            self._in_loop = True
+            try:
+                return original(*args, **kwargs)
+            finally:
+                self._in_loop = False
 
         return cover
 

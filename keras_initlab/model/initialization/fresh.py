@@ -32,6 +32,9 @@ _FEW_ROWS = 64
 # deviations of the result.
 _UNIFORM_END = math.sqrt(3.0)
 
+# How far half precision may round a number past an end, of the number.
+_ROUNDING = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
+
 # What `initialize` has drawn: a digest by name of each variable, as long as its layer lives.
 _drawn: "weakref.WeakKeyDictionary[Any, dict[str, bytes]]" = weakref.WeakKeyDictionary()
 
@@ -79,7 +82,8 @@ def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
     part = 2 / (9 * sample.size)
     low, high = ((1 - part + sign * _SIGMAS * math.sqrt(part)) ** 3 for sign in (-1, 1))
     largest = float(np.abs(sample - center).max())
-    inside = draw != "uniform" or largest <= _UNIFORM_END * math.sqrt(second) * 1.001
+    end = _UNIFORM_END * math.sqrt(second) * (1.001 + _ROUNDING.get(str(variable.dtype), 0.0))
+    inside = draw != "uniform" or largest <= end
     return low <= ratio <= high and inside
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_initlab import _backend
+from keras_initlab.initializers.catalogue import scheme_of
 from keras_initlab.initializers.seeds import seeded
 from keras_initlab.model.initialization.auto import (
     Advice,
@@ -167,7 +168,7 @@ class _Chosen:
 
 def _initializer(scheme: Any) -> Any:
     try:
-        return keras.initializers.get(scheme)
+        return scheme_of(scheme)
     except ValueError as error:
         raise ValueError(
             "`scheme` must be 'auto', an initializer, the name of one, or a mapping from patterns "

@@ -1,7 +1,6 @@
 """Statistics of one training step in one array, which the host reads in one copy."""
 
 import functools
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,10 @@ from keras import ops
 from keras_initlab import _backend
 from keras_initlab.monitor.layers import Selection
 from keras_initlab.monitor.schedule import Clock, Schedule
+from keras_initlab.monitor.step.activations import COLUMNS
 from keras_initlab.monitor.step.calls import Call
-from keras_initlab.monitor.step.moments import BINS, COLUMNS
+from keras_initlab.monitor.step.guard import Guard
+from keras_initlab.monitor.step.histograms import BINS
 from keras_initlab.monitor.step.parameters import PARAMETER_COLUMNS, Weight, nothing_like, part_of
 from keras_initlab.monitor.step.rows import Rows
 from keras_initlab.monitor.step.touched import TouchedRows
@@ -228,9 +229,9 @@ class Probe:
             variables[place] = _backend.when(self._due(clock), filled, old)
         variables[self._clock.place()] = self._moved(clock)
 
-    def guard(self) -> "_Guard":
+    def guard(self) -> Guard:
         """A context in which an error of ours is a warning and ends the watching."""
-        return _Guard(self)
+        return Guard(self)
 
     def _moved(self, clock: Any) -> Any:
         looked = ops.cast(self._due(clock), "int32")
@@ -288,25 +289,3 @@ def _constant(numbers: list, dtype: str) -> Any:
 
 def _value(weight: Weight) -> Any:
     return ops.convert_to_tensor(weight.variable.value)
-
-
-class _Guard:
-    """Keeps an error of ours from ending the user's training: says it once and stops looking."""
-
-    def __init__(self, probe: Probe):
-        self._probe = probe
-
-    def __enter__(self) -> "_Guard":
-        return self
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        if not self._probe.broken:
-            self._probe.broken = True
-            warnings.warn(
-                "This training step cannot be watched; training goes on without it. Received: "
-                f"{type(error).__name__}: {error}. Try `layers=` with the layers outside of loops.",
-                stacklevel=2,
-            )
-        return True

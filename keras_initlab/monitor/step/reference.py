@@ -31,7 +31,7 @@ class Reference:
     def __init__(self, model: Any, selection: Selection, settings: Any, batch: Any):
         self._model = model
         self._layers = selection.covered
-        self._rows = Rows(selection, settings)
+        self._rows = Rows(selection, settings, bounded=False)
         self._batch = keras.tree.map_structure(ops.convert_to_tensor, batch)
         self._recorder = Recorder(model, [])
         self._run = _backend.compiled(model, self._measure)

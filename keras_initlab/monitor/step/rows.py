@@ -1,6 +1,7 @@
 """From the calls and weights of one step to the rows of the array, and what each row is."""
 
 import math
+import sys
 import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -12,21 +13,18 @@ from keras import ops
 from keras_initlab import _backend
 from keras_initlab._wire import LayerInfo
 from keras_initlab.monitor.layers import Selection, is_loop
+from keras_initlab.monitor.step.activations import Activation, activation_rows
 from keras_initlab.monitor.step.calls import Call
-from keras_initlab.monitor.step.moments import (
-    BINS,
-    Activation,
-    activation_rows,
-    histogram_of,
-    mean_square,
-)
+from keras_initlab.monitor.step.histograms import BINS, histogram_of
+from keras_initlab.monitor.step.moments import mean_square
 from keras_initlab.monitor.step.parameters import Weight, gradient_block, heaviest, parameter_rows
 from keras_initlab.monitor.step.samples import Block, block_of
 
 __all__ = ["Link", "Rows", "Seen"]
 
-# A custom training step may run the model twice; an unbuilt model may still grow.
-_PASSES, _GROWTH = 2, 64
+# A custom training step may run the model twice, a model may hold a nested one that it calls again
+# and again, or a loop of its own, and an unbuilt model may still grow.
+_PASSES, _GROWTH = 4, 64
 
 
 @dataclass(frozen=True)
@@ -61,9 +59,10 @@ class Rows:
     Args:
         selection: Which layers are watched.
         settings: `watch`, `max_elements` and `histograms` of the logger.
+        bounded: Whether the rows go into an array, which has room for so many.
     """
 
-    def __init__(self, selection: Selection, settings: Any):
+    def __init__(self, selection: Selection, settings: Any, *, bounded: bool = True):
         self.calls: list[LayerInfo] = []
         self.weights: list[LayerInfo] = []
         self.links: list[Link] = []
@@ -73,7 +72,7 @@ class Rows:
         self._settings = settings
         growing = any(not layer.built for layer in selection.covered)
         calls = sum(_backend.call_count(layer) for layer in selection.watched)
-        self.most_calls = _PASSES * calls + (_GROWTH if growing else 0)
+        self.most_calls = _PASSES * calls + _GROWTH if bounded else sys.maxsize
         self.most_weights = len(selection.watched) + (_GROWTH if growing else 0)
 
     @property
