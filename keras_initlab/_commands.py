@@ -176,8 +176,9 @@ def _data_of(path: str | None) -> Any:
     import numpy as np
 
     try:
-        held = np.load(path, allow_pickle=False)
-        arrays = {"x": held} if isinstance(held, np.ndarray) else dict(held)
+        with open(path, "rb") as file:
+            held = np.load(file, allow_pickle=False)
+            arrays = {"x": held} if isinstance(held, np.ndarray) else dict(held)
     # A broken file makes NumPy raise whatever its parts trip over.
     except Exception as error:
         raise ValueError(f"{path!r} cannot be read as an .npz file of arrays: {error}") from error

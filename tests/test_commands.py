@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_initlab import list_schemes
+from keras_initlab import _commands, list_schemes
 from keras_initlab.__main__ import main
 
 X = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
@@ -137,6 +137,34 @@ def test_file_that_holds_no_arrays_is_refused(saved, tmp_path, capsys):
 # --- initialize --------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("contents", [b"", b"PK\x03\x04 and no more"], ids=["empty", "truncated"])
+def test_broken_arrays_are_refused_in_one_line(saved, tmp_path, capsys, contents):
+    path = tmp_path / "x.npz"
+    path.write_bytes(contents)
+
+    assert main(["diagnose", saved, "--data", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot be read as an .npz file" in line
+
+
+def test_single_array_may_be_an_npy_file(saved, tmp_path):
+    np.save(tmp_path / "x.npy", X)
+
+    assert main(["diagnose", saved, "--data", str(tmp_path / "x.npy")]) == 1
+
+
+def test_error_of_a_backend_is_one_line_without_colours(tmp_path, capsys):
+    table = keras.layers.Embedding(10, 4, name="table")
+    model = keras.Sequential([keras.Input((3,), dtype="int32"), table, keras.layers.Flatten()])
+    model.save(tmp_path / "table.keras")
+    np.savez(tmp_path / "ids.npz", x=np.full((8, 3), 99, "int32"))
+
+    words = ["diagnose", str(tmp_path / "table.keras"), "--data", str(tmp_path / "ids.npz")]
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "\x1b" not in line
+
+
 @pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
 def test_initialize_writes_another_file_that_is_compiled(saved, batch, tmp_path, capsys):
     fresh = str(tmp_path / "fresh.keras")
@@ -193,6 +221,39 @@ def test_compare_trains_what_a_script_defines(tmp_path, capsys):
     assert "auto" in out
     assert "zeros" in out
     assert directory.is_dir()
+
+
+def test_runs_that_fail_end_with_1(tmp_path, capsys):
+    script = tmp_path / "failing_script.py"
+    script.write_text(SCRIPT.replace('"mse"', "lambda y, z: 1 / 0"))
+
+    words = ["compare", str(script), "--seeds", "1", "--schemes", "auto"]
+    assert main([*words, "--directory", str(tmp_path / "runs")]) == 1
+    assert "1 failed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("x = 1\ny = x / 0\n", "line 2 fails: ZeroDivisionError"), ("x = (\n", "fails: SyntaxError")],
+)
+def test_script_that_fails_is_refused_with_its_line(tmp_path, capsys, code, said):
+    script = tmp_path / "broken_script.py"
+    script.write_text(code)
+
+    assert main(["compare", str(script)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_words_outweigh_the_script_even_if_they_are_zero(tmp_path, monkeypatch):
+    script, seen = tmp_path / "target_script.py", {}
+    script.write_text(SCRIPT + "target = 5.0\n")
+    monkeypatch.setattr("keras_initlab.model.compare", lambda *_, **options: seen.update(options))
+    monkeypatch.setattr(_commands, "_print", lambda _: sys.exit(0))
+
+    with pytest.raises(SystemExit):
+        main(["compare", str(script), "--target", "0"])
+
+    assert seen["target"] == 0
 
 
 def test_script_without_a_model_is_refused(tmp_path, capsys):

@@ -6,6 +6,7 @@ import pytest
 from chains import chain, check_variance, reasons_of, schemes_of, values_of
 from keras import layers as kl
 
+import keras_initlab
 from keras_initlab import HeNormal, LecunNormal, Zeros, initialize
 
 # --- schemes of one's own ----------------------------------------------------------------------
@@ -19,6 +20,25 @@ def test_one_scheme_goes_to_all_kernels(scheme):
 
     for layer in model.layers:
         check_variance(layer.kernel, 1 / layer.kernel.shape[0])
+
+
+def test_names_of_our_schemes_mean_ours():
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8, name="a")])
+
+    for name in ("HeNormal", "XavierNormal", "keras_initlab>SmallInit"):
+        initialize(model, name, seed=1)
+        drawn = np.array(model.get_weights()[0])
+        own = getattr(keras_initlab, name.rpartition(">")[2])
+        initialize(model, own(), seed=1)
+
+        np.testing.assert_array_equal(drawn, model.get_weights()[0])
+
+
+def test_name_that_does_not_say_all_says_what_it_needs():
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)])
+
+    with pytest.raises(TypeError, match=r"needs `activation`.*CriticalNormal\(activation=\.\.\.\)"):
+        initialize(model, "CriticalNormal")
 
 
 def test_one_scheme_leaves_tables_alone():

@@ -89,6 +89,15 @@ def test_fresh_weights_are_hardly_ever_taken_for_loaded(shape):
     assert stale == 0
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_fresh_weights_of_half_precision_are_drawn_anew(dtype):
+    for _ in range(10):
+        hidden = [keras.layers.Dense(64, "relu", dtype=dtype) for _ in range(4)]
+        model = keras.Sequential([keras.Input((64,)), *hidden])
+
+        assert all(change.scheme for change in initialize(model).changes if "kernel" in change.path)
+
+
 def test_model_may_be_initialized_again():
     model = chain("relu")
 

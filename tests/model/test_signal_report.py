@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from chains import deep, rows_of
 from keras import layers as kl
-from monitoring import X, Y, compiled, network
+from monitoring import TENSORFLOW, X, Y, compiled, network
 
 from keras_initlab import HeNormal, diagnose
 from keras_initlab.model.diagnosis.passes import Pass
@@ -134,6 +134,52 @@ def test_data_that_do_not_fit_are_refused(data, words):
 
     with pytest.raises(ValueError, match=words):
         diagnose(model, data)
+
+
+def test_input_that_is_not_finite_is_named():
+    inputs = {name: keras.Input((12,), name=name) for name in ("one", "two")}
+    model = keras.Model(inputs, kl.Dense(1)(kl.Concatenate()(list(inputs.values()))))
+
+    with pytest.raises(ValueError, match="of the inputs at 'two'"):
+        diagnose(model, {"one": X, "two": broken(X)})
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="an operation of TensorFlow")
+def test_operation_without_a_gradient_leaves_the_rest_to_be_measured():
+    class Hue(kl.Layer):
+        def call(self, x):
+            import tensorflow as tf
+
+            return tf.raw_ops.AdjustHue(images=x, delta=0.1)
+
+    images = np.random.default_rng(0).random((16, 4, 4, 3)).astype("float32")
+    layers = [kl.Conv2D(3, 3, name="c"), Hue(), kl.Flatten(), kl.Dense(3, name="d")]
+    model = keras.Sequential([keras.Input((4, 4, 3)), *layers])
+
+    report = diagnose(model, images)
+
+    assert (
+        "gradients were not measured: gradient registry has no entry for: AdjustHue" in report.notes
+    )
+    given = keras.ops.convert_to_numpy(model(images))
+    assert rows_of(report)["d"].variance == pytest.approx(given.var(), rel=1e-5)
+    assert np.isnan(rows_of(report)["d"].gradient_variance)
+
+
+def test_layer_that_is_not_called_is_named():
+    class Idle(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.used, self.idle = kl.Dense(3, name="used"), kl.Dense(3, name="idle")
+            self.idle.build((None, 3))
+
+        def call(self, x):
+            return self.used(x)
+
+    model = Idle()
+    model(X)
+
+    assert "idle was not called, or gives nothing that can be measured" in diagnose(model, X).notes
 
 
 def test_inputs_of_other_lengths_are_refused():
