@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from keras_initlab import _commands
+from keras_initlab import _commands, _names
 
 __all__ = ["main"]
 
@@ -25,9 +25,12 @@ examples:
 _COMPLETION = """\
 _keras_initlab() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} words
-    case "${{COMP_CWORD}}:${{COMP_WORDS[1]}}" in
+    case "${{COMP_CWORD}}:${{COMP_WORDS[1]}}:${{COMP_WORDS[COMP_CWORD-1]}}" in
         1:*) words="{commands}" ;;
-        *:show) words="{schemes}" ;;
+        *:--scheme|*:--schemes) words="auto {schemes}" ;;
+        *:--ignore) words="{rules}" ;;
+        *:show:*) words="{schemes}" ;;
+        *:gain:*) words="{activations}" ;;
 {options}
     esac
     COMPREPLY=($(compgen -W "$words" -- "$word") $(compgen -f -- "$word"))
@@ -169,17 +172,22 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--directory", metavar="DIR", help="keep runs and logs, and go on there")
 
 
-def _completion(words: Any) -> int:
+def _completion(_: Any) -> int:
     choices = _parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
     options = [
-        f'        *:{name}) words="{" ".join(_words_of(parser))}" ;;'
+        f'        *:{name}:*) words="{" ".join(_words_of(parser))}" ;;'
         for name, parser in choices.items()
-        if name != "show"
+        if name not in ("show", "gain")
     ]
-    schemes = [name for family in _commands.families().values() for name in family]
-    text = _COMPLETION.format(
-        commands=" ".join(choices), schemes=" ".join(schemes), options="\n".join(options)
-    )
+    schemes = [name for family in _names.families().values() for name in family]
+    words = {
+        "commands": choices,
+        "schemes": schemes,
+        "rules": _names.rules(),
+        "activations": _names.activations(),
+    }
+    lists = {name: " ".join(each) for name, each in words.items()}
+    text = _COMPLETION.format(options="\n".join(options), **lists)
     print(text, end="")
     return 0
 

@@ -1,7 +1,6 @@
 """What the command line does: each command calls a room and prints."""
 
 import argparse
-import ast
 import importlib
 import importlib.util
 import json
@@ -15,11 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from keras_initlab import _names
+
 __all__ = [
     "FINDING_FORMATS",
     "compare",
     "diagnose",
-    "families",
     "gain",
     "initialize",
     "lint",
@@ -29,12 +29,12 @@ __all__ = [
 
 Words = argparse.Namespace
 
-# --- schemes, read from the source: nothing heavy is imported ----------------------------------
+# --- schemes -----------------------------------------------------------------------------------
 
 
 def list_schemes(words: Words) -> int:
     """Print the name of every scheme and what it does, family by family."""
-    for family, schemes in families().items():
+    for family, schemes in _names.families().items():
         print(family)
         width = max(map(len, schemes))
         for name, docstring in schemes.items():
@@ -44,7 +44,7 @@ def list_schemes(words: Words) -> int:
 
 def show(words: Words) -> int:
     """Print all that is known of one scheme."""
-    schemes = {name: text for family in families().values() for name, text in family.items()}
+    schemes = {name: text for family in _names.families().values() for name, text in family.items()}
     if words.scheme not in schemes:
         import difflib
 
@@ -53,25 +53,6 @@ def show(words: Words) -> int:
         raise ValueError(f"There is no scheme {words.scheme!r}.{advice}")
     print(f"keras_initlab.{words.scheme}\n\n{schemes[words.scheme]}")
     return 0
-
-
-def families() -> dict[str, dict[str, str]]:
-    """Docstrings of the schemes by name, by what their module says it holds."""
-    found: dict[str, dict[str, str]] = {}
-    for path in sorted((Path(__file__).parent / "initializers").glob("*.py")):
-        module = ast.parse(path.read_text(encoding="utf-8"))
-        schemes = {
-            node.name: ast.get_docstring(node) or ""
-            for node in module.body
-            if isinstance(node, ast.ClassDef) and _is_scheme(node)
-        }
-        if schemes:
-            found[(ast.get_docstring(module) or "").splitlines()[0]] = schemes
-    return found
-
-
-def _is_scheme(node: ast.ClassDef) -> bool:
-    return any(isinstance(each, ast.Name) and each.id == "scheme" for each in node.decorator_list)
 
 
 def gain(words: Words) -> int:

@@ -264,7 +264,7 @@ def test_script_without_a_model_is_refused(tmp_path, capsys):
     assert "without build_model" in capsys.readouterr().err
 
 
-# --- help and completion -----------------------------------------------------------------------
+# --- help -------------------------------------------------------------------------------------
 
 
 def test_every_command_has_help_with_an_example(capsys):
@@ -274,23 +274,6 @@ def test_every_command_has_help_with_an_example(capsys):
 
         assert end.value.code == 0
         assert f"keras-initlab {name}" in capsys.readouterr().out.split("example:")[1]
-
-
-def test_words_are_completed(tmp_path, capsys):
-    main(["completion"])
-    script = tmp_path / "completion"
-    script.write_text(capsys.readouterr().out)
-    asked = {"1": ("", "diagnose"), "2": ("show", "HeNormal"), "3": ("lint", "--ignore")}
-    for place, (command, expected) in asked.items():
-        words = " ".join(["keras-initlab", command or "dia", "" if place == "3" else expected[:3]])
-        code = (
-            f"source {script}; COMP_WORDS=({words}{' --' if place == '3' else ''}); "
-            f"COMP_CWORD={'1' if place == '1' else '2'}; _keras_initlab; echo ${{COMPREPLY[@]}}"
-        )
-
-        out = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
-
-        assert expected in out.stdout.split()
 
 
 def test_pipe_that_is_closed_early_is_no_error():

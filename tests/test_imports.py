@@ -25,8 +25,9 @@ OURS = {
     "_backend": set(),
     "_version": set(),
     "_registration": {"initializers"},
-    "__main__": {"_commands"},
-    "_commands": {"model", "theory"},
+    "__main__": {"_commands", "_names"},
+    "_commands": {"_names", "model", "theory"},
+    "_names": {"theory"},
     "__init__": {
         "_registration",
         "_version",
