@@ -220,6 +220,9 @@ def _loaded(words: Words, *, with_optimizer: bool) -> Any:
         refused = "enable_unsafe_deserialization" in str(error)
         advice = " Try --unsafe, if you trust the file." if refused else ""
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if first.startswith("File not found"):
+            # So Keras calls what is there and is no archive.
+            first = "it is truncated, or no model file"
         raise ValueError(f"{path!r} cannot be loaded as a Keras model: {first}{advice}") from error
 
 

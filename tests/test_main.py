@@ -110,6 +110,14 @@ def test_file_that_is_no_model_is_refused_with_its_name(tmp_path, capsys, name, 
     assert name in error
 
 
+def test_file_that_is_there_is_not_called_missing(tmp_path, capsys):
+    path = tmp_path / "short.keras"
+    path.write_bytes(b"PK\x03\x04 and no more")
+
+    assert main(["lint", str(path)]) == 2
+    assert "truncated, or no model file" in capsys.readouterr().err
+
+
 def test_truncated_file_is_refused(sick, capsys):
     with open(sick, "r+b") as file:
         file.truncate(os.path.getsize(sick) // 2)

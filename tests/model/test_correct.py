@@ -236,6 +236,14 @@ def test_every_layer_is_run_in_few_passes():
     assert passes == [1]
 
 
+def test_one_example_says_nothing_of_others():
+    model = keras.Sequential([keras.Input((8,)), kl.Dense(32, "relu"), kl.Dense(16)])
+
+    report = initialize(model, data=np.ones((1, 8), "float32"), seed=1)
+
+    assert report.notes[-1].endswith("on this one example; what others give is not known")
+
+
 @pytest.mark.parametrize("count", [64, 512])
 def test_report_says_what_to_expect_of_other_data(count):
     convolutions = [kl.Conv2D(16, 3, padding="same", activation="relu") for _ in range(8)]

@@ -1,5 +1,6 @@
 """Draws the weights of a whole model anew, in place."""
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -178,6 +179,9 @@ class _Work:
         }
         if not errors:
             return []
+        errors = {name: error for name, error in errors.items() if not math.isnan(error)}
+        if not errors:
+            return ["corrected to within 1 % on this one example; what others give is not known"]
         name = max(errors, key=lambda each: errors[each])
         return [
             "corrected to within 1 % on this batch; on others the variances differ by about "
