@@ -11,6 +11,7 @@ from keras_initlab.model.linting.fixes import better_scheme, fitting_kind, neede
 from keras_initlab.model.linting.samples import Sample, Subject
 from keras_initlab.model.priors import Prior
 from keras_initlab.model.sites import forget_units_of
+from keras_initlab.theory import ACTIVATIONS
 
 __all__ = ["RULES", "Finding"]
 
@@ -20,8 +21,9 @@ _GAIN_FACTOR = 100.0
 # Off by this factor, and explained by the fans that a shape seems to have.
 _FAN_FACTOR = 10.0
 
-# A unit whose bias lies so many standard deviations below zero is dead.
+# A unit is dead whose activation is flat so many standard deviations about its bias.
 _DEAD_SIGMAS = 4.0
+_FLAT_SLOPE = 0.01
 
 _HALF = 0.5
 
@@ -76,6 +78,8 @@ def _of_zeros(sample: Sample) -> str:
     """Zeros are meant at the end of a branch, and in a layer of which nothing is known may be."""
     if sample.site.activation in _ZERO_BELOW:
         return "all weights are zero, and relu lets no gradient through to change them"
+    if hasattr(sample.site.layer, "recurrent_kernel"):
+        return "all weights are zero, so that nothing comes into the state"
     if sample.site.added is not False:
         return ""
     return "all weights are zero, so that nothing comes through and no unit differs from another"
@@ -97,7 +101,7 @@ def _equal_rows(subject: Subject) -> Iterator[Finding]:
     for each in subject.samples:
         # A table of zeros learns: its rows part at their first gradients.
         if each.site.role == "table" and each.twin_rows > _HALF and each.second > 0:
-            evidence = f"{each.twin_rows:.0%} of the rows repeat the row before them"
+            evidence = f"{each.twin_rows:.0%} of the rows repeat a row before them"
             fix = 'Use embeddings_initializer="random_normal"'
             yield _finding("equal-rows", each, evidence, fix)
 
@@ -162,16 +166,25 @@ def _gain(subject: Subject) -> Iterator[Finding]:
 def _dead(subject: Subject) -> Iterator[Finding]:
     for each in subject.samples:
         site = each.site
-        if each.biases is None or site.activation not in _ZERO_BELOW or site.role != "kernel":
+        if each.biases is None or site.activation not in ACTIVATIONS or site.role != "kernel":
             continue
-        dead = float((each.biases < -_DEAD_SIGMAS * each.lengths).mean())
+        dead = float(_is_flat(site.activation, each.biases, each.lengths).mean())
         if dead > _HALF:
             evidence = (
-                f"{dead:.0%} of the units have a bias more than {_DEAD_SIGMAS:g} standard "
-                f"deviations below zero, for inputs of variance 1, and {site.activation} passes "
-                "nothing"
+                f"{dead:.0%} of the units have a bias so far from zero that {site.activation} is "
+                f"flat {_DEAD_SIGMAS:g} standard deviations about it, for inputs of variance 1"
             )
             yield _finding("dead", each, evidence, 'Use bias_initializer="zeros"')
+
+
+def _is_flat(activation: str, biases: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Of each unit, whether its activation has no slope wherever its signal may lie."""
+    function, step = ACTIVATIONS[activation].function, 1e-3
+    reach = np.linspace(-_DEAD_SIGMAS, _DEAD_SIGMAS, 9)[:, np.newaxis]
+    places = biases.astype(np.float64) + reach * lengths
+    with np.errstate(all="ignore"):
+        slopes = (function(places + step) - function(places - step)) / (2 * step)
+    return np.all(np.abs(slopes) < _FLAT_SLOPE, axis=0)
 
 
 def _forget(subject: Subject) -> Iterator[Finding]:

@@ -20,6 +20,9 @@ PREFIX = 4096
 # Of larger weights rows at equal distances are looked at.
 _MOST = 1 << 22
 
+# Rows of a table that are held against all rows before them.
+_EARLY_ROWS = 1 << 14
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -31,7 +34,7 @@ class Sample:
         mean: Mean of all finite elements.
         second: Their mean square.
         equal_units: Whether all units have the same weights.
-        twin_rows: Share of rows that repeat the row before them.
+        twin_rows: Share of rows that repeat a row before them.
         tiny: Share of elements that are not zero, but round to zero in float16.
         lengths: Norm of each unit's weights.
         biases: The layer's biases, one per unit; `None` where it has none, or others.
@@ -110,11 +113,20 @@ def _sample_of(site: Site) -> Sample:
         float(values.mean(dtype=np.float64)),
         float(squares.mean()),
         units.shape[1] > 1 and bool((units == units[:, :1]).all()),
-        float((rows[1:] == rows[:-1]).all(axis=1).mean()) if len(rows) > 1 else 0.0,
+        _share_repeated(rows) if site.role == "table" else 0.0,
         float(tiny.mean()),
         np.sqrt(squares.sum(axis=0)),
         _biases_of(site.layer, units.shape[1]),
     )
+
+
+def _share_repeated(rows: np.ndarray) -> float:
+    """Share of rows that repeat one before them; in long tables their neighbour or early ones."""
+    if len(rows) < 2:
+        return 0.0
+    neighbours = float((rows[1:] == rows[:-1]).all(axis=1).mean())
+    early = rows[:_EARLY_ROWS]
+    return max(neighbours, 1.0 - len({row.tobytes() for row in early}) / len(early))
 
 
 def _by_unit(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
