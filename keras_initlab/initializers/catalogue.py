@@ -30,8 +30,9 @@ def scheme_of(scheme: Any) -> Any:
         TypeError: If it needs arguments, so that its name does not say all.
 
     Example:
-        >>> scheme_of("XavierNormal").__module__
-        'keras_initlab.initializers.linear'
+        >>> from keras_initlab import XavierNormal
+        >>> isinstance(scheme_of("XavierNormal"), XavierNormal)
+        True
     """
     cls = CATALOGUE.get(scheme.removeprefix(f"{PACKAGE}>")) if isinstance(scheme, str) else None
     if cls is None:
