@@ -1,4 +1,4 @@
-"""The training step of whichever backend runs, and state that rides through it."""
+"""The training step of whichever backend runs."""
 
 import functools
 import sys

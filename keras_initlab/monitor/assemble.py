@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_initlab._wire import SECTIONS, LayerInfo
+from keras_initlab._wire import LayerInfo
 from keras_initlab.monitor.looks import Section
 from keras_initlab.monitor.step.activations import COLUMNS
 from keras_initlab.monitor.step.histograms import BINS
@@ -14,7 +14,7 @@ from keras_initlab.monitor.step.parameters import PARAMETER_COLUMNS
 __all__ = ["activation_section", "weight_section"]
 
 # The largest finite numbers: (2 - 2**-10) 2**15 and (2 - 2**-7) 2**127.
-_LIMITS = np.log2([65504.0, (2 - 2.0**-7) * 2.0**127])
+_LIMITS = np.log2([[65504.0], [(2 - 2.0**-7) * 2.0**127]])
 
 _SUM = {name: COLUMNS.index(name) for name in COLUMNS}
 _WEIGHT = {name: PARAMETER_COLUMNS.index(name) for name in PARAMETER_COLUMNS}
@@ -30,20 +30,18 @@ def activation_section(layers: Sequence[LayerInfo], parts: list[np.ndarray], bin
     """
     stacked = np.asarray(parts, np.float64)
     row = combined(stacked[..., : len(MOMENTS)])
-    # Sums of all replicas, of one replica those as they are.
-    sums = stacked[0] if len(stacked) == 1 else stacked.sum(0)
-    count, nonfinite = row[:, 0], row[:, 5]
-    seen = np.maximum(count + nonfinite, 1)
-    values = np.empty((len(row), len(SECTIONS["activations"])))
-    _describe(values, row)
-    values[:, 6] = sums[:, _SUM["zeros"]] / seen
-    values[:, 7] = stacked[..., _SUM["dead"]].min(0)
-    values[:, 8] = sums[:, _SUM["saturated"]] / seen
-    values[:, 9] = nonfinite
-    values[:, 10] = sums[:, _SUM["rank"]] / len(stacked)
-    values[:, 11] = sums[:, _SUM["similarity"]] / len(stacked)
-    values[:, 12:] = _headroom(row[:, 3:5])
-    return Section(tuple(layers), values, _histograms(stacked, bins))
+    sums, seen = stacked.sum(0), np.maximum(row[:, 0] + row[:, 5], 1)
+    columns = [
+        *_described(row),
+        sums[:, _SUM["zeros"]] / seen,
+        stacked[..., _SUM["dead"]].min(0),
+        sums[:, _SUM["saturated"]] / seen,
+        row[:, 5],
+        sums[:, _SUM["rank"]] / len(stacked),
+        sums[:, _SUM["similarity"]] / len(stacked),
+        *_headroom(row),
+    ]
+    return Section(tuple(layers), np.array(columns).T, _histograms(stacked, bins))
 
 
 def weight_section(
@@ -64,33 +62,33 @@ def weight_section(
     moved, length = table[0, :, _WEIGHT["moved"]], table[0, :, _WEIGHT["length"]]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(length > 0, np.sqrt(moved / length), np.where(moved > 0, np.inf, 0.0))
-    values = np.empty((len(weight), len(SECTIONS["weights"])))
-    described = np.empty((len(weight), 6))
-    _describe(described, gradient)
-    _describe(values, weight)
-    values[:, 6] = weight[:, 5]
-    values[:, 7:9] = described[:, 1:3]
-    values[:, 9] = described[:, 3] * np.sqrt(whole)
-    values[:, 10] = np.abs(gradient[:, 3:5]).max(axis=1)
-    values[:, 11] = gradient[:, 5]
-    values[:, 12] = _headroom(gradient[:, 3:5])[:, 0]
-    values[:, 13] = ratio
-    values[:, 14] = table[0, :, _WEIGHT["untouched"]]
-    return Section(tuple(layers), values, _histograms(table, bins))
+    _, mean, variance, rms, *_ = _described(gradient)
+    columns = [
+        *(*_described(weight), weight[:, 5]),
+        *(mean, variance, rms * np.sqrt(whole), _largest(gradient)),
+        *(gradient[:, 5], _headroom(gradient)[0]),
+        *(ratio, table[0, :, _WEIGHT["untouched"]]),
+    ]
+    return Section(tuple(layers), np.array(columns).T, _histograms(table, bins))
 
 
-def _describe(table: np.ndarray, moments: np.ndarray) -> None:
-    """Fill the first columns with count, mean, variance, root mean square, low and high."""
+def _described(moments: np.ndarray) -> list[np.ndarray]:
+    """Count, mean, variance, root mean square, low and high, a column each."""
     count, mean, squares, low, high, _ = moments.T
-    table[:, 0], table[:, 1], table[:, 4], table[:, 5] = count, mean, low, high
     variance = squares / np.maximum(count, 1)
-    table[:, 2], table[:, 3] = variance, np.sqrt(variance + mean * mean)
+    return [count, mean, variance, np.sqrt(variance + mean * mean), low, high]
 
 
-def _headroom(ends: np.ndarray) -> np.ndarray:
-    """Powers of two between the greater of two ends and the largest float16 and bfloat16."""
+def _largest(moments: np.ndarray) -> np.ndarray:
+    """The greatest absolute value."""
+    largest: np.ndarray = np.abs(moments[:, 3:5]).max(axis=1)
+    return largest
+
+
+def _headroom(moments: np.ndarray) -> np.ndarray:
+    """Powers of two up to the largest float16 and bfloat16, a row each."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _LIMITS - np.log2(np.abs(ends).max(axis=1))[:, np.newaxis]
+        return _LIMITS - np.log2(_largest(moments))
 
 
 def _histograms(stacked: np.ndarray, bins: int) -> np.ndarray | None:
