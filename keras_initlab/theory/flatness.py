@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_initlab.theory.activations import Activation, Function, activation_of
 
-__all__ = ["FLAT_SLOPE", "FlatRegions", "flat_regions"]
+__all__ = ["FLAT_SLOPE", "FlatRegions", "flat_regions", "slopes_of"]
 
 # A gradient that passes eight such units has lost sixteen decimal digits.
 FLAT_SLOPE = 0.01
@@ -63,7 +63,7 @@ def flat_regions(
 @lru_cache(maxsize=64)
 def _flat_regions(phi: Activation, slope: float) -> FlatRegions:
     x = np.linspace(-_REACH, _REACH, _GRID)
-    flat = np.abs(_slopes(phi, x)) < slope
+    flat = np.abs(slopes_of(phi, x)) < slope
     edges = np.flatnonzero(np.diff(flat.astype(int)))
     places: list[float] = [_edge(phi, slope, x[edge], x[edge + 1]) for edge in edges]
     if flat[0]:
@@ -77,7 +77,13 @@ def _flat_regions(phi: Activation, slope: float) -> FlatRegions:
     return FlatRegions("output", tuple((_value(phi, a), _value(phi, b)) for a, b in inputs))
 
 
-def _slopes(phi: Activation, x: np.ndarray) -> np.ndarray:
+def slopes_of(phi: Activation, x: np.ndarray) -> np.ndarray:
+    """Slopes of an activation at some places, by central differences.
+
+    Args:
+        phi: The activation.
+        x: Places, float64 of any shape.
+    """
     step = max(_STEP, math.sqrt(phi.precision))
     slopes: np.ndarray = (phi(x + step) - phi(x - step)) / (2 * step)
     return slopes
@@ -88,10 +94,10 @@ def _edge(phi: Activation, slope: float, low: float, high: float) -> float:
     for kink in phi.kinks:
         if low <= kink <= high:
             return kink
-    flat_below = abs(_slopes(phi, np.array([low]))[0]) < slope
+    flat_below = abs(slopes_of(phi, np.array([low]))[0]) < slope
     for _ in range(50):
         middle = (low + high) / 2
-        if (abs(_slopes(phi, np.array([middle]))[0]) < slope) == flat_below:
+        if (abs(slopes_of(phi, np.array([middle]))[0]) < slope) == flat_below:
             low = middle
         else:
             high = middle

@@ -11,7 +11,8 @@ from keras_initlab.model.linting.fixes import better_scheme, fitting_kind, neede
 from keras_initlab.model.linting.samples import Sample, Subject
 from keras_initlab.model.priors import Prior
 from keras_initlab.model.sites import forget_units_of
-from keras_initlab.theory import ACTIVATIONS
+from keras_initlab.theory import ACTIVATIONS, FLAT_SLOPE
+from keras_initlab.theory.flatness import slopes_of
 
 __all__ = ["RULES", "Finding"]
 
@@ -23,7 +24,6 @@ _FAN_FACTOR = 10.0
 
 # A unit is dead whose activation is flat so many standard deviations about its bias.
 _DEAD_SIGMAS = 4.0
-_FLAT_SLOPE = 0.01
 
 _HALF = 0.5
 
@@ -179,12 +179,11 @@ def _dead(subject: Subject) -> Iterator[Finding]:
 
 def _is_flat(activation: str, biases: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Of each unit, whether its activation has no slope wherever its signal may lie."""
-    function, step = ACTIVATIONS[activation].function, 1e-3
     reach = np.linspace(-_DEAD_SIGMAS, _DEAD_SIGMAS, 9)[:, np.newaxis]
     places = biases.astype(np.float64) + reach * lengths
     with np.errstate(all="ignore"):
-        slopes = (function(places + step) - function(places - step)) / (2 * step)
-    return np.all(np.abs(slopes) < _FLAT_SLOPE, axis=0)
+        slopes = slopes_of(ACTIVATIONS[activation], places)
+    return np.all(np.abs(slopes) < FLAT_SLOPE, axis=0)
 
 
 def _forget(subject: Subject) -> Iterator[Finding]:
