@@ -101,6 +101,16 @@ def test_remat_mode_is_that_of_the_scope():
     assert _backend.remat_mode(keras.layers.Dense(1)) is None
 
 
+def test_remat_mode_is_off_for_a_while():
+    with keras.RematScope(mode="full"):
+        inside = keras.layers.Dense(1)
+
+    with _backend.without_remat([inside, keras.layers.Dense(1)]):
+        assert _backend.remat_mode(inside) is None
+
+    assert _backend.remat_mode(inside).mode == "full"
+
+
 def test_optimizers_are_the_compiled_one_and_those_held_each_once():
     model, other = tiny(), keras.optimizers.Adam()
     model.second, model.again = other, model.optimizer

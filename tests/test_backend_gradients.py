@@ -148,3 +148,35 @@ def test_loss_is_known_to_be_compiled(model):
     assert not _backend.has_loss(without)
     without.compile("sgd")
     assert not _backend.has_loss(without)
+
+
+def test_gradients_are_noted_outside_of_functions_that_are_run_twice():
+    noted = []
+
+    def function(tensors):
+        def inner(x):
+            noted.append(_backend.notes_gradients())
+            return ops.sum(x**2)
+
+        noted.append(_backend.notes_gradients())
+        return keras.remat(inner)(tensors[0]), ()
+
+    _backend.value_and_gradients(function, [ops.convert_to_tensor(X)])
+
+    assert noted[:2] == [True, keras.backend.backend() != "tensorflow"]
+
+
+def test_way_back_is_known_on_torch():
+    seen = []
+
+    def function(tensors):
+        def inner(x):
+            seen.append(_backend.in_backward())
+            return ops.sum(x**2)
+
+        return keras.remat(inner)(tensors[0]), ()
+
+    _backend.value_and_gradients(function, [ops.convert_to_tensor(X)])
+
+    assert seen[0] is False
+    assert any(seen) is (keras.backend.backend() == "torch")

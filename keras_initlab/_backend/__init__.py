@@ -4,8 +4,10 @@ from keras_initlab._backend.gradients import (
     dry_run,
     fresh_loss,
     has_loss,
+    in_backward,
     is_out_of_memory,
     losses_kept,
+    notes_gradients,
     value_and_gradients,
     with_loss,
     without_gradients,
@@ -26,6 +28,7 @@ from keras_initlab._backend.model import (
     refusal_of,
     remat_mode,
     updates_done,
+    without_remat,
 )
 from keras_initlab._backend.state import StepState
 from keras_initlab._backend.tensors import (
@@ -87,6 +90,7 @@ __all__ = [
     "graph_nodes",
     "half_sum_of_squares",
     "has_loss",
+    "in_backward",
     "in_symbolic_scope",
     "input_structure",
     "is_end_of_data",
@@ -100,6 +104,7 @@ __all__ = [
     "mask_of",
     "mean_square_of_sparse",
     "model_values",
+    "notes_gradients",
     "optimizers_of",
     "own_sublayers",
     "own_trainable",
@@ -128,4 +133,5 @@ __all__ = [
     "when",
     "with_loss",
     "without_gradients",
+    "without_remat",
 ]

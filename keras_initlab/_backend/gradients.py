@@ -10,8 +10,10 @@ __all__ = [
     "dry_run",
     "fresh_loss",
     "has_loss",
+    "in_backward",
     "is_out_of_memory",
     "losses_kept",
+    "notes_gradients",
     "value_and_gradients",
     "with_loss",
     "without_gradients",
@@ -82,6 +84,24 @@ def _by_torch(function: Callable, tensors: list[Any]) -> tuple[Any, Any, list[An
         lambda each: each.detach() if torch.is_tensor(each) else each, others
     )
     return value.detach(), others, gradients
+
+
+def notes_gradients() -> bool:
+    """Whether operations are noted for gradients here; not in `tf.recompute_grad`, for one."""
+    if keras.backend.backend() != "tensorflow":
+        return True
+    from tensorflow.python.eager import record
+
+    return bool(record.could_possibly_record())
+
+
+def in_backward() -> bool:
+    """Whether torch is on its way back, where a checkpoint runs layers once more."""
+    if keras.backend.backend() != "torch":
+        return False
+    import torch
+
+    return bool(torch._C._current_graph_task_id() != -1)
 
 
 def without_gradients() -> Any:

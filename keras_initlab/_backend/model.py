@@ -1,5 +1,7 @@
 """What a Keras model is made of."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -21,6 +23,7 @@ __all__ = [
     "refusal_of",
     "remat_mode",
     "updates_done",
+    "without_remat",
 ]
 
 
@@ -47,6 +50,19 @@ def call_count(layer: Any) -> int:
 def remat_mode(layer: Any) -> Any:
     """The rematerialization a layer was made under, or `None`."""
     return layer._remat_mode
+
+
+@contextmanager
+def without_remat(layers: Iterable[Any]) -> Iterator[None]:
+    """A context in which layers made under a `RematScope` run once, as without it."""
+    kept = [(layer, remat_mode(layer)) for layer in layers if remat_mode(layer)]
+    for layer, _ in kept:
+        object.__setattr__(layer, "_remat_mode", None)
+    try:
+        yield
+    finally:
+        for layer, mode in kept:
+            object.__setattr__(layer, "_remat_mode", mode)
 
 
 def optimizers_of(model: Any) -> list[Any]:

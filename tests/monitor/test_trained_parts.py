@@ -77,3 +77,17 @@ def test_rematerialized_layer_is_watched_as_a_whole():
     fitted(model, logger, x=X, y=Y, batch_size=16)
 
     assert logger.looks[0].by_layer("variance")["a"] == pytest.approx(expected, rel=2e-5)
+
+
+@pytest.mark.skipif(TENSORFLOW, reason="Keras 3.15 cannot train it: custom_gradient and keywords")
+def test_rematerialized_model_is_trained_and_no_layer_has_two_rows():
+    with keras.RematScope(mode="full"):
+        hidden = [layers.Dense(8, "relu", name=name) for name in "ab"]
+        model = keras.Sequential([keras.Input((6,)), *hidden, layers.Dense(1, name="c")])
+    model.compile("sgd", "mse")
+    logger = logger_of()
+
+    fitted(model, logger, x=X, y=Y, batch_size=16)
+
+    names = [row.name for row in logger.looks[0].sections["activations"].layers]
+    assert names == ([] if keras.backend.backend() == "jax" else [*"abc"])

@@ -16,6 +16,7 @@ from keras_initlab.model.diagnosis.rows import rows_of
 from keras_initlab.model.linting.lint import lint
 from keras_initlab.model.linting.rules import Finding
 from keras_initlab.model.sites import sites_of
+from keras_initlab.model.wiring import layers_in
 from keras_initlab.monitor.assemble import activation_section, weight_section
 from keras_initlab.monitor.health import Evidence, problems_of
 from keras_initlab.monitor.layers import Selection, checked_filter
@@ -86,10 +87,11 @@ def diagnosed(
     ignore: Collection[str] = (),
 ) -> SignalReport:
     """`diagnose` on a batch that was checked already."""
-    selection = Selection(model, checked_filter(layers))
-    chosen, notes = _loss_of(model, batch, loss)
-    found = _Diagnosis(model, selection, chosen, max_elements)
-    return found.report(batch, lint(model, ignore=ignore), notes)
+    with _backend.without_remat(layers_in(model)):
+        selection = Selection(model, checked_filter(layers))
+        chosen, notes = _loss_of(model, batch, loss)
+        found = _Diagnosis(model, selection, chosen, max_elements)
+        return found.report(batch, lint(model, ignore=ignore), notes)
 
 
 def _loss_of(model: Any, batch: Batch, loss: Any) -> tuple[Any, tuple[str, ...]]:
@@ -154,8 +156,14 @@ class _Diagnosis:
         silent = [names[each] for each in self._selection.watched if id(each) not in called]
         silent = [name for name in silent if name not in rows.unseen]
         refused = self._pass.without_gradients
+        hidden = list(dict.fromkeys(names[each] for each in self._pass.hidden))
         return [
             *([f"gradients were not measured: {refused}"] if refused else []),
+            *(
+                f"the gradient of {name} was not measured: a function computes it anew on the way "
+                "back (keras.remat, tf.recompute_grad)"
+                for name in hidden
+            ),
             *(f"{name} was not called, or gives nothing that can be measured" for name in silent),
             *(
                 f"{name} runs its steps in a loop: its output as a whole is measured"

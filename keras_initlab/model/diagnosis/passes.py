@@ -15,7 +15,7 @@ from keras_initlab.monitor.layers import Selection
 from keras_initlab.monitor.schedule import Every
 from keras_initlab.monitor.step.calls import Call
 from keras_initlab.monitor.step.moments import MOMENTS, moment_rows
-from keras_initlab.monitor.step.parameters import part_of
+from keras_initlab.monitor.step.parameters import PARAMETER_COLUMNS, part_of
 from keras_initlab.monitor.step.probe import Settings
 from keras_initlab.monitor.step.recorder import Recorder
 from keras_initlab.monitor.step.rows import Rows
@@ -25,6 +25,8 @@ __all__ = ["Measured", "Pass"]
 
 # Layers that are an activation and keep it in no attribute.
 _ACTIVATIONS = ("ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax")
+
+_OF_GRADIENT = [k for k, name in enumerate(PARAMETER_COLUMNS) if name.startswith("gradient_")]
 
 # What the loss of a model in half precision is multiplied by, as `LossScaleOptimizer` begins.
 _HALF_SCALE = 2.0**15
@@ -74,6 +76,8 @@ class Pass:
         self._most = max_elements
         self._loss = loss
         self.without_gradients = ""
+        self.hidden: list[Any] = []
+        self._is_hidden: list[bool] = []
         self._places: list[int | None] = []
         self._recorder = Recorder(model, [])
 
@@ -97,7 +101,7 @@ class Pass:
         return Measured(
             *(found[name] for name in ("activations", "before")),
             self._by_row(found["backward"]),
-            found["weights"],
+            self._known(found["weights"]),
             [float(square) for square in found["inputs"]],
             float("nan") if self._loss is None else float(found["loss"]),
         )
@@ -107,6 +111,12 @@ class Pass:
         table = np.full((len(self.rows.calls), len(MOMENTS)), np.nan)
         tapped = [row for row, place in enumerate(self._places) if place is not None]
         table[tapped] = backward[: len(tapped)]
+        return table
+
+    def _known(self, weights: np.ndarray) -> np.ndarray:
+        """Rows of weights; NaN for gradients that a backend does not show."""
+        table = weights.copy()
+        table[np.ix_(self._is_hidden, _OF_GRADIENT)] = np.nan
         return table
 
     def _outlets(self, batch: Batch, trainable: Any, others: Any) -> Outlets:
@@ -151,6 +161,7 @@ class Pass:
                 if link.row is not None
             ]
             self._places = [tap.place_of(call.output) for call in watched]
+            self.hidden = tap.hidden
             recorded.extend(calls)
             return loss * self._scale, (loss, found)
 
@@ -215,6 +226,7 @@ class Pass:
         by_id = {id(each): place for place, each in enumerate(variables)}
         gradient_of = {key: gradients[place] for key, place in by_id.items()}
         weights = self.rows.weights_in(variables, gradient_of, calls)
+        self._is_hidden = [any(weight.layer is each for each in self.hidden) for weight in weights]
         for weight in weights:
             value = trainable[by_id[id(weight.variable)]]
             weight.scale = self._scale

@@ -52,16 +52,23 @@ class Tap:
 
     Args:
         zeros: As many as there are outputs, in the order of calls.
+
+    Attributes:
+        hidden: Layers that were called where gradients are not noted.
     """
 
     def __init__(self, zeros: Sequence[Any]):
         self._zeros = list(zeros)
         self._made: list[Any] = []
+        self.hidden: list[Any] = []
 
     def __call__(self, layer: Any, outputs: Any) -> Any:
         """The outputs of a layer, the first float one with its zeros added."""
         tensor = _tappable(outputs)
         if tensor is None or len(self._made) == len(self._zeros):
+            return outputs
+        if not _backend.notes_gradients():
+            self.hidden.append(layer)
             return outputs
         made = tensor + self._zeros[len(self._made)]
         self._made.append(made)

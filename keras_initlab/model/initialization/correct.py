@@ -111,6 +111,10 @@ class _Correction:
 
     def all_passes(self, batch: Batch) -> None:
         """Run until every layer is as it was meant to be."""
+        with _backend.without_remat(layers_in(self._model)):
+            self._passes(batch)
+
+    def _passes(self, batch: Batch) -> None:
         for _ in range(_MOST_PASSES):
             self._past, self._now = self._now, {}
             self._pass(batch)

@@ -37,7 +37,10 @@ class Recorder:
         """What to cover, and with what."""
         yield from self._layer_covers(layers)
         if _backend.is_functional_step():
-            yield self._model, "call", self._model_call
+            if _backend.remat_mode(self._model):
+                yield self._model, "rematerialized_call", self._remat_model
+            else:
+                yield self._model, "call", self._model_call
             yield self._model, "train_step", self._functional_step
         else:
             yield self._model, "train_step", self._step
@@ -82,7 +85,9 @@ class Recorder:
 
     def _watching(self) -> list[Call] | None:
         calls: list[Call] | None = getattr(self._local, "calls", None)
-        return None if calls is None or _backend.in_symbolic_scope() else calls
+        if calls is None or _backend.in_symbolic_scope() or _backend.in_backward():
+            return None
+        return calls
 
     def _call(self, layer: Any, original: Callable, *args: Any, **kwargs: Any) -> Any:
         calls = self._watching()
@@ -197,6 +202,9 @@ class Recorder:
             for probe in self._probes:
                 probe.finish_call(calls)
         return outputs
+
+    def _remat_model(self, original: Callable, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        return functools.partial(self._model_call, original(fn, *args, **kwargs))
 
     def _functional_step(self, original: Callable, state: Any, *args: Any, **kwargs: Any) -> Any:
         self._local.calls, self._local.weights, self._local.past = [], [], []
