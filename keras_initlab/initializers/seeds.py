@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from keras_initlab.initializers.catalogue import scheme_of
+
 __all__ = ["reseeded", "seeded"]
 
 
@@ -37,7 +39,7 @@ def seeded(initializer: Any, seed: Any) -> Any:
         if isinstance(value, keras.initializers.Initializer):
             setattr(twin, name, seeded(value, seed))
         elif name == "parts":
-            twin.parts = [seeded(keras.initializers.get(inner), seed) for inner in value]
+            twin.parts = [seeded(scheme_of(inner), seed) for inner in value]
         elif name == "seed":
             twin.seed = seed
     return twin

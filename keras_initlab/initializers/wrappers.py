@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_initlab import _backend
 from keras_initlab.initializers.base import ArrayScheme, AxesScheme
-from keras_initlab.initializers.catalogue import scheme
+from keras_initlab.initializers.catalogue import scheme, scheme_of
 from keras_initlab.initializers.checks import checked_count, checked_number
 from keras_initlab.initializers.seeds import reseeded, seeded
 from keras_initlab.sampling import Stream
@@ -34,7 +34,7 @@ class _Wrapper(ArrayScheme, AxesScheme):
         self, inner: Any, part: str, shape: tuple[int, ...], kind: np.dtype, *, axes: bool = True
     ) -> np.ndarray:
         """Values of an inner initializer, which gets a stream for its part, and the axes."""
-        inner = keras.initializers.get(inner)
+        inner = scheme_of(inner)
         if self.seed is not None:
             inner = seeded(inner, self.seed)
         twin = reseeded(inner, part) if part else copy.copy(inner)
@@ -250,15 +250,15 @@ class Scaled(_Wrapper):
 
 
 def _label_of(part: Any) -> str:
-    initializer = keras.initializers.get(part)
+    initializer = scheme_of(part)
     return getattr(initializer, "label", type(initializer).__name__)
 
 
 def _checked_initializer(value: Any, name: str) -> Any:
     """The value unchanged: a name stays a name, so that each call makes it anew."""
     try:
-        initializer = keras.initializers.get(value)
-    except (TypeError, ValueError) as error:
+        initializer = scheme_of(value)
+    except ValueError as error:
         raise ValueError(
             f"`{name}` must be an initializer or the name of one. Received: {name}={value!r}."
         ) from error

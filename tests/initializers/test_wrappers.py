@@ -87,6 +87,20 @@ def test_label_names_what_a_scheme_is_made_of(made, label):
     assert made.label == label
 
 
+@pytest.mark.parametrize("inner", ["HeNormal", "keras_initlab>HeNormal", "he_normal"])
+def test_name_of_the_catalogue_is_its_scheme(inner):
+    ours = "HeNormal" in inner
+    scheme = kil.HeNormal() if ours else keras.initializers.HeNormal()
+
+    for named, given in (
+        (kil.Scaled(inner, 2.0, seed=1), kil.Scaled(scheme, 2.0, seed=1)),
+        (kil.Composite([inner, inner], seed=1), kil.Composite([scheme, scheme], seed=1)),
+    ):
+        twin = type(named).from_config(named.get_config())
+        np.testing.assert_array_equal(numpy_of(named((32, 32))), numpy_of(given((32, 32))))
+        np.testing.assert_array_equal(numpy_of(twin((32, 32))), numpy_of(given((32, 32))))
+
+
 def test_scaled_hands_axes_to_its_scheme():
     layer = keras.layers.MultiHeadAttention(
         8, 16, kernel_initializer=kil.Scaled(kil.LecunNormal(), factor=2.0)
@@ -165,6 +179,7 @@ def test_values_are_those_of_eager_code_while_a_function_is_traced():
         (lambda: kil.PerGate("zeros", gates=3)((4, 8)), ValueError, r"shape=\(4, 8\)"),
         (lambda: kil.Scaled("zeros", factor=float("nan")), ValueError, "factor=nan"),
         (lambda: kil.Scaled(3, factor=1.0), ValueError, "scheme=3"),
+        (lambda: kil.Scaled("CriticalNormal", factor=1.0), TypeError, "needs `activation`"),
         (lambda: kil.FromArray([[1.0], [2.0, 3.0]]), ValueError, "ragged"),
         (lambda: kil.FromArray([1j]), TypeError, "complex128"),
         (lambda: kil.FromArray([float("nan")]), ValueError, "1 of 1 NaN"),
