@@ -176,6 +176,11 @@ class Graph(Wiring):
         found = self._behind([tensor], lambda node: is_weightless(node) and not is_counting(node))
         return [node.operation for node in found if not is_weightless(node) or is_counting(node)]
 
+    def tables_of(self, tensor: Any) -> list[Any]:
+        """The layers that look up an input tensor, shaped at most, in tables."""
+        found = [node.operation for node in self._behind([tensor], is_shaping)]
+        return [each for each in found if isinstance(each, keras.layers.Embedding)]
+
     def activation_after(self, layer: Any) -> str:
         """The layer's own activation, or that of the one call behind it; empty for none."""
         own = getattr(getattr(layer, "activation", None), "__name__", "")

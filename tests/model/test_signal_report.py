@@ -110,40 +110,6 @@ def test_only_so_many_examples_are_looked_at():
     assert report.notes[0] == "the first 10 of 96 examples are looked at"
 
 
-def broken(x):
-    x = x.copy()
-    x[3, 2] = np.nan
-    return x
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (broken(X), "1 NaN or infinite numbers among 1152 of the inputs"),
-        ((X, broken(X)[:, 2:3]), "of the labels"),
-        ([X, X], "must hold 1 inputs"),
-        ({"wrong": X}, "without \\['x'\\]"),
-        (X[:, :5], "for the input 'x' must have the shape \\(None, 12\\)"),
-        (X[:0], "at least one"),
-    ],
-    ids=["nan", "nan-label", "two-inputs", "name", "shape", "empty"],
-)
-def test_data_that_do_not_fit_are_refused(data, words):
-    inputs = keras.Input((12,), name="x")
-    model = compiled(keras.Model(inputs, kl.Dense(1)(inputs)))
-
-    with pytest.raises(ValueError, match=words):
-        diagnose(model, data)
-
-
-def test_input_that_is_not_finite_is_named():
-    inputs = {name: keras.Input((12,), name=name) for name in ("one", "two")}
-    model = keras.Model(inputs, kl.Dense(1)(kl.Concatenate()(list(inputs.values()))))
-
-    with pytest.raises(ValueError, match="of the inputs at 'two'"):
-        diagnose(model, {"one": X, "two": broken(X)})
-
-
 @pytest.mark.skipif(not TENSORFLOW, reason="an operation of TensorFlow")
 def test_operation_without_a_gradient_leaves_the_rest_to_be_measured():
     class Hue(kl.Layer):
@@ -180,24 +146,6 @@ def test_layer_that_is_not_called_is_named():
     model(X)
 
     assert "idle was not called, or gives nothing that can be measured" in diagnose(model, X).notes
-
-
-def test_inputs_of_other_lengths_are_refused():
-    one, two = keras.Input((12,)), keras.Input((12,))
-    model = keras.Model([one, two], kl.Dense(1)(kl.Add()([one, two])))
-
-    with pytest.raises(ValueError, match="same number of examples"):
-        diagnose(model, [X, X[:5]])
-
-
-def test_loss_without_labels_is_refused():
-    with pytest.raises(ValueError, match="`loss` compares outputs with labels"):
-        diagnose(network(), X, loss="mse")
-
-
-def test_unbuilt_model_is_refused():
-    with pytest.raises(ValueError, match=r"model\.build"):
-        diagnose(keras.Sequential([kl.Dense(1)]))
 
 
 # --- the report --------------------------------------------------------------------------------

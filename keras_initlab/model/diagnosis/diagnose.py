@@ -156,13 +156,13 @@ class _Diagnosis:
         silent = [names[each] for each in self._selection.watched if id(each) not in called]
         silent = [name for name in silent if name not in rows.unseen]
         refused = self._pass.without_gradients
-        hidden = list(dict.fromkeys(names[each] for each in self._pass.hidden))
+        hidden = {names[each] for each in self._pass.hidden if self._selection.watches(each)}
         return [
             *([f"gradients were not measured: {refused}"] if refused else []),
             *(
                 f"the gradient of {name} was not measured: a function computes it anew on the way "
                 "back (keras.remat, tf.recompute_grad)"
-                for name in hidden
+                for name in sorted(hidden)
             ),
             *(f"{name} was not called, or gives nothing that can be measured" for name in silent),
             *(

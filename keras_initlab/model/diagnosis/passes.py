@@ -93,8 +93,7 @@ class Pass:
         cotangents = [] if self._loss is not None else outlets.cotangents()
         with _backend.with_loss(self._model, self._loss):
             if self._loss is not None:
-                # Called once, it builds itself for labels and outputs in any structure.
-                self._loss(batch.y, outlets.zeros())
+                self._build_loss(batch.y, outlets.zeros())
             measure = _backend.staged(self._model, self._measure)
             found = measure(trainable, others, zeros, cotangents, batch.tensors)
         found = keras.tree.map_structure(ops.convert_to_numpy, found)
@@ -105,6 +104,24 @@ class Pass:
             [float(square) for square in found["inputs"]],
             float("nan") if self._loss is None else float(found["loss"]),
         )
+
+    def _build_loss(self, y: Any, outputs: Any) -> None:
+        """Called once, it builds itself for labels and outputs in any structure."""
+        try:
+            self._loss(y, outputs)
+        except Exception as error:
+            if _backend.is_out_of_memory(error):
+                raise
+            labels, made = (
+                keras.tree.map_structure(lambda each: tuple(getattr(each, "shape", ())), part)
+                for part in (y, outputs)
+            )
+            reason = str(error).strip().splitlines()[0][:200]
+            raise ValueError(
+                f"The loss of the model {self._model.name!r} must fit its labels. "
+                f"Received: labels of shape {labels}, outputs of shape {made}, and {reason!r}. "
+                "Try labels of the shape of the outputs, or another `loss`."
+            ) from error
 
     def _by_row(self, backward: np.ndarray) -> np.ndarray:
         """Moments by row; NaN for outputs that could not be tapped, ragged ones say."""
@@ -170,8 +187,11 @@ class Pass:
             _, (loss, found), gradients = _backend.value_and_gradients(function, values)
         # What a backend raises for an operation that has no gradient.
         except (LookupError, NotImplementedError) as error:
+            if isinstance(error, (KeyError, IndexError)):
+                raise
             self.without_gradients = str(error).strip().splitlines()[0]
             recorded.clear()
+            self.hidden = []
             _, (loss, found) = function(values)
             self._places, gradients = [None] * len(self._places), [None] * len(values)
         of_weights, of_taps = gradients[: len(trainable)], gradients[len(trainable) :]

@@ -1,0 +1,173 @@
+"""Whether data are what a model takes: errors name the input and say what fits."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_initlab import _backend
+from keras_initlab.model.graph import Graph
+
+__all__ = ["check_ids", "check_inputs", "check_lengths", "check_numbers", "length_of"]
+
+
+def check_inputs(model: Any, x: Any) -> None:
+    """Compare the inputs with those of a functional model, one by one.
+
+    Args:
+        model: A built Keras model.
+        x: Inputs.
+
+    Raises:
+        ValueError: If one is missing, has another shape, or holds strings where numbers go.
+    """
+    for tensor, array in _pairs(model, x):
+        _check_shape(tensor, array)
+        if keras.backend.standardize_dtype(tensor.dtype) != "string":
+            _check_kind(f"for the input {tensor.name!r}", array)
+
+
+def check_ids(model: Any, x: Any) -> None:
+    """Each id has a row in the tables that look it up.
+
+    Args:
+        model: A built Keras model.
+        x: Inputs that `check_inputs` has passed.
+
+    Raises:
+        ValueError: If one has none; JAX would read another row, or NaN, without a word.
+    """
+    graph = Graph(model)
+    for tensor, array in _pairs(model, x):
+        tables = graph.tables_of(tensor)
+        if tables and not _backend.is_sparse(array):
+            _check_ids(tensor.name, array, min(tables, key=lambda each: each.input_dim))
+
+
+def _check_ids(name: str, array: Any, table: Any) -> None:
+    ids = np.asarray(_backend.dense_values(array))
+    broken = ids[~((ids >= 0) & (ids < table.input_dim))]
+    if broken.size:
+        raise ValueError(
+            f"`data` for the input {name!r} must hold ids from 0 to {table.input_dim - 1}, which "
+            f"the layer {table.name!r} has rows for. Received: {broken.size} others, the first "
+            f"{broken[0]}. Try a larger `input_dim`."
+        )
+
+
+def _pairs(model: Any, x: Any) -> list[tuple[Any, Any]]:
+    """The inputs of a functional model, and the arrays for them."""
+    if not getattr(model, "inputs", None):
+        return []
+    expected = _backend.input_structure(model)
+    if isinstance(x, dict):
+        by_name = {each.name: each for each in model.inputs}
+        named = expected if isinstance(expected, dict) else by_name
+        missing = [name for name in named if name not in x]
+        if missing:
+            raise ValueError(
+                f"`data` must hold the inputs {list(named)} of the model {model.name!r}. "
+                f"Received: inputs {list(x)}, without {missing}."
+            )
+        x, expected = [x[name] for name in named], list(named.values())
+    arrays, tensors = keras.tree.flatten(x), keras.tree.flatten(expected)
+    if len(arrays) != len(tensors):
+        raise ValueError(
+            f"`data` must hold {len(tensors)} inputs, {[each.name for each in tensors]}. "
+            f"Received: {len(arrays)}. "
+            "Try a list of arrays, or a dict; a tuple is `(inputs, labels)`."
+        )
+    return list(zip(tensors, arrays, strict=True))
+
+
+def _check_shape(tensor: Any, array: Any) -> None:
+    shape = tuple(np.shape(array) if not hasattr(array, "shape") else array.shape)
+    fits = len(shape) == len(tensor.shape) and all(
+        want is None or have is None or want == have
+        for want, have in zip(tensor.shape[1:], shape[1:], strict=True)
+    )
+    # Keras adds the last axis of length 1 itself.
+    if not fits and (*shape, 1)[1:] != tuple(tensor.shape[1:]):
+        raise ValueError(
+            f"`data` for the input {tensor.name!r} must have the shape {tuple(tensor.shape)}. "
+            f"Received: an array of shape {shape}."
+        )
+
+
+def check_lengths(parts: Any, count: int) -> None:
+    """Labels and weights go with the examples.
+
+    Args:
+        parts: Inputs, labels and sample weights.
+        count: Examples.
+
+    Raises:
+        ValueError: If there are more or fewer of them.
+    """
+    for name, part in zip(("labels", "sample weights"), parts[1:], strict=True):
+        for array in keras.tree.flatten(part):
+            shape = tuple(getattr(array, "shape", ()))
+            if array is not None and (not shape or int(shape[0]) != count):
+                raise ValueError(
+                    f"`data` must hold {name} for each of its {count} examples, as an array. "
+                    f"Received: {name} of shape {shape or type(array).__name__}. Try `np.array`."
+                )
+
+
+def length_of(x: Any) -> int:
+    """Examples in the inputs.
+
+    Args:
+        x: Any structure of arrays.
+
+    Raises:
+        ValueError: If there are none, or not as many in each.
+    """
+    flat = keras.tree.flatten_with_path(x)
+    lengths = {int(each.shape[0]) for _, each in flat}
+    if len(lengths) != 1 or not min(lengths):
+        shapes = ", ".join(f"{tuple(each.shape)}{_at(path)}" for path, each in flat)
+        raise ValueError(
+            "All inputs hold the same number of examples, at least one. "
+            f"Received: `data` with inputs of shapes {shapes}."
+        )
+    return lengths.pop()
+
+
+def _at(path: tuple) -> str:
+    """Where an array stands in a structure; nothing for an array alone."""
+    return f" at {'/'.join(map(repr, path))}" if path else ""
+
+
+def _check_kind(whose: str, array: Any) -> None:
+    """Strings and objects are no numbers."""
+    dtype = str(array.dtype if hasattr(array, "dtype") else np.asarray(array).dtype)
+    if dtype.startswith(("<U", "|S", "object")) or "str" in dtype.lower():
+        raise ValueError(
+            f"`data` {whose} must hold numbers. Received: an array of dtype {dtype}. "
+            "Try `keras.layers.StringLookup`, or `array.astype(...)`."
+        )
+
+
+def check_numbers(name: str, part: Any) -> None:
+    """No array holds NaN or infinite numbers; labels and weights no strings either.
+
+    Args:
+        name: What the arrays are.
+        part: Any structure of arrays.
+
+    Raises:
+        ValueError: If one does, with its place in the structure.
+    """
+    for path, array in keras.tree.flatten_with_path(part):
+        if name != "inputs" and array is not None:
+            _check_kind(f"of {name}{_at(path)}", array)
+        if not hasattr(array, "dtype") or "float" not in str(array.dtype):
+            continue
+        values = np.asarray(array)
+        broken = int(values.size - np.isfinite(values.astype("float32")).sum())
+        if broken:
+            raise ValueError(
+                f"`data` must be finite. Received: {broken} NaN or infinite numbers among "
+                f"{values.size} of the {name}{_at(path)}. Try `np.nan_to_num`, or drop them."
+            )
