@@ -65,7 +65,8 @@ class Advice:
 
     Args:
         scheme: The scheme, `None` to leave the weight alone.
-        target: Variance of what enters the activation, to correct the weights to; `None` for none.
+        target: Variance of what enters the activation, of a table what it gives, to correct the
+            weights to; `None` for none.
         most: Whether the target is a bound alone: a smaller signal is meant.
         reason: Why the weight is left alone.
     """
@@ -84,7 +85,7 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
         around: What the model is like.
     """
     if site.role == "table":
-        return Advice(_for_table(site, around))
+        return _for_table(site, around)
     if site.role == "recurrent":
         return Advice(_per_gate(Orthogonal(), site.use.kind))
     if site.role == "other" or site.use.kind is None:
@@ -103,23 +104,31 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
     return advice
 
 
-def _for_table(site: Site, around: Surroundings) -> Any:
+def _for_table(site: Site, around: Surroundings) -> Advice:
     if site.is_linear_term:
-        return Zeros()
+        return Advice(Zeros())
+    length = _length_of_vectors(site, around)
     dimensions = int(site.variable.shape[1])
-    length = _TABLE_FACTOR if around.labelled else 1.0
-    if site.pairs:
-        # The sum of the products has the variance that an output is to have.
-        target = _OUTPUT_FACTOR**2 if around.labelled else 1.0
-        product = (target * dimensions / site.pairs) ** 0.25
-        length = min(length, product) if around.labelled else product
-        return Scaled(TiedEmbedding(), length)
     combiner = getattr(site.layer, "combiner", None)
+    scheme: Any = TiedEmbedding()
     if combiner is not None and (site.bag_size is not None or combiner == "sqrtn"):
         # That length after the rows of a bag are combined.
         bag = BagEmbedding(combiner=combiner, bag_size=site.bag_size)
-        return Scaled(bag, length / math.sqrt(dimensions))
-    return Scaled(TiedEmbedding(), length) if around.labelled else TiedEmbedding()
+        scheme = Scaled(bag, length / math.sqrt(dimensions))
+    elif length != 1:
+        scheme = Scaled(scheme, length)
+    return Advice(scheme, length**2 / dimensions)
+
+
+def _length_of_vectors(site: Site, around: Surroundings) -> float:
+    """What the vectors that a layer gives are to have, as the root of the mean square."""
+    length = _TABLE_FACTOR if around.labelled else 1.0
+    if not site.pairs:
+        return length
+    # The sum of the products has the variance that an output is to have.
+    target = _OUTPUT_FACTOR**2 if around.labelled else 1.0
+    product = float((target * int(site.variable.shape[1]) / site.pairs) ** 0.25)
+    return min(length, product) if around.labelled else product
 
 
 def _for_output(site: Site, around: Surroundings) -> Advice:

@@ -156,6 +156,8 @@ class _Correction:
     # --- covers --------------------------------------------------------------------------------
 
     def _at_call(self, layer: Any) -> Callable:
+        is_table = self._of_layer[id(layer)].site.role == "table"
+
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
             if self._in_loop:
                 return original(*args, **kwargs)
@@ -165,8 +167,10 @@ class _Correction:
                 with activation_recorded(layer, True) as before:
                     outputs[:] = [original(*args, **kwargs)]
                 tensor = before[0] if before else first_float(outputs[0])
-                return _rows_of(tensor, _mask_of(args))
+                return _rows_of(tensor, mask)
 
+            # A table's ids have none: it tells padding from the ids themselves.
+            mask = layer.compute_mask(args[0]) if is_table and args else _mask_of(args)
             self._correct(layer, measure)
             return outputs[0]
 
