@@ -33,7 +33,7 @@ from keras_initlab import diagnose, initialize
 from keras_initlab.model.initialization.plan import Request, plan_of
 
 # What runs in a loop is seen as a whole, without what enters its activation.
-KINDS = ("Dense", "EinsumDense", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose")
+KINDS = ("Dense", "EinsumDense", "Conv1D", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose")
 
 
 def as_built(model, batch, seed):

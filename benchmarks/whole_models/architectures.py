@@ -133,20 +133,84 @@ def lstm_stack():
     return keras.Model(ids, kl.Dense(1)(kl.GlobalAveragePooling1D()(x)))
 
 
+def inception():
+    """Four branches of convolutions side by side, five times."""
+    inputs = keras.Input((32, 32, 3), name="image")
+    x = kl.Conv2D(16, 3, strides=2, padding="same", activation="relu")(inputs)
+    for width in (8, 8, 16, 16, 16):
+        same = {"padding": "same", "activation": "relu"}
+        branches = [
+            kl.Conv2D(width, 1, **same)(x),
+            kl.Conv2D(width, 3, **same)(kl.Conv2D(width, 1, **same)(x)),
+            kl.Conv2D(width, 5, **same)(kl.Conv2D(width, 1, **same)(x)),
+            kl.Conv2D(width, 1, **same)(kl.MaxPooling2D(3, strides=1, padding="same")(x)),
+        ]
+        x = kl.Concatenate()(branches)
+    return keras.Model(inputs, kl.Dense(10)(kl.GlobalAveragePooling2D()(x)))
+
+
+def wavenet():
+    """Gated convolutions over time, each with twice the reach of the one before."""
+    inputs = keras.Input((64, 8), name="series")
+    x = kl.Conv1D(32, 2, padding="causal")(inputs)
+    for k in range(10):
+        causal = {"padding": "causal", "dilation_rate": 2 ** (k % 5)}
+        value = kl.Conv1D(32, 2, activation="tanh", **causal)(x)
+        gate = kl.Conv1D(32, 2, activation="sigmoid", **causal)(x)
+        x = kl.Add()([x, kl.Conv1D(32, 1)(kl.Multiply()([value, gate]))])
+    return keras.Model(inputs, kl.Conv1D(1, 1)(kl.ReLU()(x)))
+
+
+def vision_transformer():
+    inputs = keras.Input((32, 32, 3), name="image")
+    x = kl.Reshape((16, 64))(kl.Conv2D(64, 8, strides=8)(inputs))
+    x = x + kl.Embedding(16, 64)(ops.arange(16))
+    for _ in range(4):
+        normed = kl.LayerNormalization()(x)
+        x = kl.Add()([x, kl.MultiHeadAttention(4, 16)(normed, normed)])
+        inner = kl.Dense(256, "gelu")(kl.LayerNormalization()(x))
+        x = kl.Add()([x, kl.Dense(64)(inner)])
+    x = kl.GlobalAveragePooling1D()(kl.LayerNormalization()(x))
+    return keras.Model(inputs, kl.Dense(10)(x))
+
+
+def neumf():
+    ids = [keras.Input((), dtype="int32", name=f"id_{k}") for k in range(2)]
+    factors = kl.Multiply()([kl.Embedding(IDS, VECTOR)(each) for each in ids])
+    x = kl.Concatenate()([kl.Embedding(IDS, VECTOR)(each) for each in ids])
+    for width in (64, 32, 16):
+        x = kl.Dense(width, "relu")(x)
+    return keras.Model(ids, kl.Dense(1)(kl.Concatenate()([factors, x])))
+
+
+def autoencoder():
+    inputs = keras.Input((128,), name="x")
+    x = inputs
+    for width in (256, 128, 64, 16, 64, 128, 256):
+        x = kl.Dense(width, "elu")(x)
+    return keras.Model(inputs, kl.Dense(128)(x))
+
+
 ARCHITECTURES = {
     "MLP, GELU, 50 deep": mlp("gelu", 50),
     "MLP, SiLU, 30 deep": mlp("silu", 30),
     "MLP, ReLU, 100 deep": mlp("relu", 100),
     "MLP, tanh, 30 deep": mlp("tanh", 30),
+    "MLP, SELU, 40 deep": mlp("selu", 40),
+    "autoencoder, ELU": autoencoder,
     "Wide & Deep": wide_and_deep,
     "DeepFM": deepfm,
     "DCN-v2": dcn_v2,
     "DLRM": dlrm,
     "two towers": two_towers,
+    "NeuMF": neumf,
     "SASRec-like transformer": sasrec,
+    "ViT-like transformer": vision_transformer,
     "ResNet-50-like, no norm": resnet,
     "MobileNet-like": mobilenet,
     "U-Net": unet,
+    "Inception-like": inception,
+    "WaveNet-like": wavenet,
     "LSTM stack": lstm_stack,
 }
 

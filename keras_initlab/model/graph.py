@@ -176,6 +176,11 @@ class Graph(Wiring):
         found = self._behind([tensor], lambda node: is_weightless(node) and not is_counting(node))
         return [node.operation for node in found if not is_weightless(node) or is_counting(node)]
 
+    def shapes_before(self, layer: Any) -> list[tuple]:
+        """The shape of the first input at each call of a layer."""
+        nodes = [node for node in self._makers.get(id(layer), []) if node.operation is layer]
+        return [tuple(node.input_tensors[0].shape) for node in nodes]
+
     def tables_of(self, tensor: Any) -> list[Any]:
         """The layers that look up an input tensor, shaped at most, in tables."""
         found = [node.operation for node in self._behind([tensor], is_shaping)]
@@ -208,6 +213,10 @@ class Graph(Wiring):
         """Whether a layer takes inputs of the model, shaped, normalized or joined at most."""
         return self._comes_from_inputs(layer, lambda node: is_shaping(node) or is_norm(node))
 
+    def reads_unit_squares(self, layer: Any) -> bool:
+        """Whether a layer takes inputs of the model or what norms give, shaped or joined."""
+        return self._comes_from_inputs(layer, is_shaping, ends=is_norm)
+
     def is_of_numbers(self, layer: Any) -> bool:
         """Whether dense layers at most stand between the inputs of the model and a layer."""
         nodes = [node for node in self._makers.get(id(layer), []) if node.operation is layer]
@@ -220,7 +229,7 @@ class Graph(Wiring):
         made = [each for node in makers if not _keeps_numbers(node) for each in node.outputs]
         return {id(node) for node in self._behind(made, lambda _: True)}
 
-    def _comes_from_inputs(self, layer: Any, passes: Test) -> bool:
+    def _comes_from_inputs(self, layer: Any, passes: Test, ends: Test = lambda node: False) -> bool:
         nodes = [node for node in self._makers.get(id(layer), []) if node.operation is layer]
         waiting = [tensor for node in nodes for tensor in node.input_tensors]
         seen: set[int] = set()
@@ -232,6 +241,8 @@ class Graph(Wiring):
             seen.add(id(tensor))
             if maker is None or not maker.input_tensors:
                 waiting += origins
+            elif ends(maker):
+                continue
             elif passes(maker) or isinstance(maker.operation, keras.layers.Concatenate):
                 waiting += maker.input_tensors
             else:

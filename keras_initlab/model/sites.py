@@ -10,7 +10,7 @@ import keras
 from keras_initlab import _backend
 from keras_initlab.model.graph import Graph
 from keras_initlab.model.wiring import layers_in
-from keras_initlab.theory import Fans, Kind, fans_of
+from keras_initlab.theory import Fans, Kind, fans_of, share_inside
 
 __all__ = ["Site", "argument_of", "forget_units_of", "is_cell", "sites_of"]
 
@@ -68,6 +68,10 @@ class Site:
         is_behind_table: Whether what a table gives, among others, comes to its layer.
         reads_inputs: Whether its layer takes inputs of the model, shaped, normalized or joined.
         is_of_numbers: Whether dense layers alone stand between the inputs and its layer.
+        reads_unit_squares: Whether its layer takes inputs of the model, or what norms give, whose
+            mean square is 1, shaped or joined at most.
+        inside: Of the weights of a window the part that lies on the signal, not on its padding, in
+            the mean; 1 where that is not known.
     """
 
     layer: Any
@@ -88,6 +92,8 @@ class Site:
     is_behind_table: bool = False
     reads_inputs: bool = False
     is_of_numbers: bool = False
+    reads_unit_squares: bool = False
+    inside: float = 1.0
 
     @property
     def path(self) -> str:
@@ -170,7 +176,25 @@ def _sites_in(layer: Any, graph: Graph) -> Iterator[Site]:
             graph.pairs_to_output(layer) if use.role == "table" else 0,
             reads_inputs=graph.reads_inputs(layer),
             is_of_numbers=graph.is_of_numbers(layer),
+            reads_unit_squares=graph.reads_unit_squares(layer) and not use.is_first,
+            inside=_inside(layer, graph) if variable.name != "pointwise_kernel" else 1.0,
         )
+
+
+def _inside(layer: Any, graph: Graph) -> float:
+    """The share of a convolution's window that lies on the signal, over all its calls."""
+    padding = getattr(layer, "padding", "")
+    if padding not in ("same", "causal") or "Transpose" in type(layer).__name__:
+        return 1.0
+    windows, strides, dilations = layer.kernel_size, layer.strides, layer.dilation_rate
+    shares = []
+    for shape in graph.shapes_before(layer):
+        sizes = shape[2:] if layer.data_format == "channels_first" else shape[1:-1]
+        if None in sizes:
+            return 1.0
+        axes = zip(sizes, windows, strides, dilations, strict=True)
+        shares.append(math.prod(share_inside(*axis, causal=padding == "causal") for axis in axes))
+    return sum(shares) / len(shares) if shares else 1.0
 
 
 def _use_of(layer: Any, variable: Any) -> Use:

@@ -7,7 +7,7 @@ from keras_initlab.theory.critical import (
     edge_of_chaos,
     half_stable_points,
 )
-from keras_initlab.theory.fans import Fans, fans_of
+from keras_initlab.theory.fans import Fans, fans_of, share_inside
 from keras_initlab.theory.flatness import FLAT_SLOPE, FlatRegions, flat_regions
 from keras_initlab.theory.gains import gain_of, odd_slope_of
 from keras_initlab.theory.kinds import KINDS, Kind
@@ -54,6 +54,7 @@ __all__ = [
     "moments_of",
     "odd_slope_of",
     "rectifier_scale",
+    "share_inside",
     "signal_profile",
     "spread_of",
     "stability_of",

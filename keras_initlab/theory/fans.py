@@ -4,7 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Fans", "fans_of"]
+import numpy as np
+
+__all__ = ["Fans", "fans_of", "share_inside"]
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,35 @@ def _size(shape: Sequence[int], axes: Sequence[int], name: str) -> int:
             f"{tuple(shape)}. Received: {name}={list(axes)}."
         )
     return math.prod(shape[axis] for axis in axes)
+
+
+def share_inside(
+    size: int, window: int, stride: int = 1, dilation: int = 1, *, causal: bool = False
+) -> float:
+    """Of the weights of a window, the part that lies on the signal and not on its padding.
+
+    Along one axis, in the mean over all places of a convolution with `padding="same"`. What lies
+    on zeros adds nothing, so a layer's sums have this times the variance that its fans tell.
+
+    Args:
+        size: Length of the input (count).
+        window: Length of the kernel (count).
+        stride: Places from one output to the next (count).
+        dilation: Places from one weight to the next (count).
+        causal: Whether all padding stands before the signal, as with `padding="causal"`.
+
+    Returns:
+        A number above 0, at most 1.
+
+    Source:
+        Counting; the padding of TensorFlow and Keras, more of it behind if it is odd.
+
+    Example:
+        >>> share_inside(4, 3)  # 2, 3, 3 and 2 of three weights
+        0.8333333333333334
+    """
+    outputs = -(-size // stride)
+    reach = (window - 1) * dilation
+    before = reach if causal else max((outputs - 1) * stride + reach + 1 - size, 0) // 2
+    places = np.arange(outputs)[:, np.newaxis] * stride + np.arange(window) * dilation - before
+    return float(np.mean((places >= 0) & (places < size)))

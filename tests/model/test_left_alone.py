@@ -261,7 +261,8 @@ def test_report_says_what_was_done():
     text = str(initialize(model))
 
     assert "drawn anew: 5 variables" in text
-    assert f"from HeNormal: {model.name}/h0/kernel, {model.name}/h2/kernel" in text
+    assert f"from LecunNormal: {model.name}/h0/kernel" in text
+    assert f"from HeNormal: {model.name}/h2/kernel, {model.name}/h3/kernel" in text
     assert "left alone, not trained:" in text
     assert "h1/kernel" in text
     assert "no data: the signal was not measured" in text

@@ -99,6 +99,8 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
         # Labels come with a batch, by which the weights are corrected.
         site = replace(site, activation_before="")
     advice = _for_output(site, around) if is_output else _for_hidden(site)
+    # What lies on padding adds nothing.
+    advice = replace(advice, scheme=_times(advice.scheme, 1 / site.inside))
     if beside or (around.labelled and site.is_behind_table):
         return replace(advice, most=True)
     return advice
@@ -148,7 +150,7 @@ def _for_hidden(site: Site) -> Advice:
     if share is not None and not site.normed:
         if activation in ("", "linear"):
             return Advice(_linear(site, share), share)
-        return Advice(Scaled(_held(activation, kind), math.sqrt(share)), share)
+        return Advice(_times(_held(activation, kind), share), share)
     if activation in ("", "linear"):
         return Advice(_linear(site, 1.0), 1.0)
     if activation in _SELF_NORMALIZING:
@@ -157,7 +159,11 @@ def _for_hidden(site: Site) -> Advice:
     if point is None:
         return Advice(LecunNormal(kind=kind), 1.0)
     # Tanh and its kin hold a small signal and shrink a large one: it must not be blown up.
-    return Advice(_held(activation, kind), _target(point), most=point.q == 0)
+    scheme = _held(activation, kind)
+    if site.reads_unit_squares:
+        # It holds what an activation makes of the signal, which is less, or more.
+        scheme = _times(scheme, _square_behind(activation))
+    return Advice(scheme, _target(point), most=point.q == 0)
 
 
 def _for_numbers(site: Site) -> Advice:
@@ -183,7 +189,18 @@ def _linear(site: Site, variance: float) -> Any:
         scheme: Any = HeNormal(kind=kind)
     else:
         scheme, variance = LecunNormal(kind=kind), variance / _square_behind(site.activation_before)
-    return scheme if variance == 1 else Scaled(scheme, math.sqrt(variance))
+    return _times(scheme, variance)
+
+
+def _times(scheme: Any, factor: float) -> Any:
+    """A scheme with so many times the variance."""
+    if factor == 1:
+        return scheme
+    if isinstance(scheme, Scaled):
+        return Scaled(scheme.scheme, scheme.factor * math.sqrt(factor))
+    if isinstance(scheme, HeNormal) and math.isclose(factor, 0.5):
+        return LecunNormal(kind=scheme.kind)
+    return Scaled(scheme, math.sqrt(factor))
 
 
 def _square_behind(activation: str) -> float:

@@ -77,7 +77,7 @@ def initialize(
         ...     keras.layers.Dense(1)])
         >>> report = initialize(model, seed=0)
         >>> [change.scheme for change in report.changes]
-        ['CriticalNormal', 'Scaled(LecunNormal, 0.765)', 'CriticalBias']
+        ['Scaled(CriticalNormal, 1.31)', 'Scaled(LecunNormal, 0.765)', 'CriticalBias']
     """
     check_built(model)
     checked_seed(seed)

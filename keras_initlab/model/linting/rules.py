@@ -128,7 +128,9 @@ def _misfits(subject: Subject) -> Iterator[tuple[Sample, float, float, bool]]:
         needed = needed_variance(site.activation)
         if needed is None:
             continue
-        found, mistaken = each.second * site.fans.fan_in, each.second * site.shape_fans.fan_in
+        # What lies on padding adds nothing.
+        second = each.second * site.inside
+        found, mistaken = second * site.fans.fan_in, second * site.shape_fans.fan_in
         # A branch may start small.
         if site.added and found < needed:
             continue
@@ -146,7 +148,7 @@ def _wrong_fan(subject: Subject) -> Iterator[Finding]:
             evidence = (
                 f"the shape {tuple(site.variable.shape)} seems to have fan_in "
                 f"{site.shape_fans.fan_in:g}, the {type(site.layer).__name__} sums "
-                f"{found / each.second:g}: its output has {found / needed:.2g} x the variance that "
+                f"{site.fans.fan_in:g}: its output has {found / needed:.2g} x the variance that "
                 f"{site.activation or 'linear'} needs"
             )
             yield _finding("wrong-fan", each, evidence, fitting_kind(site))
