@@ -20,6 +20,12 @@ _OFFSETS = ("bias", "gamma", "beta")
 # Of keras-rs.
 _CROSS = "FeatureCross"
 
+_CONVOLUTIONS = (
+    *(keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D),
+    *(keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D),
+    *(keras.layers.SeparableConv1D, keras.layers.SeparableConv2D),
+)
+
 _GATES = {"LSTMCell": 4, "ConvLSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1}
 _FORGETTING = ("LSTMCell", "ConvLSTMCell")
 
@@ -183,8 +189,7 @@ def _sites_in(layer: Any, graph: Graph) -> Iterator[Site]:
 
 def _inside(layer: Any, graph: Graph) -> float:
     """The share of a convolution's window that lies on the signal, over all its calls."""
-    padding = getattr(layer, "padding", "")
-    if padding not in ("same", "causal") or "Transpose" in type(layer).__name__:
+    if not isinstance(layer, _CONVOLUTIONS) or layer.padding == "valid":
         return 1.0
     windows, strides, dilations = layer.kernel_size, layer.strides, layer.dilation_rate
     shares = []
@@ -193,7 +198,9 @@ def _inside(layer: Any, graph: Graph) -> float:
         if None in sizes:
             return 1.0
         axes = zip(sizes, windows, strides, dilations, strict=True)
-        shares.append(math.prod(share_inside(*axis, causal=padding == "causal") for axis in axes))
+        shares.append(
+            math.prod(share_inside(*axis, causal=layer.padding == "causal") for axis in axes)
+        )
     return sum(shares) / len(shares) if shares else 1.0
 
 

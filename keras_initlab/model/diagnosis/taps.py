@@ -69,6 +69,7 @@ class Tap:
             return outputs
         if not _backend.notes_gradients():
             self.hidden.append(layer)
+            self._made.append(None)
             return outputs
         made = tensor + self._zeros[len(self._made)]
         self._made.append(made)
@@ -76,7 +77,8 @@ class Tap:
 
     def place_of(self, output: Any) -> int | None:
         """Which tensor of zeros this output holds, `None` if it holds none."""
-        return next((k for k, made in enumerate(self._made) if made is output), None)
+        held = (k for k, made in enumerate(self._made) if made is output and made is not None)
+        return next(held, None)
 
 
 def is_float(tensor: Any) -> bool:
