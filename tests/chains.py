@@ -8,6 +8,9 @@ from keras import ops
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(256, 16)).astype("float32")
 
+# What the issue of LSUV is held to: one percent on the batch.
+PERCENT = 0.01
+
 
 def values_of(model):
     return [np.array(ops.convert_to_numpy(each)) for each in model.variables]

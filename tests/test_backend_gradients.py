@@ -104,6 +104,20 @@ def test_want_of_memory_is_told_from_other_errors(error, out):
     assert _backend.is_out_of_memory(error) is out
 
 
+@pytest.mark.parametrize(
+    ("error", "lacks"),
+    [
+        (LookupError("gradient registry has no entry for: AdjustHue"), True),
+        (NotImplementedError("Differentiation rule for 'igammac' not implemented"), True),
+        (KeyError("of a layer"), False),
+        (IndexError("of a layer"), False),
+        (ValueError("shapes"), False),
+    ],
+)
+def test_missing_gradient_is_told_from_other_errors(error, lacks):
+    assert _backend.lacks_gradient(error) is lacks
+
+
 def test_staged_function_gives_what_it_gives_alone():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
 
@@ -150,33 +164,30 @@ def test_loss_is_known_to_be_compiled(model):
     assert not _backend.has_loss(without)
 
 
-def test_gradients_are_noted_outside_of_functions_that_are_run_twice():
-    noted = []
+def answers_of(question):
+    """What it answers outside of a function that is run twice, and at each run inside."""
+    answers = []
 
     def function(tensors):
         def inner(x):
-            noted.append(_backend.notes_gradients())
+            answers.append(question())
             return ops.sum(x**2)
 
-        noted.append(_backend.notes_gradients())
+        answers.append(question())
         return keras.remat(inner)(tensors[0]), ()
 
     _backend.value_and_gradients(function, [ops.convert_to_tensor(X)])
+    return answers
+
+
+def test_gradients_are_noted_outside_of_functions_that_are_run_twice():
+    noted = answers_of(_backend.notes_gradients)
 
     assert noted[:2] == [True, keras.backend.backend() != "tensorflow"]
 
 
 def test_way_back_is_known_on_torch():
-    seen = []
+    outside, first, *others = answers_of(_backend.in_backward)
 
-    def function(tensors):
-        def inner(x):
-            seen.append(_backend.in_backward())
-            return ops.sum(x**2)
-
-        return keras.remat(inner)(tensors[0]), ()
-
-    _backend.value_and_gradients(function, [ops.convert_to_tensor(X)])
-
-    assert seen[0] is False
-    assert any(seen) is (keras.backend.backend() == "torch")
+    assert outside is first is False
+    assert any(others) is (keras.backend.backend() == "torch")

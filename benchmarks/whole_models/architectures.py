@@ -77,14 +77,19 @@ def two_towers():
     return keras.Model([dense, *ids], kl.Dot(axes=1)(ends))
 
 
+def _block(x, *, causal):
+    """Of a transformer, 64 wide, normalized before each part."""
+    normed = kl.LayerNormalization()(x)
+    x = kl.Add()([x, kl.MultiHeadAttention(4, 16)(normed, normed, use_causal_mask=causal)])
+    inner = kl.Dense(256, "gelu")(kl.LayerNormalization()(x))
+    return kl.Add()([x, kl.Dense(64)(inner)])
+
+
 def sasrec():
     ids = keras.Input((24,), dtype="int32", name="id_0")
     x = kl.Embedding(IDS, 64)(ids)
     for _ in range(3):
-        normed = kl.LayerNormalization()(x)
-        x = kl.Add()([x, kl.MultiHeadAttention(4, 16)(normed, normed, use_causal_mask=True)])
-        inner = kl.Dense(256, "gelu")(kl.LayerNormalization()(x))
-        x = kl.Add()([x, kl.Dense(64)(inner)])
+        x = _block(x, causal=True)
     return keras.Model(ids, kl.Dense(IDS)(kl.LayerNormalization()(x)[:, -1]))
 
 
@@ -166,10 +171,7 @@ def vision_transformer():
     x = kl.Reshape((16, 64))(kl.Conv2D(64, 8, strides=8)(inputs))
     x = x + kl.Embedding(16, 64)(ops.arange(16))
     for _ in range(4):
-        normed = kl.LayerNormalization()(x)
-        x = kl.Add()([x, kl.MultiHeadAttention(4, 16)(normed, normed)])
-        inner = kl.Dense(256, "gelu")(kl.LayerNormalization()(x))
-        x = kl.Add()([x, kl.Dense(64)(inner)])
+        x = _block(x, causal=False)
     x = kl.GlobalAveragePooling1D()(kl.LayerNormalization()(x))
     return keras.Model(inputs, kl.Dense(10)(x))
 

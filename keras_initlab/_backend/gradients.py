@@ -12,6 +12,7 @@ __all__ = [
     "has_loss",
     "in_backward",
     "is_out_of_memory",
+    "lacks_gradient",
     "losses_kept",
     "notes_gradients",
     "value_and_gradients",
@@ -155,6 +156,12 @@ def with_loss(model: Any, loss: Any) -> Iterator[None]:
         yield
     finally:
         object.__setattr__(model, "_compile_loss", kept)
+
+
+def lacks_gradient(error: BaseException) -> bool:
+    """Whether a backend has refused an operation because it has no gradient."""
+    known = isinstance(error, (LookupError, NotImplementedError))
+    return known and not isinstance(error, (KeyError, IndexError))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

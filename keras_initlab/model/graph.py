@@ -178,8 +178,7 @@ class Graph(Wiring):
 
     def shapes_before(self, layer: Any) -> list[tuple]:
         """The shape of the first input at each call of a layer."""
-        nodes = [node for node in self._makers.get(id(layer), []) if node.operation is layer]
-        return [tuple(node.input_tensors[0].shape) for node in nodes]
+        return [tuple(node.input_tensors[0].shape) for node in self._own_calls(layer)]
 
     def tables_of(self, tensor: Any) -> list[Any]:
         """The layers that look up an input tensor, shaped at most, in tables."""
@@ -219,7 +218,7 @@ class Graph(Wiring):
 
     def is_of_numbers(self, layer: Any) -> bool:
         """Whether dense layers at most stand between the inputs of the model and a layer."""
-        nodes = [node for node in self._makers.get(id(layer), []) if node.operation is layer]
+        nodes = self._own_calls(layer)
         return bool(nodes) and all(id(node) not in self._mixed for node in nodes)
 
     @cached_property
@@ -229,8 +228,12 @@ class Graph(Wiring):
         made = [each for node in makers if not _keeps_numbers(node) for each in node.outputs]
         return {id(node) for node in self._behind(made, lambda _: True)}
 
+    def _own_calls(self, layer: Any) -> list[Any]:
+        """The calls of a layer itself, not of one that holds it."""
+        return [node for node in self._makers.get(id(layer), []) if node.operation is layer]
+
     def _comes_from_inputs(self, layer: Any, passes: Test, ends: Test = lambda node: False) -> bool:
-        nodes = [node for node in self._makers.get(id(layer), []) if node.operation is layer]
+        nodes = self._own_calls(layer)
         waiting = [tensor for node in nodes for tensor in node.input_tensors]
         seen: set[int] = set()
         while waiting:

@@ -128,24 +128,3 @@ def test_ids_that_are_folded_first_may_be_large():
     layers = kl.Flatten()(kl.Embedding(10, 3)(ids % 10))
 
     assert diagnose(keras.Model(ids, kl.Dense(1)(layers)), 1000 + np.arange(8).reshape(2, 4)).layers
-
-
-def test_error_of_a_layer_is_not_taken_for_a_missing_gradient():
-    calls = []
-
-    class Broken(kl.Layer):
-        def call(self, x):
-            calls.append(x)
-            # Shapes are found in the first call.
-            return x if len(calls) == 1 else {}["key"]
-
-        def compute_output_shape(self, shape):
-            return shape
-
-    model = keras.Sequential([keras.Input((12,)), Broken(), kl.Dense(1)])
-    calls.clear()
-
-    with pytest.raises(KeyError):
-        diagnose(model, X)
-
-    assert len(calls) == 2

@@ -3,15 +3,13 @@
 import keras
 import numpy as np
 import pytest
+from chains import PERCENT
 from keras import layers as kl
 from keras import ops
 
 from keras_initlab import initialize
 
 RNG = np.random.default_rng(0)
-
-# What the issue of LSUV is held to: one percent on the batch.
-PERCENT = 0.01
 
 
 def inputs_step_by_step(cells, sequences):

@@ -3,6 +3,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from chains import PERCENT
 from keras import layers as kl
 from keras import ops
 
@@ -11,9 +12,6 @@ from keras_initlab.model.initialization.correct import _Correction
 from keras_initlab.theory import critical_point
 
 RNG = np.random.default_rng(0)
-
-# What the issue of LSUV is held to: one percent on the batch.
-PERCENT = 0.01
 
 
 def images(count=64):

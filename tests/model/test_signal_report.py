@@ -132,6 +132,27 @@ def test_operation_without_a_gradient_leaves_the_rest_to_be_measured():
     assert np.isnan(rows_of(report)["d"].gradient_variance)
 
 
+def test_error_of_a_layer_is_not_taken_for_a_missing_gradient():
+    calls = []
+
+    class Broken(kl.Layer):
+        def call(self, x):
+            calls.append(x)
+            # Shapes are found in the first call.
+            return x if len(calls) == 1 else {}["key"]
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    model = keras.Sequential([keras.Input((12,)), Broken(), kl.Dense(1)])
+    calls.clear()
+
+    with pytest.raises(KeyError):
+        diagnose(model, X)
+
+    assert len(calls) == 2
+
+
 def test_layer_that_is_not_called_is_named():
     class Idle(keras.Model):
         def __init__(self):

@@ -4,13 +4,10 @@ import keras
 import keras_rs
 import numpy as np
 import pytest
-from chains import RNG
+from chains import PERCENT, RNG
 from keras import layers as kl
 
 from keras_initlab import initialize
-
-# What the issue of LSUV is held to: one percent on the batch.
-PERCENT = 0.01
 
 
 @pytest.mark.parametrize("labels", [False, True])

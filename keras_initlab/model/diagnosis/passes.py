@@ -185,9 +185,8 @@ class Pass:
         values = [*trainable, *zeros]
         try:
             _, (loss, found), gradients = _backend.value_and_gradients(function, values)
-        # What a backend raises for an operation that has no gradient.
-        except (LookupError, NotImplementedError) as error:
-            if isinstance(error, (KeyError, IndexError)):
+        except Exception as error:
+            if not _backend.lacks_gradient(error):
                 raise
             self.without_gradients = str(error).strip().splitlines()[0]
             recorded.clear()

@@ -58,6 +58,11 @@ class Surroundings:
         """Whether numbers stand beside short vectors, at a width that is not carried over."""
         return self.labelled and self.tables and self.width_base is None
 
+    @property
+    def output_variance(self) -> float:
+        """What an output is to have at the start."""
+        return _OUTPUT_FACTOR**2 if self.labelled else 1.0
+
 
 @dataclass(frozen=True)
 class Advice:
@@ -128,8 +133,7 @@ def _length_of_vectors(site: Site, around: Surroundings) -> float:
     if not site.pairs:
         return length
     # The sum of the products has the variance that an output is to have.
-    target = _OUTPUT_FACTOR**2 if around.labelled else 1.0
-    product = float((target * int(site.variable.shape[1]) / site.pairs) ** 0.25)
+    product = float((around.output_variance * int(site.variable.shape[1]) / site.pairs) ** 0.25)
     return min(length, product) if around.labelled else product
 
 
@@ -137,7 +141,7 @@ def _for_output(site: Site, around: Surroundings) -> Advice:
     kind = site.use.kind
     if around.width_base is not None:
         return Advice(MuNormal(role="output", base_width=around.width_base, kind=kind))
-    target = (_OUTPUT_FACTOR**2 if around.labelled else 1.0) * (site.branch_share or 1.0)
+    target = around.output_variance * (site.branch_share or 1.0)
     if site.is_dotted:
         # A product of two vectors of n entries has the variance of n products of two of them.
         target = math.sqrt(target / site.variable.shape[-1])

@@ -111,10 +111,6 @@ class _Correction:
 
     def all_passes(self, batch: Batch) -> None:
         """Run until every layer is as it was meant to be."""
-        with _backend.without_remat(layers_in(self._model)):
-            self._passes(batch)
-
-    def _passes(self, batch: Batch) -> None:
         for _ in range(_MOST_PASSES):
             self._past, self._now = self._now, {}
             self._pass(batch)
@@ -132,9 +128,10 @@ class _Correction:
         hooks = Hooks()
         hooks.add(self._covers())
         try:
-            kept = _backend.losses_kept(list(layers_in(self._model)))
+            layers = list(layers_in(self._model))
+            kept, once = _backend.losses_kept(layers), _backend.without_remat(layers)
             scope = keras.StatelessScope(state_mapping=mapping)
-            with _backend.without_gradients(), kept, scope:
+            with _backend.without_gradients(), kept, once, scope:
                 self._model(batch.x, training=True)
         finally:
             hooks.remove()
