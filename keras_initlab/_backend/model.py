@@ -22,6 +22,7 @@ __all__ = [
     "owns_weights",
     "refusal_of",
     "remat_mode",
+    "unbuilt_layers",
     "updates_done",
     "without_remat",
 ]
@@ -45,6 +46,12 @@ def own_trainable(layer: Any) -> list[Any]:
 def call_count(layer: Any) -> int:
     """How often a layer stands in the graph of a functional model, at least once."""
     return max(1, len(layer._inbound_nodes))
+
+
+def unbuilt_layers(model: Any) -> tuple[int, ...]:
+    """The ids of the layers, the model among them, that have still to make their weights."""
+    layers = model._flatten_layers(include_self=True, recursive=True)
+    return tuple(id(layer) for layer in layers if not layer.built)
 
 
 def remat_mode(layer: Any) -> Any:

@@ -17,14 +17,18 @@ __all__ = [
     "gathered",
     "half_sum_of_squares",
     "in_symbolic_scope",
+    "is_float",
+    "is_numeric",
     "is_sparse",
     "isolated",
     "mask_of",
     "mean_square_of_sparse",
+    "rank_of",
     "reachable",
     "reachable_gradient",
     "rows_of",
     "set_flags",
+    "units_of",
 ]
 
 
@@ -152,6 +156,35 @@ def flat_tensors(nested: Any) -> list[Any]:
     """The tensors in a nested structure, of ragged ones their values."""
     flat = [each if is_sparse(each) else dense_values(each) for each in keras.tree.flatten(nested)]
     return [each for each in flat if hasattr(each, "shape") and hasattr(each, "dtype")]
+
+
+def is_float(tensor: Any) -> bool:
+    """Whether a tensor holds real numbers that have a gradient."""
+    return _kind_of(tensor).startswith(("float", "bfloat"))
+
+
+def is_numeric(tensor: Any) -> bool:
+    """Whether a tensor holds real numbers or truth values: no strings, no resources."""
+    return _kind_of(tensor).startswith(("float", "bfloat", "int", "uint", "bool"))
+
+
+def _kind_of(tensor: Any) -> str:
+    """Keras's name of a tensor's dtype; empty where it has none."""
+    try:
+        return str(keras.backend.standardize_dtype(tensor.dtype))
+    except (AttributeError, ValueError):
+        return ""
+
+
+def rank_of(tensor: Any) -> int | None:
+    """How many axes a tensor has; `None` where TensorFlow does not know."""
+    shape = getattr(tensor, "shape", None)
+    return None if shape is None or getattr(shape, "rank", 0) is None else len(shape)
+
+
+def units_of(tensor: Any) -> int | None:
+    """The length of a tensor's last axis; `None` where it has none, or it is not known."""
+    return tensor.shape[-1] if rank_of(tensor) else None
 
 
 def is_sparse(tensor: Any) -> bool:

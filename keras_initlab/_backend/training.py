@@ -16,6 +16,7 @@ __all__ = [
     "is_end_of_data",
     "is_functional_step",
     "is_replicated",
+    "is_tracing_step",
     "prefers_small_operations",
     "remove_session_hook",
     "reused",
@@ -53,6 +54,15 @@ def is_functional_step() -> bool:
     must be used before it ends.
     """
     return keras.backend.backend() == "jax"
+
+
+def is_tracing_step() -> bool:
+    """Whether TensorFlow is tracing, so that the training step may still be traced anew."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.executing_eagerly()
 
 
 def is_end_of_data(error: BaseException) -> bool:

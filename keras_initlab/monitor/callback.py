@@ -4,7 +4,7 @@ import copy
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -12,15 +12,26 @@ from rich.console import Console
 
 from keras_initlab import _backend
 from keras_initlab.monitor.judge import Judge, SignalWarning
-from keras_initlab.monitor.layers import checked_filter
-from keras_initlab.monitor.looks import History
+from keras_initlab.monitor.layers import NothingToWatchError, checked_filter
+from keras_initlab.monitor.looks import History, Look
 from keras_initlab.monitor.report import TrainingReport
-from keras_initlab.monitor.schedule import Clock, EpochEnds, schedule_of
+from keras_initlab.monitor.schedule import Clock, EpochEnds, is_due, schedule_of
 from keras_initlab.monitor.sinks import TensorBoardSink
+from keras_initlab.monitor.step.guard import Guard, in_one_line
 from keras_initlab.monitor.step.probe import Settings
 from keras_initlab.monitor.watcher import Watcher
 
 __all__ = ["ActivationVarianceLogger"]
+
+_UNSEEN_STEP = (
+    "No training step was seen, for the model's own `train_step` did not run. A loop that is "
+    "written by hand is seen where it calls `model.train_on_batch`; else train with `model.fit`."
+)
+
+_UNSEEN_CALLS = (
+    "No activations were seen, for the training step does not call the model itself "
+    "(`stateless_call` of its parts, say). Try `diagnose` on each part."
+)
 
 _WATCHABLE = ("activations", "gradients", "weights", "updates")
 
@@ -104,6 +115,10 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         self._batch = -1
         self._started = False
         self._in_fit = False
+        self._guard = Guard()
+        self._notes: list[str] = []
+        self._blind = False
+        self._seen_from = 0
 
     @property
     def history(self) -> dict[str, list[Any]]:
@@ -118,7 +133,8 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         rows = () if last is None else last.layers
         if last is not None and not rows and "weights" in last.sections:
             rows = last.sections["weights"].layers
-        return TrainingReport(rows, first, last, tuple(self._judge.problems), notes)
+        notes = tuple(dict.fromkeys((*self._notes, *notes)))
+        return TrainingReport(rows, first, last, tuple(self._judge.problems), notes, self._blind)
 
     def __deepcopy__(self, memo: dict) -> "ActivationVarianceLogger":
         """A logger with the same settings that has seen nothing, as KerasTuner needs one."""
@@ -127,79 +143,83 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         twin.looks = History()
         twin._judge = self._judge.fresh()
         twin._watcher, twin._model, twin.params = None, None, None
+        twin._guard, twin._notes, twin._blind = Guard(), [], False
         return twin
 
     # --- what Keras calls ----------------------------------------------------------------------
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Put the taps on the model."""
-        model = self.model
-        refusal = _backend.refusal_of(model)
-        if refusal is not None:
-            warnings.warn(f"{refusal}; nothing is watched.", SignalWarning, stacklevel=2)
-            return
-        if self._watcher is None or not self._watcher.fits(model, self._chosen):
-            self._watcher = Watcher(model, self.settings, self._chosen, self.reference)
-        self._in_fit = _backend.running_fit(model) is not None
-        self._started = False
-        self._watcher.open()
-        self._start(epoch=0)
+        self._guard, self._notes, self._blind = Guard(), [], False
+        self._seen_from = len(self.looks)
+        wrong = self._guarded(self._begin)
+        if wrong is not None:
+            raise wrong
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Count batches from the start of the epoch."""
         self._batch = -1
-        if self._watcher is not None and not self._started:
+        if self._is_watching() and not self._started:
             self._started = True
-            self._start(epoch)
+            self._guarded(self._start, epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Look at the reference batch, with the weights that the next step starts from."""
-        if self.reference is None or not self._is_watching():
-            return
-        begin = self._clock.step
-        if self._due_in(range(begin, begin + int(self.model.steps_per_execution))):
-            self._watcher.look_at_reference()
+        if self.reference is not None and self._is_watching():
+            self._guarded(self._look_at_reference)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Read a look, if one was due since the last batch."""
-        if not self._is_watching():
-            return
-        begin = self._clock.step
-        steps = range(begin, begin + max(1, batch - self._batch))
-        self._batch = batch
-        self._clock = self._clock._replace(step=steps.stop)
-        if (
-            self._keeps_epoch_ends()
-            and len(self.looks)
-            and self.looks[-1].step >= self._clock.first
-        ):
-            return
-        if self._due_in(steps):
-            self._take()
+        if self._is_watching():
+            self._hear(self._guarded(self._after_batch, batch))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Read the look at the end of an epoch, and set the count of steps right."""
-        if not self._is_watching():
-            return
-        if self._keeps_epoch_ends():
-            self._take()
-        if self.model.steps_per_execution > 1:
-            self._clock = self._clock._replace(step=self._watcher.steps_done())
+        if self._is_watching():
+            self._hear(self._guarded(self._after_epoch))
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Take everything off the model, and print what was seen."""
-        if self._watcher is None:
-            return
-        self._watcher.close()
-        if hasattr(self.sink, "flush"):
-            self.sink.flush()
-        if self._prints():
-            Console().print(self.report)
+        if self._watcher is not None:
+            self._guarded(self._end)
 
     # --- in between ----------------------------------------------------------------------------
 
+    def _guarded(self, function: Callable, *args: Any) -> Any:
+        """What a function gives; `None` if it fails, which ends the watching and nothing else."""
+        with self._guard:
+            return function(*args)
+        self._blind = True
+        self._notes.append(f"the watching ended: {in_one_line(self._guard.error)}")
+        if self._watcher is not None:
+            with self._guard:
+                self._watcher.close()
+        return None
+
     def _is_watching(self) -> bool:
-        return self._watcher is not None and self._watcher.is_open
+        return not self._guard.ended and self._watcher is not None and self._watcher.is_open
+
+    def _begin(self) -> Exception | None:
+        """Open a watcher; what the user has to hear of, where `layers` chooses none."""
+        model = self.model
+        refusal = _backend.refusal_of(model)
+        if refusal is not None:
+            self._tell_blindness(f"{refusal}; nothing is watched.")
+            return None
+        try:
+            if self._watcher is None or not self._watcher.fits(model, self._chosen):
+                self._watcher = Watcher(model, self.settings, self._chosen, self.reference)
+        except NothingToWatchError as error:
+            self._watcher = None
+            if self._chosen is not None:
+                return error
+            self._tell_blindness(str(error))
+            return None
+        self._in_fit = _backend.running_fit(model) is not None
+        self._started = False
+        self._watcher.open()
+        self._start(epoch=0)
+        return None
 
     def _start(self, epoch: int) -> None:
         """Set the clocks: after everything that restores a model, before the first step."""
@@ -211,25 +231,79 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         self._clock = Clock(step, step, max(1, per_epoch))
         self._watcher.start(self._clock)
 
+    def _look_at_reference(self) -> None:
+        begin = self._clock.step
+        if self._due_in(range(begin, begin + int(self.model.steps_per_execution))):
+            self._watcher.look_at_reference()
+
+    def _after_batch(self, batch: int) -> list[Look]:
+        begin = self._clock.step
+        steps = range(begin, begin + max(1, batch - self._batch))
+        self._batch = batch
+        self._clock = self._clock._replace(step=steps.stop)
+        if (
+            self._keeps_epoch_ends()
+            and len(self.looks)
+            and self.looks[-1].step >= self._clock.first
+        ):
+            return []
+        if not self._due_in(steps):
+            return []
+        new = self._take()
+        if not new and len(self.looks) == self._seen_from:
+            self._tell_blindness(_UNSEEN_STEP)
+        return new
+
+    def _after_epoch(self) -> list[Look]:
+        new = self._take() if self._keeps_epoch_ends() else []
+        if self.model.steps_per_execution > 1:
+            self._clock = self._clock._replace(step=self._watcher.steps_done())
+        return new
+
+    def _end(self) -> None:
+        self._watcher.close()
+        if hasattr(self.sink, "flush"):
+            self.sink.flush()
+        if self._prints():
+            Console().print(self.report)
+
     def _keeps_epoch_ends(self) -> bool:
         """Whether every step is looked at because the length of an epoch is not known."""
         endings = isinstance(self.settings.schedule, EpochEnds)
         return endings and not (self.params or {}).get("steps")
 
     def _due_in(self, steps: range) -> bool:
-        due = self.settings.schedule.due
-        return any(due(self._clock._replace(step=step)) for step in steps)
+        clock = self._clock._replace(first=self._watcher.first)
+        schedule = self.settings.schedule
+        return any(is_due(schedule, clock._replace(step=step)) for step in steps)
 
-    def _take(self) -> None:
+    def _take(self) -> list[Look]:
+        new = []
         for look in self._watcher.looks(self.looks, time.time()):
             self.looks.append(look)
+            new.append(look)
             if self.sink is not None:
                 self.sink.append(look)
+        asked = "activations" in self.settings.watch
+        if asked and new and not any(look.layers for look in new):
+            self._tell_blindness(_UNSEEN_CALLS)
+        return new
+
+    def _hear(self, looks: list[Look] | None) -> None:
+        """Act on problems, as the user wants it: what this raises ends `fit`."""
+        for look in looks or []:
             try:
                 self._judge.hear(look.problems, self.model)
             except BaseException:
-                self._watcher.close()
+                self._guarded(self._watcher.close)
                 raise
+
+    def _tell_blindness(self, reason: str) -> None:
+        """Warn once in a `fit`, and never call healthy what was not seen."""
+        self._blind = True
+        if reason not in self._notes:
+            self._notes.append(reason)
+            warnings.warn_explicit(reason, SignalWarning, "<ActivationVarianceLogger>", 1)
 
     def _prints(self) -> bool:
         if self.verbose == "auto":

@@ -13,6 +13,7 @@ from keras_initlab._wire import LayerInfo
 from keras_initlab.theory import FlatRegions, activation_of, flat_regions
 
 __all__ = [
+    "NothingToWatchError",
     "Selection",
     "activation_name",
     "checked_filter",
@@ -92,18 +93,23 @@ def _names(layer: Any) -> set[str]:
     return {layer.name, layer.path or layer.name}
 
 
+class NothingToWatchError(ValueError):
+    """A model has no layers that carry signal, or none of those that were asked for."""
+
+
 class Selection:
     """The layers of one model: those that are covered, and among them those that are watched.
 
     Args:
         model: A Keras model.
         chosen: Says of a layer whether to watch it; `None` for those that carry signal.
+        may_be_empty: Whether the model may have no layers yet.
 
     Raises:
-        ValueError: If no layer is left to watch.
+        NothingToWatchError: If no layer is left to watch.
     """
 
-    def __init__(self, model: Any, chosen: Filter | None = None):
+    def __init__(self, model: Any, chosen: Filter | None = None, *, may_be_empty: bool = False):
         self._chosen = chosen
         self.covered: list[Any] = []
         self.watched: list[Any] = []
@@ -111,8 +117,8 @@ class Selection:
             self._collect(layer)
         self.covered = list(dict.fromkeys(self.covered))
         self.watched = list(dict.fromkeys(self.watched))
-        if not self.watched:
-            raise ValueError(_nothing_to_watch(model, chosen))
+        if not self.watched and not may_be_empty:
+            raise NothingToWatchError(_nothing_to_watch(model, chosen))
         self.names = _unique_names(self.watched)
         self.flats = {id(layer): _flat_regions_of(layer) for layer in self.covered}
         self.loops = [self.names[layer] for layer in self.watched if is_loop(layer)]

@@ -81,6 +81,8 @@ def _prior_of(layer: Any) -> Prior | None:
 def _weight_and_fan(layer: Any) -> tuple[Any, float]:
     """The weight that carries the signal and how many inputs a unit sums; `None` if unknown."""
     kinds = keras.layers
+    if not layer.built:
+        return None, 0
     if isinstance(layer, kinds.Embedding):
         return layer.embeddings, 0
     if isinstance(layer, (kinds.BatchNormalization, kinds.LayerNormalization)):
@@ -131,7 +133,7 @@ def predicted(
     known: list[_Signal | None] = []
     for link in links:
         arriving = [
-            _Signal(0.0, inputs[-1 - source]) if source < 0 else known[source]
+            _entering(inputs[-1 - source]) if source < 0 else known[source]
             for source in link.sources
             if source >= 0 or -1 - source < len(inputs)
         ]
@@ -142,6 +144,11 @@ def predicted(
             signal = _Signal(*measured[link.row])
         known.append(signal)
     return table
+
+
+def _entering(square: float) -> _Signal | None:
+    """What enters the model, of which the mean square is known; `None` where it is not."""
+    return None if math.isnan(square) else _Signal(0.0, square)
 
 
 def _after(link: Link, arriving: list[_Signal | None], prior: Prior | None) -> _Signal | None:

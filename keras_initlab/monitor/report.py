@@ -38,11 +38,12 @@ class TrainingReport:
         last: The last look.
         problems: Every problem, in the order in which it was found.
         notes: What could not be watched, and why.
+        blind: Whether something of what was asked for was not seen at all: `notes` say why.
 
     Example:
         >>> report = TrainingReport((), None, None, (), ())
         >>> report.healthy, report.to_dict()["problems"]
-        (True, [])
+        (None, [])
     """
 
     layers: tuple[LayerInfo, ...]
@@ -50,11 +51,14 @@ class TrainingReport:
     last: Look | None
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
+    blind: bool = False
 
     @property
-    def healthy(self) -> bool:
-        """Whether no look showed a problem."""
-        return not self.problems
+    def healthy(self) -> bool | None:
+        """Whether no look showed a problem; `None` where nothing was seen that could show one."""
+        if self.problems:
+            return False
+        return None if self.blind or self.last is None else True
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON: one entry per layer with its first and last numbers.
@@ -82,8 +86,10 @@ class TrainingReport:
         parts: list[Any] = [self._table()]
         parts += [Text(f"{problem.rule}: {problem.text}", "red") for problem in self.problems]
         parts += [Text(f"note: {note}", "dim") for note in self.notes]
-        if self.healthy and self.last is not None:
+        if self.healthy:
             parts.append(Text("The signal is healthy in every look.", "green"))
+        elif self.healthy is None:
+            parts.append(Text("Whether the signal is healthy was not seen.", "yellow"))
         return Group(*parts)
 
     def _table(self) -> Table:

@@ -4,7 +4,7 @@ import numbers
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Clock", "Early", "EpochEnds", "Every", "Schedule", "schedule_of"]
+__all__ = ["Clock", "Early", "EpochEnds", "Every", "Schedule", "is_due", "schedule_of"]
 
 
 class Clock(NamedTuple):
@@ -31,6 +31,8 @@ class Schedule(Protocol):
 @dataclass(frozen=True)
 class Every:
     """Look before the updates numbered 0, n, 2n, ...
+
+    The first update of every `fit` is looked at whatever the schedule says.
 
     Args:
         steps: Training steps between looks, at least 1.
@@ -72,6 +74,11 @@ class Early:
     def due(self, clock: Clock) -> Any:
         """Whether to look before this update."""
         return (clock.step < self.steps) | self.then.due(clock)
+
+
+def is_due(schedule: Schedule, clock: Clock) -> Any:
+    """Whether to look before this update: as the schedule says, and at the first of every `fit`."""
+    return (clock.step == clock.first) | schedule.due(clock)
 
 
 def schedule_of(update_freq: Any, first_steps: int = 0) -> Schedule:

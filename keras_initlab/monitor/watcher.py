@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from keras_initlab import _backend
 from keras_initlab._wire import SECTIONS
 from keras_initlab.monitor.assemble import activation_section, weight_section
 from keras_initlab.monitor.health import Evidence, problems_of
-from keras_initlab.monitor.layers import Filter, Selection
+from keras_initlab.monitor.layers import Filter, NothingToWatchError, Selection
 from keras_initlab.monitor.looks import History, Look, Section
 from keras_initlab.monitor.prediction import predicted, priors_of
 from keras_initlab.monitor.schedule import Clock
+from keras_initlab.monitor.step.guard import in_one_line
 from keras_initlab.monitor.step.probe import Glimpse, Probe, Settings
 from keras_initlab.monitor.step.reference import Reference
 from keras_initlab.monitor.step.session import session_of
@@ -36,14 +38,36 @@ class Watcher:
     def __init__(self, model: Any, settings: Settings, chosen: Filter | None, reference: Any):
         self._model = model
         self._settings = settings
-        self._selection = Selection(model, chosen)
-        self._probe = Probe(model, self._selection, settings)
+        self._chosen = chosen
+        self._batch = reference
         self._priors: dict = {}
         self._first_step = -1
+        self._clock = Clock(0, 0, 1)
+        self._empty = ""
         self._referred: tuple[list, np.ndarray] | None = None
-        self._reference = (
-            None if reference is None else Reference(model, self._selection, settings, reference)
-        )
+        may_grow = bool(_backend.unbuilt_layers(model))
+        self._select(Selection(model, chosen, may_be_empty=may_grow))
+
+    def _select(self, selection: Selection) -> None:
+        self._selection = selection
+        self._probe = Probe(self._model, selection, self._settings)
+        self._probe.on_growth = self._select_anew
+        self._reference = None
+        if self._batch is not None:
+            self._reference = Reference(self._model, selection, self._settings, self._batch)
+
+    def _select_anew(self) -> None:
+        """Watch the model as it is after it was built in its first step."""
+        step = self._probe.steps_done()
+        self.close()
+        try:
+            self._select(Selection(self._model, self._chosen))
+        except NothingToWatchError as error:
+            self._empty = str(error)
+            return
+        self.open()
+        self._first_step = -1
+        self.start(self._clock._replace(step=step, first=step))
 
     def fits(self, model: Any, chosen: Filter | None) -> bool:
         """Whether this watcher can go on watching, so that nothing is traced anew."""
@@ -55,7 +79,8 @@ class Watcher:
     @property
     def is_open(self) -> bool:
         """Whether the model's steps are watched now."""
-        return session_of(self._model).is_open(self._probe)
+        session = self._probe.session
+        return session is not None and session.is_open(self._probe)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -64,20 +89,31 @@ class Watcher:
             f"{name} runs its steps in a loop: its output as a whole is watched"
             for name in self._selection.loops
         ]
-        notes += [
-            f"{name} is called inside a loop or an inner function and cannot be watched there"
-            for name in self._probe.rows.unseen
-        ]
-        if self._probe.broken:
-            notes.append("the training step could not be watched")
+        notes += [f"{name} {reason}" for name, reason in self._probe.rows.unseen.items()]
+        if self._empty:
+            notes.append(self._empty)
+        if self._probe.guard.error is not None:
+            cause = in_one_line(self._probe.guard.error)
+            notes.append(f"the training step could not be watched: {cause}")
         return tuple(notes)
+
+    @property
+    def first(self) -> int:
+        """The step from which the model is watched in this `fit`."""
+        return int(self._clock.first)
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error of ours has ended the watching."""
+        return self._probe.guard.ended
 
     def open(self) -> None:
         """Put the covers on."""
-        session_of(self._model).open(self._probe)
+        session_of(self._model, self._probe).open(self._probe)
 
     def start(self, clock: Clock) -> None:
         """Set the clock, and keep what the weights are now for theory."""
+        self._clock = clock
         if self._first_step < 0:
             self._priors = priors_of(self._selection)
             self._first_step = clock.step
@@ -85,8 +121,8 @@ class Watcher:
 
     def close(self) -> None:
         """Take the covers off."""
-        if self.is_open:
-            session_of(self._model).close(self._probe)
+        if self._probe.session is not None:
+            self._probe.session.close(self._probe)
 
     def steps_done(self) -> int:
         """Number of the next step."""
@@ -103,7 +139,7 @@ class Watcher:
             past: The looks before; the caller appends each new one.
             now_s: Seconds since the epoch.
         """
-        if self._probe.broken:
+        if self._probe.guard.ended:
             return
         for glimpse in self._probe.read():
             if len(past) and past[-1].step >= glimpse.step:

@@ -169,8 +169,5 @@ class _Diagnosis:
                 f"{name} runs its steps in a loop: its output as a whole is measured"
                 for name in self._selection.loops
             ),
-            *(
-                f"{name} is called inside a loop or an inner function and was skipped"
-                for name in self._pass.rows.unseen
-            ),
+            *(f"{name} {reason}" for name, reason in rows.unseen.items()),
         ]

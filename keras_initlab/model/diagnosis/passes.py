@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab.model.diagnosis.batch import Batch
-from keras_initlab.model.diagnosis.taps import Outlets, Tap, is_float
+from keras_initlab.model.diagnosis.taps import Outlets, Tap
 from keras_initlab.model.wiring import layers_in
 from keras_initlab.monitor.layers import Selection
 from keras_initlab.monitor.schedule import Every
@@ -215,7 +215,7 @@ class Pass:
 
     def _loss_of(self, tensors: Any, outputs: Any, cotangents: Any) -> Any:
         if self._loss is None:
-            flat = [each for each in _backend.flat_tensors(outputs) if is_float(each)]
+            flat = [each for each in _backend.flat_tensors(outputs) if _backend.is_float(each)]
             products = [
                 ops.sum(ops.cast(each, "float32") * cotangent)
                 for each, cotangent in zip(flat, cotangents, strict=True)
@@ -249,7 +249,7 @@ class Pass:
         for weight in weights:
             value = trainable[by_id[id(weight.variable)]]
             weight.scale = self._scale
-            weight.before = part_of(value, weight.ids, self._most)
+            weight.before = part_of(weight, value, self._most)
         return self.rows.of_weights(weights, _unknown_shares) if weights else ops.zeros((0, 1))
 
 

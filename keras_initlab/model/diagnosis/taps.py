@@ -10,7 +10,7 @@ from keras import ops
 from keras_initlab import _backend
 from keras_initlab.monitor.step.calls import first_float
 
-__all__ = ["Outlets", "Tap", "is_float"]
+__all__ = ["Outlets", "Tap"]
 
 
 class Outlets:
@@ -43,7 +43,7 @@ class Outlets:
     def cotangents(self) -> list[Any]:
         """Gradients of unit variance to start from, one for each float output of the model."""
         random = np.random.default_rng(0)
-        flat = [each for each in keras.tree.flatten(self.model) if is_float(each)]
+        flat = [each for each in keras.tree.flatten(self.model) if _backend.is_float(each)]
         return [ops.convert_to_tensor(random.normal(size=each.shape), "float32") for each in flat]
 
 
@@ -79,11 +79,6 @@ class Tap:
         """Which tensor of zeros this output holds, `None` if it holds none."""
         held = (k for k, made in enumerate(self._made) if made is output and made is not None)
         return next(held, None)
-
-
-def is_float(tensor: Any) -> bool:
-    """Whether a tensor holds numbers that have a gradient."""
-    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
 
 
 def _tappable(outputs: Any) -> Any:

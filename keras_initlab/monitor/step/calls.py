@@ -35,11 +35,8 @@ def first_float(outputs: Any) -> Any:
     """The first float tensor among a layer's outputs; of ragged and sparse ones their values."""
     for tensor in keras.tree.flatten(outputs):
         tensor = _backend.dense_values(tensor)
-        dtype = getattr(tensor, "dtype", None)
-        if dtype is not None and keras.backend.is_float_dtype(
-            keras.backend.standardize_dtype(dtype)
-        ):
-            return tensor if len(tensor.shape) > 0 else None
+        if _backend.is_float(tensor):
+            return None if _backend.rank_of(tensor) == 0 else tensor
     return None
 
 

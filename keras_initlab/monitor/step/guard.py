@@ -1,20 +1,44 @@
 """What keeps an error of ours away from the user's training."""
 
+import re
+import traceback
 import warnings
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "in_one_line"]
+
+_PACKAGE = Path(__file__).parents[2]
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Guard:
-    """A context that says an error of ours once, and ends the watching and not the training.
+    """A context in which an error of ours is one warning, ends the watching and not the training.
 
     Args:
-        probe: Which is `broken` from then on.
+        *followers: Guards that end with this one, without a warning of their own.
+
+    Attributes:
+        error: What ended the watching; `None` while it goes on.
     """
 
-    def __init__(self, probe: Any):
-        self._probe = probe
+    def __init__(self, *followers: "Guard"):
+        self.error: Exception | None = None
+        self._followers = list(followers)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there was an error."""
+        return self.error is not None
+
+    def follow(self, other: "Guard") -> None:
+        """End with another guard."""
+        other._followers.append(self)
+
+    def leave(self, other: "Guard") -> None:
+        """End with the other guard no longer."""
+        other._followers = [each for each in other._followers if each is not self]
 
     def __enter__(self) -> "Guard":
         return self
@@ -22,11 +46,33 @@ class Guard:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
         if not isinstance(error, Exception):
             return False
-        if not self._probe.broken:
-            self._probe.broken = True
+        if not self.ended:
+            self._end(error)
             warnings.warn(
-                "This training step cannot be watched; training goes on without it. Received: "
-                f"{type(error).__name__}: {error}. Try `layers=` with the layers outside of loops.",
+                "Watching ends here and training goes on without it, for keras_initlab failed: "
+                f"{in_one_line(error)}. The model is not at fault; please report this.",
                 stacklevel=2,
             )
         return True
+
+    def _end(self, error: Exception) -> None:
+        # Its frames hold tensors, layers and whole models.
+        self.error = type(error)(*error.args) if type(error).__module__ == "builtins" else None
+        self.error = self.error or RuntimeError(in_one_line(error))
+        for follower in self._followers:
+            follower.error = follower.error or self.error
+
+
+def in_one_line(error: BaseException) -> str:
+    """Kind, message and place of an error, without colours and what Keras adds to messages."""
+    lines = [line.strip() for line in _COLOURS.sub("", str(error)).splitlines()]
+    lines = [line for line in lines if line]
+    if lines and lines[0].startswith("in user code"):
+        lines = lines[-1:]
+    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling"):
+        lines = lines[1:]
+    message = lines[0] if lines else "no message"
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
+    place = f" ({ours[-1].name}, {Path(ours[-1].filename).name}:{ours[-1].lineno})" if ours else ""
+    return f"{type(error).__name__}: {message[:300]}{place}"

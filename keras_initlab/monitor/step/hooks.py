@@ -1,15 +1,64 @@
 """Functions put in front of methods, on instances alone, and taken away again."""
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from keras_initlab import _backend
+from keras_initlab.monitor.step.guard import Guard
 
-__all__ = ["Cover", "Hooks"]
+__all__ = ["Cover", "Hooks", "Observer", "observed"]
 
 # An object, the name of one of its methods, and what runs instead: `wrapper(original, *args)`.
 Cover = tuple[Any, str, Callable]
+
+# Takes what the method takes, yields once, is sent what the method gives, and may return something
+# else in its place.
+Observer = Callable[..., Generator[None, Any, Any]]
+
+
+def observed(observer: Observer, guard: Guard | None = None) -> Callable:
+    """A wrapper that calls the original once, whatever happens in the observer around the call.
+
+    Args:
+        observer: What runs before and after.
+        guard: Catches errors of the observer, not those of the original; `None` lets all pass.
+    """
+    around: Any = contextlib.nullcontext() if guard is None else guard
+
+    def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        watching = None
+        if guard is None or not guard.ended:
+            with around:
+                started = observer(*args, **kwargs)
+                next(started)
+                watching = started
+        if watching is None:
+            return original(*args, **kwargs)
+        try:
+            outputs = original(*args, **kwargs)
+        except BaseException:
+            with around:
+                watching.close()
+            raise
+        with around:
+            return _ended(watching, outputs, guard)
+        return outputs
+
+    return cover
+
+
+def _ended(watching: Generator, outputs: Any, guard: Guard | None) -> Any:
+    """What the observer makes of the outputs."""
+    if guard is not None and guard.ended:
+        watching.close()
+        return outputs
+    try:
+        watching.send(outputs)
+    except StopIteration as stop:
+        return outputs if stop.value is None else stop.value
+    raise RuntimeError("An observer must yield once.")
 
 
 class Hooks:
@@ -30,9 +79,9 @@ class Hooks:
 
     def remove(self) -> None:
         """Take all of them off."""
-        for target, name, before in self._held.values():
+        held, self._held = self._held, {}
+        for target, name, before in held.values():
             if before is None:
                 _backend.remove_session_hook(target, name)
             else:
                 _backend.add_session_hook(target, name, before)
-        self._held = {}

@@ -72,11 +72,18 @@ def heaviest(layer: Any, variables: list[Any], *, whole: bool) -> Any:
     return max(own, key=lambda variable: math.prod(variable.shape), default=None)
 
 
-def part_of(tensor: Any, ids: tuple[Any, Any] | None, max_elements: int | None) -> Any:
-    """The part of a weight, or of its gradient, that is looked at: `(rows, last axis)`."""
-    if ids is None:
-        return weight_sample_of(ops.convert_to_tensor(tensor), max_elements)
-    return _backend.rows_of(tensor, ids[0])
+def part_of(weight: Weight, tensor: Any, max_elements: int | None) -> Any:
+    """The part of a weight's value, or of its gradient, that is looked at: `(rows, last axis)`.
+
+    Args:
+        weight: Whose shape it is: a gradient on TensorFlow may not know its own.
+        tensor: The value or the gradient.
+        max_elements: Elements looked at, `None` for all.
+    """
+    if weight.ids is None:
+        shape = tuple(weight.variable.shape)
+        return weight_sample_of(ops.convert_to_tensor(tensor), max_elements, shape)
+    return _backend.rows_of(tensor, weight.ids[0])
 
 
 def nothing_like(variable: Any, max_elements: int | None) -> Any:
@@ -119,7 +126,7 @@ def parameter_rows(
 
 def gradient_block(weight: Weight, max_elements: int | None) -> Block:
     """The gradient's part, without the loss scale."""
-    part = part_of(_backend.isolated(weight.gradient), weight.ids, max_elements)
+    part = part_of(weight, _backend.isolated(weight.gradient), max_elements)
     block = _block(weight, part, max_elements)
     if isinstance(weight.scale, float) and weight.scale == 1.0:
         return block
@@ -129,7 +136,7 @@ def gradient_block(weight: Weight, max_elements: int | None) -> Block:
 def _after(weight: Weight, max_elements: int | None) -> Any:
     if weight.after is not None:
         return weight.after
-    return part_of(ops.convert_to_tensor(weight.variable.value), weight.ids, max_elements)
+    return part_of(weight, ops.convert_to_tensor(weight.variable.value), max_elements)
 
 
 def _block(weight: Weight, part: Any, max_elements: int | None) -> Block:

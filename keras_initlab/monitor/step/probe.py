@@ -1,7 +1,7 @@
 """Statistics of one training step in one array, which the host reads in one copy."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab.monitor.layers import Selection
-from keras_initlab.monitor.schedule import Clock, Schedule
+from keras_initlab.monitor.schedule import Clock, Schedule, is_due
 from keras_initlab.monitor.step.activations import COLUMNS
 from keras_initlab.monitor.step.calls import Call
 from keras_initlab.monitor.step.guard import Guard
@@ -86,10 +86,22 @@ class Probe:
     of the training function may take, and in each a header, the rows of the calls, and the rows of
     the weights. The clock counts in the step itself: on JAX a variable that a callback assigns has
     no effect in the middle of `fit`.
+
+    Args:
+        model: The model.
+        selection: Which layers are watched.
+        settings: What is watched, and when.
+
+    Attributes:
+        guard: An error of ours ends the probe with it.
+        session: Where the probe was opened last.
+        on_growth: Called when the model has got layers or weights in its first step.
     """
 
     def __init__(self, model: Any, selection: Selection, settings: Settings):
-        self.broken = False
+        self.guard = Guard()
+        self.session: Any = None
+        self.on_growth: Callable[[], None] | None = None
         self.settings = settings
         self.layers = selection.covered
         self.eager = _backend.step_is_eager(model)
@@ -107,7 +119,7 @@ class Probe:
     def fits(self, model: Any) -> bool:
         """Whether the model still trains in the way that this probe was made for."""
         slots = min(max(1, int(model.steps_per_execution or 1)), _MOST_SLOTS)
-        return not self.broken and (slots, _backend.step_is_eager(model)) == (
+        return not self.guard.ended and (slots, _backend.step_is_eager(model)) == (
             self._slots,
             self.eager,
         )
@@ -121,7 +133,7 @@ class Probe:
         self._read_step = -1 if self._read_step >= clock.step else self._read_step
 
     def steps_done(self) -> int:
-        """Number of the next step, as the training step itself has counted."""
+        """Number of the next step, as the training steps themselves have counted."""
         return self._host_clock[0] if self.eager else int(self._clock.read()[0][0])
 
     def read(self) -> list[Glimpse]:
@@ -155,7 +167,7 @@ class Probe:
         return self._host_clock if self.eager else ops.convert_to_tensor(self._clock.state.value)
 
     def _due(self, clock: Any) -> Any:
-        return self.settings.schedule.due(Clock(clock[0], clock[1], clock[2]))
+        return is_due(self.settings.schedule, Clock(clock[0], clock[1], clock[2]))
 
     def parts_before(self, weights: list[Weight]) -> None:
         """Keep the parts of the weights as they are before the optimizer's step."""
@@ -163,16 +175,16 @@ class Probe:
         if self.eager:
             for weight in weights:
                 # A copy: the variable is about to change in place.
-                weight.before = ops.copy(part_of(_value(weight), weight.ids, most))
+                weight.before = ops.copy(part_of(weight, _value(weight), most))
             return
         plain = [weight for weight in weights if weight.ids is None]
         for weight in weights:
             if weight.ids is not None:
-                weight.before = part_of(_value(weight), weight.ids, most)
+                weight.before = part_of(weight, _value(weight), most)
         if plain:
             held = _backend.when(
                 self.is_due(),
-                lambda: tuple(part_of(_value(weight), None, most) for weight in plain),
+                lambda: tuple(part_of(weight, _value(weight), most) for weight in plain),
                 tuple(nothing_like(weight.variable, most) for weight in plain),
             )
             for weight, part in zip(plain, held, strict=True):
@@ -183,29 +195,28 @@ class Probe:
 
         An eager step calls it only when a look is due, and `skip` else.
         """
-        with self.guard():
+        with self.guard:
             self.touched.mark(calls)
-        clock = self._now()
-        with self.guard():
+            clock = self._now()
             old = ops.convert_to_tensor(self._state.state.value)
             seen = self.rows.signals(calls)
             filled = functools.partial(self._filled, old, clock, seen, weights)
             state = filled() if self.eager else _backend.when(self._due(clock), filled, old)
             self._state.state.assign(state)
-        if self.eager:
-            self._host_clock[0] += 1
-        else:
-            self._clock.state.assign(self._moved(clock))
+            if self.eager:
+                self._host_clock[0] += 1
+            else:
+                self._clock.state.assign(self._moved(clock))
 
     def skip(self, calls: Sequence[Call] = ()) -> None:
         """Pass an eager step that is not looked at: note the rows, and move the clock."""
-        with self.guard():
+        with self.guard:
             self.touched.mark(calls)
-        self._host_clock[0] += 1
+            self._host_clock[0] += 1
 
     def finish_call(self, calls: list[Call]) -> None:
         """Write the rows of the calls where they are, inside the model's call on JAX."""
-        with self.guard():
+        with self.guard:
             self.touched.mark(calls)
             clock = self._now()
             old = ops.convert_to_tensor(self._state.state.value)
@@ -222,16 +233,12 @@ class Probe:
             before: The same before the step.
             weights: With their parts before and after the update.
         """
-        place, clock = self._state.place(), before[self._clock.place()]
-        with self.guard():
+        with self.guard:
+            place, clock = self._state.place(), before[self._clock.place()]
             old = variables[place]
             filled = functools.partial(self._with_weights, old, clock, weights, list(variables))
-            variables[place] = _backend.when(self._due(clock), filled, old)
-        variables[self._clock.place()] = self._moved(clock)
-
-    def guard(self) -> Guard:
-        """A context in which an error of ours is a warning and ends the watching."""
-        return Guard(self)
+            state = _backend.when(self._due(clock), filled, old)
+            variables[place], variables[self._clock.place()] = state, self._moved(clock)
 
     def _moved(self, clock: Any) -> Any:
         looked = ops.cast(self._due(clock), "int32")

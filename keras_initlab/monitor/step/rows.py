@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
@@ -47,7 +48,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Seen:
-    """The watched calls of one step whose tensors can be reached, and the model's inputs."""
+    """The watched calls of one step whose tensors can be reached, and the model's inputs.
+
+    An input that cannot be reached, or holds no numbers, is `None`.
+    """
 
     calls: list[Call]
     inputs: list[Any]
@@ -66,7 +70,7 @@ class Rows:
         self.calls: list[LayerInfo] = []
         self.weights: list[LayerInfo] = []
         self.links: list[Link] = []
-        self.unseen: list[str] = []
+        self.unseen: dict[str, str] = {}
         self.sizes: list[int] = []
         self._selection = selection
         self._settings = settings
@@ -88,7 +92,7 @@ class Rows:
 
     def signals(self, calls: list[Call]) -> Seen:
         """The calls to measure, and notes on all of them."""
-        self.calls, self.links, self.unseen = [], [], []
+        self.calls, self.links, self.unseen = [], [], {}
         counts: Counter = Counter()
         made: dict[int, int] = {}
         entering: dict[int, Any] = {}
@@ -107,15 +111,15 @@ class Rows:
                 stacklevel=2,
             )
         self.calls = self.calls[: self.most_calls]
-        inputs = [_backend.reachable(tensor) for tensor in entering.values()]
-        return Seen(seen[: self.most_calls], [each for each in inputs if each is not None])
+        return Seen(seen[: self.most_calls], [_readable(tensor) for tensor in entering.values()])
 
     def _row_for(self, call: Call, counts: Counter) -> int | None:
         wanted = "activations" in self._settings.watch and self._selection.watches(call.layer)
         if not wanted or call.output is None:
             return None
-        if _backend.reachable(call.output) is None:
-            self.unseen.append(self._selection.names[call.layer])
+        hidden = _hidden(call.output)
+        if hidden:
+            self.unseen[self._selection.names[call.layer]] = hidden
             return None
         counts[call.layer] += 1
         suffix = f"#{counts[call.layer]}" if counts[call.layer] > 1 else ""
@@ -131,7 +135,7 @@ class Rows:
                 entering[id(tensor)] = tensor
             place = made.get(id(tensor))
             sources.append(-1 - list(entering).index(id(tensor)) if place is None else place)
-        sizes = [tensor.shape[-1] if len(tensor.shape) else None for tensor in call.inputs]
+        sizes = [_backend.units_of(tensor) for tensor in call.inputs]
         return Link(call.layer, row, tuple(sources), tuple(sizes))
 
     @staticmethod
@@ -142,10 +146,12 @@ class Rows:
         return replace(call, output=_backend.reachable(call.output), before=before, mask=mask)
 
     def input_squares(self, seen: Seen) -> list[Any]:
-        """Mean squares of the tensors that enter the model."""
+        """Mean squares of the tensors that enter the model; NaN of what holds no numbers."""
         return [self._mean_square(tensor) for tensor in seen.inputs]
 
     def _mean_square(self, tensor: Any) -> Any:
+        if tensor is None:
+            return ops.convert_to_tensor(np.float32(np.nan))
         if _backend.is_sparse(tensor):
             return _backend.mean_square_of_sparse(tensor)
         return mean_square(block_of(tensor, self._settings.max_elements))
@@ -237,6 +243,21 @@ class Rows:
         if not self._settings.bins or "gradients" not in self._settings.watch:
             return []
         return [gradient_block(weight, self._settings.max_elements) for weight in weights]
+
+
+def _readable(tensor: Any) -> Any:
+    """A tensor of numbers that can be reached from here, else `None`."""
+    known = _backend.is_numeric(tensor) and _backend.rank_of(tensor) is not None
+    return _backend.reachable(tensor) if known else None
+
+
+def _hidden(output: Any) -> str:
+    """Why an output cannot be measured; empty where it can."""
+    if _backend.rank_of(output) is None:
+        return "gives tensors of unknown rank and is not measured; `tf.ensure_shape` makes it known"
+    if _backend.reachable(output) is None:
+        return "is called inside a loop or an inner function and cannot be watched there"
+    return ""
 
 
 def _nothing() -> Any:

@@ -116,17 +116,18 @@ def _as_rows(tensor: Any) -> Any:
     return ops.reshape(ops.cast(tensor, dtype), (-1, units or 1))
 
 
-def weight_sample_of(weight: Any, max_elements: int | None) -> Any:
+def weight_sample_of(weight: Any, max_elements: int | None, shape: Any = None) -> Any:
     """About `max_elements` elements of a weight, as rows at equal distances.
 
     Args:
-        weight: Tensor of any static shape.
+        weight: The tensor.
         max_elements: Bound on the elements, `None` for all of them.
+        shape: Its shape; `None` where the tensor itself knows all of it.
 
     Returns:
         Tensor `(rows, last axis)`.
     """
-    rows, units = weight_sample_shape(weight.shape, None)
+    rows, units = weight_sample_shape(weight.shape if shape is None else shape, None)
     stride = _stride_of(rows, units, max_elements)
     weight = ops.reshape(weight, (rows, units))
     # Gathered: a slice with strides copies one element at a time on TensorFlow.

@@ -1,25 +1,36 @@
 """Covers on one model, shared by all loggers that watch it, and the training function they make."""
 
+import contextlib
 import functools
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from keras_initlab import _backend
-from keras_initlab.monitor.step.hooks import Cover, Hooks
+from keras_initlab.monitor.step.guard import Guard
+from keras_initlab.monitor.step.hooks import Cover, Hooks, observed
 from keras_initlab.monitor.step.probe import Probe
 from keras_initlab.monitor.step.recorder import Recorder
 
 __all__ = ["Session", "session_of"]
 
-_sessions: "weakref.WeakKeyDictionary[Any, Session]" = weakref.WeakKeyDictionary()
+# Where a model holds the session that watches it, while it is watched. A table of all sessions
+# would keep every model in memory for ever: sessions hold their models.
+_ATTRIBUTE = "_initlab_session"
+
+# One for each set of probes: that of a logger alone, and that of it beside another one.
+_MOST_FUNCTIONS = 2
 
 
-def session_of(model: Any) -> "Session":
-    """The session of a model, made at the first request."""
-    if model not in _sessions:
-        _sessions[model] = Session(model)
-    return _sessions[model]
+class _TraceAgainError(Exception):
+    """Ends a trace that must not run; Keras's functions are traced before they take a batch."""
+
+
+def session_of(model: Any, probe: Probe) -> "Session":
+    """The session that watches a model, else the last one of the probe, else a new one."""
+    held = vars(model).get(_ATTRIBUTE) or probe.session or Session(model)
+    probe.session = held
+    return held
 
 
 class Session:
@@ -31,23 +42,24 @@ class Session:
 
     If `fit` raises, nobody says so. An error inside the step is seen here and everything is taken
     off at once; otherwise the next use of the model finds no `fit` of it running and does so.
+
+    An error of ours ends the watching. A step that TensorFlow was tracing is then traced anew
+    without covers, so that nothing of ours is left in what runs.
     """
 
     def __init__(self, model: Any):
-        self._model = weakref.ref(model)
+        self.guard = Guard()
+        self._model = model
         self._probes: list[Probe] = []
-        self._recorder = Recorder(model, self._probes)
+        self._recorder = Recorder(model, self._probes, self.guard)
         self._momentary = False
         self._hooks = Hooks()
         self._plain: Any = None
-        self._functions: dict[tuple[int, ...], Any] = {}
-        self._keys: list[Probe] = []
+        # By the ids of the probes, which are held too so that the ids stay theirs.
+        self._functions: dict[tuple[int, ...], tuple[list[Probe], Any]] = {}
         self._fit: Any = None
-
-    @property
-    def model(self) -> Any:
-        """The model."""
-        return self._model()
+        self._unbuilt: tuple[int, ...] = ()
+        self._may_trace_again = False
 
     # --- opening and closing -------------------------------------------------------------------
 
@@ -55,13 +67,16 @@ class Session:
         """Let a probe watch the training steps from now on."""
         self.close_leftover()
         if not self._probes:
-            running = _backend.running_fit(self.model)
+            running = _backend.running_fit(self._model)
             self._fit = None if running is None else weakref.ref(running)
-            if self._plain is not self.model.train_function or self._plain is None:
-                self._functions, self._keys = {}, []
-                self.model.make_train_function()
-                self._plain = self.model.train_function
+            _backend.add_session_hook(self._model, _ATTRIBUTE, self)
+            if self._plain is not self._model.train_function or self._plain is None:
+                self._functions = {}
+                self._model.make_train_function()
+                self._plain = self._model.train_function
         self._probes.append(probe)
+        probe.guard.follow(self.guard)
+        self._unbuilt = _backend.unbuilt_layers(self._model)
         for state in probe.states:
             state.attach()
         self._hooks.add(self._own_covers())
@@ -71,29 +86,31 @@ class Session:
         """Let a probe go; with the last one all covers go."""
         if probe not in self._probes:
             return
-        _backend.sync_state(self.model)
+        # Whatever fails, the rest is taken off.
+        with contextlib.ExitStack() as parts:
+            parts.callback(self._let_go, probe)
+            parts.callback(_backend.sync_state, self._model)
+
+    def _let_go(self, probe: Probe) -> None:
         self._probes.remove(probe)
-        for state in probe.states:
-            state.detach()
-        if self._probes:
-            return
-        self._hooks.remove()
-        self.model.train_function = self._plain
+        probe.guard.leave(self.guard)
+        with contextlib.ExitStack() as parts:
+            if not self._probes:
+                parts.callback(_backend.remove_session_hook, self._model, _ATTRIBUTE)
+                parts.callback(setattr, self._model, "train_function", self._plain)
+                parts.callback(self._hooks.remove)
+            for state in probe.states:
+                parts.callback(state.detach)
 
     def is_open(self, probe: Probe) -> bool:
         """Whether the probe watches."""
         return probe in self._probes
 
-    def forget(self, probe: Probe) -> None:
-        """Drop the training functions that were made for a probe."""
-        self._functions = {key: f for key, f in self._functions.items() if id(probe) not in key}
-        self._keys = [kept for kept in self._keys if kept is not probe]
-
     def close_leftover(self) -> None:
         """Take everything off if the `fit` that we were opened in is no longer running."""
         if not self._probes or self._fit is None:
             return
-        running = _backend.running_fit(self.model)
+        running = _backend.running_fit(self._model)
         if running is None or running is not self._fit():
             self.close_all()
 
@@ -106,18 +123,40 @@ class Session:
 
     def _use_watched_function(self) -> None:
         layers = list({id(each): each for p in self._probes for each in p.layers}.values())
-        self._momentary = _backend.step_is_compiled_by_torch(self.model)
+        self._momentary = _backend.step_is_compiled_by_torch(self._model)
         if not self._momentary:
-            self._hooks.add(self._recorder.covers(layers))
+            self._hooks.add(self._step_covers(layers))
         key = tuple(id(probe) for probe in self._probes)
-        if key not in self._functions:
+        probes, function = self._functions.pop(key, (list(self._probes), None))
+        if function is None:
             self._make(force=True)
-            self._functions[key] = self._guarded(self.model.train_function, layers)
-            self._keys += self._probes
-        self.model.train_function = self._functions[key]
+            function = self._guarded(self._model.train_function, layers)
+        self._functions[key] = probes, function
+        self._functions = dict(list(self._functions.items())[-_MOST_FUNCTIONS:])
+        self._model.train_function = function
+
+    def _step_covers(self, layers: list[Any]) -> Iterator[Cover]:
+        yield from self._recorder.covers(layers)
+        cover = self._recorder.step_cover()
+
+        def train_step(original: Callable, *args: Any, **kwargs: Any) -> Any:
+            self._trace_again_if_it_must()
+            known = _backend.variables_in_trace(self._model)
+            outputs = cover(original, *args, **kwargs)
+            # TensorFlow sets variables that a trace has made after the trace: it must end.
+            if known == _backend.variables_in_trace(self._model):
+                self._trace_again_if_it_must()
+            return outputs
+
+        yield self._model, "train_step", train_step
+
+    def _trace_again_if_it_must(self) -> None:
+        if self._may_trace_again and _backend.is_tracing_step() and self._must_settle():
+            self._may_trace_again = False
+            raise _TraceAgainError("watched otherwise")
 
     def _make(self, **options: Any) -> None:
-        type(self.model).make_train_function(self.model, **options)
+        type(self._model).make_train_function(self._model, **options)
 
     def _guarded(self, function: Callable, layers: list[Any]) -> Callable:
         run = function
@@ -126,62 +165,104 @@ class Session:
 
         @functools.wraps(function)
         def train_function(*args: Any) -> Any:
+            self._may_trace_again = True
             try:
-                return run(*args)
+                outputs = run(*args)
+            except _TraceAgainError:
+                self._settle()
+                now = self._model.train_function
+                return (self._plain if now is train_function else now)(*args)
             except BaseException as error:
                 if not _backend.is_end_of_data(error):
-                    self.close_all()
+                    with self.guard:
+                        self.close_all()
                 raise
+            self._settle()
+            return outputs
 
         return train_function
 
+    def _must_settle(self) -> bool:
+        """Whether a probe has ended, or the model has got new layers or weights in this step."""
+        with self.guard:
+            return self._has_ended() or self._has_grown()
+        return True
+
+    def _has_ended(self) -> bool:
+        return any(probe.guard.ended for probe in self._probes)
+
+    def _has_grown(self) -> bool:
+        return bool(self._unbuilt) and self._unbuilt != _backend.unbuilt_layers(self._model)
+
+    def _settle(self) -> None:
+        """Let go of the probes that have ended, and the others see what the model has become.
+
+        On JAX the running `fit` carries the state of the probes to its end.
+        """
+        with self.guard:
+            grown, self._unbuilt = self._has_grown(), ()
+            if self._has_ended() and not _backend.is_functional_step():
+                for probe in [probe for probe in self._probes if probe.guard.ended]:
+                    self.close(probe)
+                if self._probes:
+                    self._use_watched_function()
+            for probe in list(self._probes) if grown else []:
+                if probe.on_growth is not None:
+                    probe.on_growth()
+
     def _run_momentarily(self, layers: list[Any], *args: Any) -> Any:
         """Under `torch.compile`: looked-at steps run as plain Python, all others untouched."""
-        if not any(probe.is_due() for probe in self._probes):
-            for probe in self._probes:
-                probe.skip()
+        due = False
+        with self.guard:
+            due = not self.guard.ended and any(probe.is_due() for probe in self._probes)
+            if not due:
+                for probe in self._probes:
+                    probe.skip()
+        if not due:
             return self._plain(*args)
         hooks = Hooks()
-        hooks.add(self._recorder.covers(layers))
+        with self.guard:
+            hooks.add(self._step_covers(layers))
         try:
-            return _backend.uncompiled_step(self.model, *args)
+            return _backend.uncompiled_step(self._model, *args)
         finally:
-            hooks.remove()
+            with self.guard:
+                hooks.remove()
 
     # --- covers --------------------------------------------------------------------------------
 
     def _own_covers(self) -> Iterator[Cover]:
         """Places where Keras comes by when a model is used again, or saved."""
         for name in ("make_test_function", "make_predict_function", "compile"):
-            yield self.model, name, self._checked
-        yield self.model, "make_train_function", self._made
+            yield self._model, name, observed(self._checked, self.guard)
+        yield self._model, "make_train_function", observed(self._made, self.guard)
         for name in ("save", "export"):
-            yield self.model, name, self._without_states
+            yield self._model, name, observed(self._without_states, self.guard)
 
-    def _checked(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
+    def _checked(self, *args: Any, **kwargs: Any) -> Generator[None, Any, None]:
         self.close_leftover()
-        return original(*args, **kwargs)
+        yield
 
-    def _made(self, original: Callable, force: bool = False) -> Any:
+    def _made(self, force: bool = False) -> Generator[None, Any, None]:
         self.close_leftover()
         if not self._probes or not force:
-            return self._make(force=force)
+            yield
+            return
         # Somebody wants the step traced anew, after thawing layers say.
         probes = list(self._probes)
         self.close_all()
-        self._make(force=True)
+        yield
         for probe in probes:
             self.open(probe)
-        return None
 
-    def _without_states(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
+    def _without_states(self, *args: Any, **kwargs: Any) -> Generator[None, Any, None]:
         self.close_leftover()
-        _backend.sync_state(self.model)
+        _backend.sync_state(self._model)
         states = [state for probe in self._probes for state in probe.states]
         for state in states:
             state.detach()
         try:
-            return original(*args, **kwargs)
+            yield
         finally:
             for state in states:
                 state.attach()
