@@ -116,4 +116,5 @@ def is_clean(model):
     optimizer = set(vars(model.optimizer)) & {"apply", "stateless_apply"}
     layers = [model, *model._flatten_layers()]
     covered = any(covers & set(vars(layer)) for layer in layers)
-    return not covered and not optimizer and not model._seed_generators
+    session = [name for name in vars(model) if "initlab" in name]
+    return not covered and not optimizer and not session and not model._seed_generators

@@ -11,6 +11,14 @@ import keras
 from rich.console import Console
 
 from keras_initlab import _backend
+from keras_initlab.monitor.arguments import (
+    UNSEEN_CALLS,
+    UNSEEN_STEP,
+    WATCHABLE,
+    checked_elements,
+    checked_verbose,
+    checked_watch,
+)
 from keras_initlab.monitor.judge import Judge, SignalWarning
 from keras_initlab.monitor.layers import NothingToWatchError, checked_filter
 from keras_initlab.monitor.looks import History, Look
@@ -19,21 +27,10 @@ from keras_initlab.monitor.schedule import Clock, EpochEnds, is_due, schedule_of
 from keras_initlab.monitor.sinks import TensorBoardSink
 from keras_initlab.monitor.step.guard import Guard, in_one_line
 from keras_initlab.monitor.step.probe import Settings
+from keras_initlab.monitor.step.session import uncover
 from keras_initlab.monitor.watcher import Watcher
 
 __all__ = ["ActivationVarianceLogger"]
-
-_UNSEEN_STEP = (
-    "No training step was seen, for the model's own `train_step` did not run. A loop that is "
-    "written by hand is seen where it calls `model.train_on_batch`; else train with `model.fit`."
-)
-
-_UNSEEN_CALLS = (
-    "No activations were seen, for the training step does not call the model itself "
-    "(`stateless_call` of its parts, say). Try `diagnose` on each part."
-)
-
-_WATCHABLE = ("activations", "gradients", "weights", "updates")
 
 
 class ActivationVarianceLogger(keras.callbacks.Callback):
@@ -85,7 +82,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         update_freq: Any = 100,
         *,
         first_steps: int = 0,
-        watch: Sequence[str] = _WATCHABLE,
+        watch: Sequence[str] = WATCHABLE,
         layers: Any = None,
         max_elements: int | None = 16_384,
         histograms: bool = False,
@@ -97,15 +94,15 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         super().__init__()
         self.settings = Settings(
             schedule=schedule_of(update_freq, first_steps),
-            watch=_checked_watch(watch),
-            max_elements=_checked_elements(max_elements),
+            watch=checked_watch(watch),
+            max_elements=checked_elements(max_elements),
             histograms=bool(histograms),
         )
         self.log_dir = log_dir
         self.update_freq = update_freq
         self.layers = layers
         self.reference = reference
-        self.verbose = _checked_verbose(verbose)
+        self.verbose = checked_verbose(verbose)
         self.sink = TensorBoardSink(log_dir) if sink is None and log_dir is not None else sink
         self.looks = History()
         self._chosen = checked_filter(layers)
@@ -134,7 +131,8 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         if last is not None and not rows and "weights" in last.sections:
             rows = last.sections["weights"].layers
         notes = tuple(dict.fromkeys((*self._notes, *notes)))
-        return TrainingReport(rows, first, last, tuple(self._judge.problems), notes, self._blind)
+        blind = self._blind or (self._watcher is not None and self._watcher.failed)
+        return TrainingReport(rows, first, last, tuple(self._judge.problems), notes, blind)
 
     def __deepcopy__(self, memo: dict) -> "ActivationVarianceLogger":
         """A logger with the same settings that has seen nothing, as KerasTuner needs one."""
@@ -172,6 +170,8 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         """Read a look, if one was due since the last batch."""
         if self._is_watching():
             self._hear(self._guarded(self._after_batch, batch))
+        elif self._watcher is not None and self._watcher.empty:
+            self._tell_blindness(self._watcher.empty)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Read the look at the end of an epoch, and set the count of steps right."""
@@ -191,13 +191,17 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
             return function(*args)
         self._blind = True
         self._notes.append(f"the watching ended: {in_one_line(self._guard.error)}")
-        if self._watcher is not None:
-            with self._guard:
+        with self._guard:
+            if self._watcher is not None:
                 self._watcher.close()
+        with self._guard:
+            uncover(self.model)
         return None
 
     def _is_watching(self) -> bool:
-        return not self._guard.ended and self._watcher is not None and self._watcher.is_open
+        if self._guard.ended or self._watcher is None:
+            return False
+        return bool(self._guarded(lambda: self._watcher.is_open))
 
     def _begin(self) -> Exception | None:
         """Open a watcher; what the user has to hear of, where `layers` chooses none."""
@@ -251,7 +255,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
             return []
         new = self._take()
         if not new and len(self.looks) == self._seen_from:
-            self._tell_blindness(_UNSEEN_STEP)
+            self._tell_blindness(UNSEEN_STEP)
         return new
 
     def _after_epoch(self) -> list[Look]:
@@ -286,7 +290,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
                 self.sink.append(look)
         asked = "activations" in self.settings.watch
         if asked and new and not any(look.layers for look in new):
-            self._tell_blindness(_UNSEEN_CALLS)
+            self._tell_blindness(UNSEEN_CALLS)
         return new
 
     def _hear(self, looks: list[Look] | None) -> None:
@@ -309,27 +313,3 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         if self.verbose == "auto":
             return self._in_fit and bool((self.params or {}).get("verbose", 0)) and len(self.looks)
         return bool(self.verbose)
-
-
-def _checked_watch(watch: Sequence[str]) -> tuple[str, ...]:
-    watch = (watch,) if isinstance(watch, str) else tuple(watch)
-    if not watch or not set(watch) <= set(_WATCHABLE):
-        raise ValueError(
-            f"`watch` must hold some of {', '.join(_WATCHABLE)}. Received: watch={watch!r}."
-        )
-    return watch
-
-
-def _checked_elements(max_elements: int | None) -> int | None:
-    if max_elements is not None and max_elements < 1:
-        raise ValueError(
-            "`max_elements` bounds the elements looked at per layer, so it must be at least 1 "
-            f"or None. Received: max_elements={max_elements}."
-        )
-    return max_elements
-
-
-def _checked_verbose(verbose: int | str) -> int | str:
-    if verbose not in (0, 1, 2, "auto"):
-        raise ValueError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}.")
-    return verbose

@@ -33,6 +33,9 @@ class Watcher:
         settings: What to watch.
         chosen: Which layers, `None` for those that carry signal.
         reference: A fixed batch to look at as well, or `None`.
+
+    Attributes:
+        empty: Why there is nothing to watch, where that was seen in the first step.
     """
 
     def __init__(self, model: Any, settings: Settings, chosen: Filter | None, reference: Any):
@@ -43,7 +46,7 @@ class Watcher:
         self._priors: dict = {}
         self._first_step = -1
         self._clock = Clock(0, 0, 1)
-        self._empty = ""
+        self.empty = ""
         self._referred: tuple[list, np.ndarray] | None = None
         may_grow = bool(_backend.unbuilt_layers(model))
         self._select(Selection(model, chosen, may_be_empty=may_grow))
@@ -63,7 +66,7 @@ class Watcher:
         try:
             self._select(Selection(self._model, self._chosen))
         except NothingToWatchError as error:
-            self._empty = str(error)
+            self.empty = str(error)
             return
         self.open()
         self._first_step = -1
@@ -90,8 +93,6 @@ class Watcher:
             for name in self._selection.loops
         ]
         notes += [f"{name} {reason}" for name, reason in self._probe.rows.unseen.items()]
-        if self._empty:
-            notes.append(self._empty)
         if self._probe.guard.error is not None:
             cause = in_one_line(self._probe.guard.error)
             notes.append(f"the training step could not be watched: {cause}")

@@ -1,8 +1,10 @@
 import keras
 import numpy as np
 import pytest
+from monitoring import compiled, fitted, is_clean
 
 from keras_initlab import ActivationVarianceLogger
+from keras_initlab.monitor.judge import SignalWarning
 
 
 @pytest.mark.parametrize("update_freq", [0, -1, 2.5, "sometimes", None, True])
@@ -48,21 +50,38 @@ def test_look_refuses_an_unknown_statistic():
         logger.looks[0].by_layer("colour")
 
 
-def test_logger_names_a_model_without_layers_and_leaves_it_alone():
-    class Bare(keras.Model):
-        def build(self, shape):
-            self.scale = self.add_weight(shape=())
+class Bare(keras.Model):
+    """A model whose weights are its own, without a layer."""
 
-        def call(self, x):
-            return x * self.scale
+    def build(self, shape):
+        self.scale = self.add_weight(shape=())
 
-    model = Bare(name="bare")
+    def call(self, x):
+        return x * self.scale
+
+
+def fitted_bare(**options):
+    model, logger = Bare(name="bare"), ActivationVarianceLogger(**options)
     model.compile("sgd", "mse")
+    model.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0, callbacks=[logger])
+    return model, logger
 
-    with pytest.raises(ValueError, match="Received: model='bare'"):
-        model.fit(
-            np.ones((4, 1)), np.ones((4, 1)), verbose=0, callbacks=[ActivationVarianceLogger()]
-        )
 
-    assert "train_step" not in model.__dict__
-    model.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0)
+def test_logger_names_a_model_without_layers_and_training_goes_on():
+    with pytest.warns(SignalWarning, match=r"no layers to watch.*Received: model='bare'"):
+        model, logger = fitted_bare()
+
+    assert int(model.optimizer.iterations) == 1
+    assert is_clean(model)
+    assert logger.report.healthy is None
+    assert "no layers to watch" in logger.report.notes[0]
+
+
+def test_logger_refuses_layers_that_are_not_there():
+    model = compiled()
+
+    with pytest.raises(ValueError, match=r"matches no layer.*Received: model="):
+        fitted(model, ActivationVarianceLogger(layers="nowhere"))
+
+    assert is_clean(model)
+    fitted(model)

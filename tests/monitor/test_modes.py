@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from monitoring import BATCH, JAX, MODES, TORCH, X, Y, check_look, compiled, fitted, logger_of
 
-from keras_initlab.monitor.step.session import session_of
-
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("makes", ["nothing", "variables"])
@@ -195,7 +193,6 @@ def test_two_loggers_see_the_same_and_leave_in_any_order():
     check_look(other.looks[0], weights)
     assert [look.step for look in other.looks] == [0, 3]
     assert monitoring.is_clean(model)
-    assert not session_of(model)._probes
 
 
 def test_initial_epoch_moves_the_count_of_steps():

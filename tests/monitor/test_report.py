@@ -71,7 +71,9 @@ def test_report_before_any_look_is_empty_and_prints():
     assert report.to_dict()["layers"] == []
     assert report.to_dict()["first_step"] is None
     assert "No looks" in printed(report)
-    assert "healthy" not in printed(report)
+    assert report.healthy is None
+    assert "is healthy in" not in printed(report)
+    assert "Whether the signal is healthy was not seen" in printed(report)
 
 
 def test_report_of_weights_alone_names_the_layers():

@@ -3,6 +3,7 @@
 import re
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ class Guard:
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        if not isinstance(error, Exception):
+        # A warning that the user's filters have made an error is theirs.
+        if not isinstance(error, Exception) or isinstance(error, Warning):
             return False
         if not self.ended:
             self._end(error)
@@ -54,6 +56,12 @@ class Guard:
                 stacklevel=2,
             )
         return True
+
+    def run(self, function: Callable, *args: Any) -> Any:
+        """What a function gives; `None` if it fails."""
+        with self:
+            return function(*args)
+        return None
 
     def _end(self, error: Exception) -> None:
         # Its frames hold tensors, layers and whole models.

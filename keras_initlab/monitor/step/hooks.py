@@ -65,23 +65,33 @@ class Hooks:
     """A set of covers that come off together and uncover what was there before."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[int, str], tuple[Any, str, Any]] = {}
+        self._covered: set[tuple[int, str]] = set()
+        self._undo = contextlib.ExitStack()
 
     def add(self, covers: Iterable[Cover]) -> None:
         """Put covers on; a method that this set covers already, or that is not there, is left."""
         for target, name, wrapper in covers:
             original = getattr(target, name, None)
-            if original is None or (id(target), name) in self._held:
+            if original is None or (id(target), name) in self._covered:
                 continue
-            self._held[id(target), name] = target, name, target.__dict__.get(name)
+            self._covered.add((id(target), name))
             cover = functools.wraps(original)(functools.partial(wrapper, original))
-            _backend.add_session_hook(target, name, cover)
+            self.put(target, name, cover)
+
+    def put(self, target: Any, name: str, value: Any) -> None:
+        """Set an attribute of an object until the covers come off."""
+        before = target.__dict__.get(name, self)
+        if before is self:
+            self.later(_backend.remove_session_hook, target, name)
+        else:
+            self.later(_backend.add_session_hook, target, name, before)
+        _backend.add_session_hook(target, name, value)
+
+    def later(self, function: Callable, *args: Any) -> None:
+        """Call a function when the covers come off, the last one first."""
+        self._undo.callback(function, *args)
 
     def remove(self) -> None:
-        """Take all of them off."""
-        held, self._held = self._held, {}
-        for target, name, before in held.values():
-            if before is None:
-                _backend.remove_session_hook(target, name)
-            else:
-                _backend.add_session_hook(target, name, before)
+        """Take all of them off, also where one fails."""
+        undo, self._undo, self._covered = self._undo, contextlib.ExitStack(), set()
+        undo.close()

@@ -12,7 +12,7 @@ from keras_initlab.monitor.step.hooks import Cover, Hooks, observed
 from keras_initlab.monitor.step.probe import Probe
 from keras_initlab.monitor.step.recorder import Recorder
 
-__all__ = ["Session", "session_of"]
+__all__ = ["Session", "session_of", "uncover"]
 
 # Where a model holds the session that watches it, while it is watched. A table of all sessions
 # would keep every model in memory for ever: sessions hold their models.
@@ -31,6 +31,13 @@ def session_of(model: Any, probe: Probe) -> "Session":
     held = vars(model).get(_ATTRIBUTE) or probe.session or Session(model)
     probe.session = held
     return held
+
+
+def uncover(model: Any) -> None:
+    """Take everything off a model without asking the session that put it on."""
+    held = vars(model).get(_ATTRIBUTE)
+    if held is not None:
+        held.hooks.remove()
 
 
 class Session:
@@ -53,7 +60,7 @@ class Session:
         self._probes: list[Probe] = []
         self._recorder = Recorder(model, self._probes, self.guard)
         self._momentary = False
-        self._hooks = Hooks()
+        self.hooks = Hooks()
         self._plain: Any = None
         # By the ids of the probes, which are held too so that the ids stay theirs.
         self._functions: dict[tuple[int, ...], tuple[list[Probe], Any]] = {}
@@ -69,17 +76,19 @@ class Session:
         if not self._probes:
             running = _backend.running_fit(self._model)
             self._fit = None if running is None else weakref.ref(running)
-            _backend.add_session_hook(self._model, _ATTRIBUTE, self)
+            self.hooks.put(self._model, _ATTRIBUTE, self)
             if self._plain is not self._model.train_function or self._plain is None:
                 self._functions = {}
                 self._model.make_train_function()
                 self._plain = self._model.train_function
+            self.hooks.later(setattr, self._model, "train_function", self._plain)
         self._probes.append(probe)
         probe.guard.follow(self.guard)
         self._unbuilt = _backend.unbuilt_layers(self._model)
         for state in probe.states:
+            self.hooks.later(state.detach)
             state.attach()
-        self._hooks.add(self._own_covers())
+        self.hooks.add(self._own_covers())
         self._use_watched_function()
 
     def close(self, probe: Probe) -> None:
@@ -96,9 +105,7 @@ class Session:
         probe.guard.leave(self.guard)
         with contextlib.ExitStack() as parts:
             if not self._probes:
-                parts.callback(_backend.remove_session_hook, self._model, _ATTRIBUTE)
-                parts.callback(setattr, self._model, "train_function", self._plain)
-                parts.callback(self._hooks.remove)
+                parts.callback(self.hooks.remove)
             for state in probe.states:
                 parts.callback(state.detach)
 
@@ -125,7 +132,7 @@ class Session:
         layers = list({id(each): each for p in self._probes for each in p.layers}.values())
         self._momentary = _backend.step_is_compiled_by_torch(self._model)
         if not self._momentary:
-            self._hooks.add(self._step_covers(layers))
+            self.hooks.add(self._step_covers(layers))
         key = tuple(id(probe) for probe in self._probes)
         probes, function = self._functions.pop(key, (list(self._probes), None))
         if function is None:
@@ -140,20 +147,24 @@ class Session:
         cover = self._recorder.step_cover()
 
         def train_step(original: Callable, *args: Any, **kwargs: Any) -> Any:
-            self._trace_again_if_it_must()
-            known = _backend.variables_in_trace(self._model)
+            if self.guard.run(self._must_trace_again):
+                raise _TraceAgainError
+            known = self.guard.run(_backend.variables_in_trace, self._model)
             outputs = cover(original, *args, **kwargs)
             # TensorFlow sets variables that a trace has made after the trace: it must end.
-            if known == _backend.variables_in_trace(self._model):
-                self._trace_again_if_it_must()
+            if known == self.guard.run(_backend.variables_in_trace, self._model):
+                if self.guard.run(self._must_trace_again):
+                    raise _TraceAgainError
             return outputs
 
         yield self._model, "train_step", train_step
 
-    def _trace_again_if_it_must(self) -> None:
-        if self._may_trace_again and _backend.is_tracing_step() and self._must_settle():
-            self._may_trace_again = False
-            raise _TraceAgainError("watched otherwise")
+    def _must_trace_again(self) -> bool:
+        """Whether a probe has ended, or the model has got layers or weights, in a trace."""
+        if not self._may_trace_again or not _backend.is_tracing_step():
+            return False
+        self._may_trace_again = not (self._has_ended() or self._has_grown())
+        return not self._may_trace_again
 
     def _make(self, **options: Any) -> None:
         type(self._model).make_train_function(self._model, **options)
@@ -169,24 +180,20 @@ class Session:
             try:
                 outputs = run(*args)
             except _TraceAgainError:
-                self._settle()
+                self.guard.run(self._settle)
                 now = self._model.train_function
                 return (self._plain if now is train_function else now)(*args)
             except BaseException as error:
-                if not _backend.is_end_of_data(error):
-                    with self.guard:
-                        self.close_all()
+                self.guard.run(self._close_after, error)
                 raise
-            self._settle()
+            self.guard.run(self._settle)
             return outputs
 
         return train_function
 
-    def _must_settle(self) -> bool:
-        """Whether a probe has ended, or the model has got new layers or weights in this step."""
-        with self.guard:
-            return self._has_ended() or self._has_grown()
-        return True
+    def _close_after(self, error: BaseException) -> None:
+        if not _backend.is_end_of_data(error):
+            self.close_all()
 
     def _has_ended(self) -> bool:
         return any(probe.guard.ended for probe in self._probes)
@@ -199,35 +206,33 @@ class Session:
 
         On JAX the running `fit` carries the state of the probes to its end.
         """
-        with self.guard:
-            grown, self._unbuilt = self._has_grown(), ()
-            if self._has_ended() and not _backend.is_functional_step():
-                for probe in [probe for probe in self._probes if probe.guard.ended]:
-                    self.close(probe)
-                if self._probes:
-                    self._use_watched_function()
-            for probe in list(self._probes) if grown else []:
-                if probe.on_growth is not None:
-                    probe.on_growth()
+        grown, self._unbuilt = self._has_grown(), ()
+        if self._has_ended() and not _backend.is_functional_step():
+            for probe in [probe for probe in self._probes if probe.guard.ended]:
+                self.close(probe)
+            if self._probes:
+                self._use_watched_function()
+        for probe in list(self._probes) if grown else []:
+            if probe.on_growth is not None:
+                probe.on_growth()
 
     def _run_momentarily(self, layers: list[Any], *args: Any) -> Any:
         """Under `torch.compile`: looked-at steps run as plain Python, all others untouched."""
-        due = False
-        with self.guard:
-            due = not self.guard.ended and any(probe.is_due() for probe in self._probes)
-            if not due:
-                for probe in self._probes:
-                    probe.skip()
-        if not due:
+        if self.guard.ended or not self.guard.run(self._is_due_now):
             return self._plain(*args)
         hooks = Hooks()
-        with self.guard:
-            hooks.add(self._step_covers(layers))
+        self.guard.run(hooks.add, self._step_covers(layers))
         try:
             return _backend.uncompiled_step(self._model, *args)
         finally:
-            with self.guard:
-                hooks.remove()
+            self.guard.run(hooks.remove)
+
+    def _is_due_now(self) -> bool:
+        if any(probe.is_due() for probe in self._probes):
+            return True
+        for probe in self._probes:
+            probe.skip()
+        return False
 
     # --- covers --------------------------------------------------------------------------------
 

@@ -1,0 +1,51 @@
+"""Arguments of the callback, checked, and what it says where it sees nothing."""
+
+from collections.abc import Sequence
+
+__all__ = [
+    "UNSEEN_CALLS",
+    "UNSEEN_STEP",
+    "WATCHABLE",
+    "checked_elements",
+    "checked_verbose",
+    "checked_watch",
+]
+
+WATCHABLE = ("activations", "gradients", "weights", "updates")
+
+UNSEEN_STEP = (
+    "No training step was seen, for the model's own `train_step` did not run. A loop that is "
+    "written by hand is seen where it calls `model.train_on_batch`; else train with `model.fit`."
+)
+
+UNSEEN_CALLS = (
+    "No activations were seen, for the training step does not call the model itself "
+    "(`stateless_call` of its parts, say). Try `diagnose` on each part."
+)
+
+
+def checked_watch(watch: Sequence[str]) -> tuple[str, ...]:
+    """`watch` as a tuple."""
+    watch = (watch,) if isinstance(watch, str) else tuple(watch)
+    if not watch or not set(watch) <= set(WATCHABLE):
+        raise ValueError(
+            f"`watch` must hold some of {', '.join(WATCHABLE)}. Received: watch={watch!r}."
+        )
+    return watch
+
+
+def checked_elements(max_elements: int | None) -> int | None:
+    """`max_elements` as it is."""
+    if max_elements is not None and max_elements < 1:
+        raise ValueError(
+            "`max_elements` bounds the elements looked at per layer, so it must be at least 1 "
+            f"or None. Received: max_elements={max_elements}."
+        )
+    return max_elements
+
+
+def checked_verbose(verbose: int | str) -> int | str:
+    """`verbose` as it is."""
+    if verbose not in (0, 1, 2, "auto"):
+        raise ValueError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}.")
+    return verbose
