@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_initlab import _names, _paths
+from keras_initlab._words import printable
 
 __all__ = [
     "FINDING_FORMATS",
@@ -270,7 +271,8 @@ def _as_github(path: str, findings: Sequence[Any]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(escaped)
 
 
 def _property(text: str) -> str:
