@@ -4,10 +4,13 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 from keras_initlab import _commands, _names
+from keras_initlab._words import printable
 
 __all__ = ["main"]
 
@@ -50,27 +53,51 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(words)
     try:
-        return int(options.run(options))
+        with _plain_warnings():
+            return int(options.run(options))
     except BrokenPipeError:
         # The reader has seen enough; what is still held back must go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"keras-initlab: {_plain(error)}", file=sys.stderr)
+        print(f"keras-initlab: {printable(_plain(error))}", file=sys.stderr)
         return 2
     # A backend raises errors of its own, with its own colours and pages of what it did.
     except Exception as error:
         first = (_plain(error).strip().splitlines() or [""])[0]
-        print(f"keras-initlab: {type(error).__name__}: {first}", file=sys.stderr)
+        print(f"keras-initlab: {type(error).__name__}: {printable(first)}", file=sys.stderr)
         return 2
 
 
-def _plain(error: Exception) -> str:
+class _Parser(argparse.ArgumentParser):
+    """A parser that shows words as they are: a pattern of the shell may match any file."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Warnings, of Keras say, name layers of the file."""
+    usual = warnings.formatwarning
+
+    def plain(message: Warning | str, *about: Any, **more: Any) -> str:
+        return usual(printable(message), *about, **more)
+
+    warnings.formatwarning = plain
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
+
+
+def _plain(error: object) -> str:
+    """Without colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", str(error))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="keras-initlab",
         description="Weight initialization for Keras 3.",
         epilog=_EXAMPLES,

@@ -14,7 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from keras_initlab import _names
+from keras_initlab import _names, _paths
+from keras_initlab._words import printable
 
 __all__ = [
     "FINDING_FORMATS",
@@ -66,6 +67,7 @@ def gain(words: Words) -> int:
 # --- models ------------------------------------------------------------------------------------
 
 
+@_paths.elsewhere()
 def lint(words: Words) -> int:
     """Print what is wrong with the weights of a model."""
     model = _loaded(words, with_optimizer=False)
@@ -78,6 +80,7 @@ def lint(words: Words) -> int:
     return 1 if findings else 0
 
 
+@_paths.elsewhere()
 def diagnose(words: Words) -> int:
     """Print the signal in every layer of a model."""
     model = _loaded(words, with_optimizer=True)
@@ -93,6 +96,7 @@ def diagnose(words: Words) -> int:
     return 0 if report.healthy else 1
 
 
+@_paths.elsewhere()
 def initialize(words: Words) -> int:
     """Draw the weights of a model anew, into another file."""
     if os.path.exists(words.output) and not words.force:
@@ -206,10 +210,9 @@ def _loaded(words: Words, *, with_optimizer: bool) -> Any:
     _start_keras()
     import keras
 
-    # A command, unlike `python -m`, does not look where it was started.
-    sys.path.append(os.getcwd())
     for name in words.modules:
-        importlib.import_module(name)
+        with _paths.here():
+            importlib.import_module(name)
     try:
         with warnings.catch_warnings():
             # Of a model that was compiled and not trained: its optimizer has nothing to load.
@@ -268,7 +271,8 @@ def _as_github(path: str, findings: Sequence[Any]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(escaped)
 
 
 def _property(text: str) -> str:

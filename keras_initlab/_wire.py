@@ -1,6 +1,7 @@
 """What the writer of the logs and the TensorBoard tab share: plugin name, tags, record layout."""
 
 import json
+import reprlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -242,17 +243,21 @@ _HELD: dict[Any, Any] = {
 
 def _known(kind: Any, entries: Any) -> Any:
     if not isinstance(entries, dict):
-        raise ValueError(f"A {kind.__name__} must be an object of JSON. Received: {entries!r:.80}.")
+        received = reprlib.repr(entries)
+        raise ValueError(f"A {kind.__name__} must be an object of JSON. Received: {received}.")
     types = {field.name: field.type for field in fields(kind)}
     entries = {name: value for name, value in entries.items() if name in types}
     for name, value in entries.items():
         held = isinstance(value, _HELD[types[name]])
         if not held or (types[name] is int and abs(value) > _LARGEST):
             raise ValueError(
-                f"`{name}` of a {kind.__name__} has a wrong type or size. Received: {value!r:.70}."
+                f"`{name}` of a {kind.__name__} has a wrong type or size. "
+                f"Received: {reprlib.repr(value)}."
             )
     if isinstance(entries.get("layers"), list):
-        entries["layers"] = tuple(str(layer) for layer in entries["layers"])
+        if not all(isinstance(layer, str) for layer in entries["layers"]):
+            raise ValueError(f"`layers` of a {kind.__name__} must be names. Received others.")
+        entries["layers"] = tuple(entries["layers"])
     try:
         return kind(**entries)
     except TypeError as error:

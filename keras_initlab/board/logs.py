@@ -30,7 +30,9 @@ from keras_initlab.board.series import (
     layers_of_histograms,
     moments_of_histograms,
     natural_order,
+    series_of,
 )
+from keras_initlab.board.tensors import as_held
 
 __all__ = ["HISTOGRAMS", "Logs"]
 
@@ -113,14 +115,14 @@ class Logs:
                 message = str(error)
         return sorted(found, key=lambda problem: problem.step), message
 
-    def histograms(self, ctx: Any, experiment: str, run: str, tag: str) -> Histograms:
-        """Histograms that were logged under a tag.
+    def histograms(self, ctx: Any, experiment: str, run: str, tag: str, points: int) -> Histograms:
+        """Histograms that were logged under a tag, so many of them.
 
         Raises:
             UnreadableError: If there are none.
         """
         data = self._read(ctx, experiment, "histograms", run, {tag}).get(tag, [])
-        found = histograms_of(data)
+        found = histograms_of(data, points)
         if found is None:
             raise UnreadableError(f"Run {run!r:.80} has no histograms {tag!r:.80}.")
         return found
@@ -154,13 +156,14 @@ class Logs:
         self, ctx: Any, experiment: str, plugin: str, run: str | None, tags: Iterable[str]
     ) -> Mapping[str, Mapping[str, Any]]:
         """What is held under these tags, by run and tag; `None` is every run."""
-        return self._provider.read_tensors(
-            ctx,
-            experiment_id=experiment,
-            plugin_name=plugin,
-            downsample=_ALL,
-            run_tag_filter=_wanted(run, tags),
-        )
+        with as_held():
+            return self._provider.read_tensors(
+                ctx,
+                experiment_id=experiment,
+                plugin_name=plugin,
+                downsample=_ALL,
+                run_tag_filter=_wanted(run, tags),
+            )
 
     def _cached(self, key: Any, stamp: Any, make: Callable[[], Series]) -> Series:
         with self._lock:
@@ -201,21 +204,9 @@ class Logs:
         except ValueError as error:
             raise UnreadableError(f"Run {run!r:.80} cannot be read: {error}") from error
         read = self._read(ctx, experiment, PLUGIN_NAME, run, listed)
-        shape = (len(layers), len(statistics))
-        looks: dict[int, np.ndarray] = {}
-        dropped = 0
         # The first look is among the others as well, if sampling has kept it.
-        for name in sorted(read, key=lambda name: not name.endswith(FIRST_SUFFIX)):
-            for datum in read[name]:
-                if datum.numpy.shape == shape and datum.numpy.dtype.kind == "f":
-                    looks[int(datum.step)] = datum.numpy
-                else:
-                    dropped += 1
-        steps = np.array(sorted(looks), np.int64)
-        values = np.zeros((len(steps), *shape), np.float32)
-        for place, step in enumerate(steps):
-            values[place] = looks[int(step)]
-        return Series(layers, statistics, steps, values, dropped)
+        names = sorted(read, key=lambda name: not name.endswith(FIRST_SUFFIX))
+        return series_of(layers, statistics, [datum for name in names for datum in read[name]])
 
     def _series_of_histograms(self, ctx: Any, experiment: str, run: str) -> Series:
         listed = self._listed(ctx, experiment, "histograms", run).get(run, {})

@@ -111,9 +111,10 @@ class SignalPlugin(base_plugin.TBPlugin):
 
         Query: `run`, `tag`, `points`.
         """
-        found = self._logs.histograms(ctx, experiment, query.text("run"), query.text("tag"))
-        last = thin(found.steps[:, None], query.number("points", 100)).last
-        arrays = {"steps": found.steps[last].astype(np.float64), "bins": found.bins[last]}
+        run, tag = query.text("run"), query.text("tag")
+        points = min(query.number("points", 100), _MOST_POINTS)
+        found = self._logs.histograms(ctx, experiment, run, tag, points)
+        arrays = {"steps": found.steps.astype(np.float64), "bins": found.bins}
         return packed(arrays), "application/octet-stream"
 
     def problems(self, ctx: Any, experiment: str, query: "Query") -> _Answer:
@@ -196,7 +197,7 @@ def packed(arrays: dict[str, np.ndarray], **about: Any) -> bytes:
     """
     described, parts, offset = {}, [], 0
     for name, array in arrays.items():
-        content = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))).tobytes()
+        content = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
         content += b"\0" * (-len(content) % 8)
         kind = array.dtype.name
         described[name] = {"shape": list(array.shape), "dtype": kind, "offset": offset}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_initlab._wire import LayerInfo
+from keras_initlab.board.thinning import thin
 
 __all__ = [
     "HISTOGRAM_STATISTICS",
@@ -18,7 +19,14 @@ __all__ = [
     "layers_of_histograms",
     "moments_of_histograms",
     "natural_order",
+    "series_of",
 ]
+
+# No writer makes more bins.
+_MOST_BINS = 1000
+
+# Numbers of a series in memory; 2,000 looks of fifteen statistics at a thousand layers are fewer.
+_MOST_NUMBERS = 2**25
 
 HISTOGRAM_STATISTICS = ("histogram_mean", "histogram_variance")
 
@@ -85,6 +93,32 @@ def natural_order(name: str) -> list[Any]:
     return [(bool(k % 2), int(part) if k % 2 else 0, part) for k, part in enumerate(parts)]
 
 
+def series_of(
+    layers: tuple[LayerInfo, ...], statistics: tuple[str, ...], data: Iterable[Any]
+) -> Series:
+    """The looks that have these rows and columns; of those at one step the last one."""
+    shape = (len(layers), len(statistics))
+    looks: dict[int, np.ndarray] = {}
+    dropped = 0
+    for datum in data:
+        if datum.numpy.shape == shape and datum.numpy.dtype.kind == "f":
+            looks[int(datum.step)] = datum.numpy
+        else:
+            dropped += 1
+    steps = _apart(looks, shape[0] * shape[1])
+    values = np.zeros((len(steps), *shape), np.float32)
+    for place, step in enumerate(steps):
+        values[place] = looks[step]
+    return Series(layers, statistics, np.array(steps, np.int64), values, dropped)
+
+
+def _apart(steps: Iterable[int], numbers: int) -> list[int]:
+    """The steps in order; some of them, evenly apart, where each look has very many numbers."""
+    rising = sorted(steps)
+    places = thin(np.zeros((len(rising), 1)), max(2, _MOST_NUMBERS // max(1, numbers))).last
+    return [rising[place] for place in places]
+
+
 def layers_of_histograms(tags: Iterable[str]) -> list[LayerInfo]:
     """Keras logs no order of calls, so the tensors stand in the order of their names."""
     names = sorted(tags, key=natural_order)
@@ -94,7 +128,8 @@ def layers_of_histograms(tags: Iterable[str]) -> list[LayerInfo]:
 def moments_of_histograms(read: Mapping[str, Any]) -> Series:
     """Mean and variance of each tensor, as if each bin's elements lay at its centre."""
     names = sorted(read, key=natural_order)
-    steps = sorted({int(datum.step) for data in read.values() for datum in data})
+    steps = _apart({int(datum.step) for data in read.values() for datum in data}, 2 * len(names))
+    places = {step: place for place, step in enumerate(steps)}
     values = np.full((len(steps), len(names), 2), np.nan, np.float32)
     dropped = 0
     for row, name in enumerate(names):
@@ -102,27 +137,30 @@ def moments_of_histograms(read: Mapping[str, Any]) -> Series:
             if not _is_histogram(datum.numpy):
                 dropped += 1
                 continue
+            if int(datum.step) not in places:
+                continue
             left, right, count = np.asarray(datum.numpy, np.float64).T
             with np.errstate(all="ignore"):
                 centre = (left + right) / 2
                 mean = np.sum(count * centre) / np.sum(count)
                 variance = np.sum(count * (centre - mean) ** 2) / np.sum(count)
-                values[steps.index(int(datum.step)), row] = mean, variance
+                values[places[int(datum.step)], row] = mean, variance
     layers = tuple(layers_of_histograms(names))
     return Series(layers, HISTOGRAM_STATISTICS, np.array(steps, np.int64), values, dropped)
 
 
 def _is_histogram(array: np.ndarray) -> bool:
-    return (
-        array.ndim == 2 and array.shape[1:] == (3,) and len(array) > 0 and array.dtype.kind == "f"
-    )
+    fits = array.ndim == 2 and array.shape[1:] == (3,) and 0 < len(array) <= _MOST_BINS
+    return bool(fits and array.dtype.kind == "f")
 
 
-def histograms_of(data: Sequence[Any]) -> Histograms | None:
-    """What was logged under one tag; `None` if nothing can be read."""
+def histograms_of(data: Sequence[Any], points: int) -> Histograms | None:
+    """What was logged under one tag, at most `points` looks; `None` if nothing can be read."""
     data = [datum for datum in data if _is_histogram(datum.numpy)]
     if not data:
         return None
+    # All looks are as wide as the widest of them, so they are chosen first.
+    data = [data[place] for place in thin(np.zeros((len(data), 1)), points).last]
     most = max(len(datum.numpy) for datum in data)
     bins = np.zeros((len(data), most, 3), np.float32)
     with np.errstate(over="ignore"):

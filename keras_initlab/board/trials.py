@@ -1,10 +1,13 @@
 """Hyperparameters and final metrics of the runs, as the HPARAMS dashboard has them."""
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from tensorboard.data.provider import RunTagFilter
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
+
+from keras_initlab.board.tensors import as_held
 
 __all__ = ["Trials"]
 
@@ -13,6 +16,10 @@ _USUAL = (
     *("evaluation_auc_vs_iterations", "evaluation_loss_vs_iterations", "epoch_val_auc"),
     *("epoch_val_loss", "epoch_auc", "epoch_loss", "val_auc", "val_loss", "auc", "loss"),
 )
+
+
+# Metrics of an experiment that are looked for.
+_MOST_METRICS = 100
 
 
 class Trials:
@@ -29,6 +36,7 @@ class Trials:
     def __init__(self, provider: Any, ctx: Any, experiment: str):
         self._contents: dict[str, dict[str, bytes]] = {}
         self._scalars: dict[str, dict[str, float]] = {}
+        self._read: dict[tuple[str, str], Any] = {}
         try:
             listed = provider.list_tensors(
                 ctx, experiment_id=experiment, plugin_name=metadata.PLUGIN_NAME
@@ -37,12 +45,13 @@ class Trials:
                 run: {tag: series.plugin_content for tag, series in tags.items()}
                 for run, tags in listed.items()
             }
-            last = provider.read_last_scalars(
-                ctx,
-                experiment_id=experiment,
-                plugin_name="scalars",
-                run_tag_filter=RunTagFilter(tags=[*self._asked, *_USUAL]),
-            )
+            with as_held():
+                last = provider.read_last_scalars(
+                    ctx,
+                    experiment_id=experiment,
+                    plugin_name="scalars",
+                    run_tag_filter=RunTagFilter(tags=list(self._ranks)),
+                )
             self._scalars = {
                 run: {tag: float(datum.value) for tag, datum in tags.items()}
                 for run, tags in last.items()
@@ -68,22 +77,30 @@ class Trials:
             if folder != run and self._parsed(folder, metadata.SESSION_START_INFO_TAG) is None:
                 continue
             below = [folder, *(name for name in self._scalars if name.startswith(folder + "/"))]
-            for tag in (*self._asked, *_USUAL):
-                for name in below:
-                    if tag in self._scalars.get(name, {}):
-                        return tag, self._scalars[name][tag]
+            found = [(tag, name) for name in below for tag in self._scalars.get(name, {})]
+            if found:
+                tag, name = min(found, key=lambda each: self._ranks[each[0]])
+                return tag, self._scalars[name][tag]
         return None
 
-    @property
-    def _asked(self) -> tuple[str, ...]:
+    @cached_property
+    def _ranks(self) -> dict[str, int]:
+        """The metrics that may tell the outcome, the best one 0."""
         for run in self._contents:
             found = self._parsed(run, metadata.EXPERIMENT_TAG)
             if found is not None:
-                return tuple(info.name.tag for info in found.experiment.metric_infos)
-        return ()
+                asked = [info.name.tag for info in found.experiment.metric_infos[:_MOST_METRICS]]
+                break
+        else:
+            asked = []
+        return {tag: rank for rank, tag in enumerate(dict.fromkeys([*asked, *_USUAL]))}
 
     def _parsed(self, run: str, tag: str) -> Any:
-        content = self._contents.get(run, {}).get(tag)
+        if (run, tag) not in self._read:
+            self._read[run, tag] = self._read_content(self._contents.get(run, {}).get(tag))
+        return self._read[run, tag]
+
+    def _read_content(self, content: bytes | None) -> Any:
         if content is None:
             return None
         try:

@@ -4,7 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["blank_figure", "frame_of", "plain"]
+from keras_initlab._words import printable
+
+__all__ = ["blank_figure", "frame_of", "label", "plain"]
 
 
 def plain(value: Any) -> Any:
@@ -27,6 +29,11 @@ def frame_of(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = 
     except ImportError as error:
         raise ImportError("`to_pandas` needs pandas. Try `pip install pandas`.") from error
     return pandas.DataFrame(rows, columns=columns)
+
+
+def label(name: str) -> str:
+    """A name as matplotlib shows it; it would read what stands between dollars as a formula."""
+    return printable(name).replace("$", r"\$")
 
 
 def blank_figure(width_inches: float, height_inches: float) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from keras_initlab._wire import SECTIONS, LayerInfo, Problem
+from keras_initlab._words import printable
 from keras_initlab.monitor.looks import Look
 from keras_initlab.monitor.prediction import Prior
 from keras_initlab.theory import critical_point, gain_of
@@ -36,7 +37,7 @@ def text_of(
     seen = _SEEN[problem.rule](problem, look)
     parts = [f"step {problem.step}, {_span(rows)}: {seen}"]
     parts.append(_cause(problem, rows, look, priors))
-    return replace(problem, text="; ".join(part for part in parts if part) + ".")
+    return replace(problem, text=printable("; ".join(part for part in parts if part) + "."))
 
 
 def _span(rows: Sequence[LayerInfo]) -> str:

@@ -1,6 +1,7 @@
 """A look as the events of a TensorBoard log."""
 
 import io
+import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from keras_initlab._wire import (
     encode_problems,
     tag_of,
 )
+from keras_initlab._words import printable
 from keras_initlab.monitor.looks import Look, Section
 from keras_initlab.monitor.step.histograms import BIN_EDGES
 
@@ -248,7 +250,13 @@ def _layout(look: Look) -> bytes:
 
 def _layer_table(look: Look) -> str:
     rows = [
-        f"| {x.depth} | {x.name} | {x.kind} | {x.activation} | {x.scheme} |" for x in look.layers
+        f"| {' | '.join(map(_cell, (x.depth, x.name, x.kind, x.activation, x.scheme)))} |"
+        for x in look.layers
     ]
     head = ["| depth | layer | kind | activation | scheme |", "|---|---|---|---|---|"]
     return "\n".join([*head, *rows])
+
+
+def _cell(value: object) -> str:
+    """As a table of Markdown holds it; the rest of Markdown TensorBoard makes harmless."""
+    return re.sub(r"([\\|])", r"\\\1", printable(value))

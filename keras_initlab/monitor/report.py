@@ -12,7 +12,7 @@ from rich.text import Text
 
 from keras_initlab._wire import LayerInfo, Problem
 from keras_initlab.monitor.looks import Look, numbers_by_layer
-from keras_initlab.monitor.tables import kind_in_words, number_in_words, share_in_words
+from keras_initlab.monitor.tables import kind_in_words, number_in_words, share_in_words, words
 
 __all__ = ["TrainingReport"]
 
@@ -84,8 +84,8 @@ class TrainingReport:
     def __rich__(self) -> Group:
         """One table, the problems in words below it."""
         parts: list[Any] = [self._table()]
-        parts += [Text(f"{problem.rule}: {problem.text}", "red") for problem in self.problems]
-        parts += [Text(f"note: {note}", "dim") for note in self.notes]
+        parts += [words(f"{problem.rule}: {problem.text}", "red") for problem in self.problems]
+        parts += [words(f"note: {note}", "dim") for note in self.notes]
         if self.healthy:
             parts.append(Text("The signal is healthy in every look.", "green"))
         elif self.healthy is None:
@@ -107,7 +107,8 @@ class TrainingReport:
                 _cell(first.get(statistic, {}), last.get(statistic, {}), layer.name, statistic, two)
                 for _, statistic, two in shown
             ]
-            table.add_row(layer.name, kind_in_words(layer.kind, layer.activation), *cells)
+            kind = kind_in_words(layer.kind, layer.activation)
+            table.add_row(words(layer.name), words(kind), *cells)
         return table
 
 
@@ -126,8 +127,8 @@ def _cell(first: dict, last: dict, layer: str, statistic: str, two: bool) -> str
         [first.get(layer), last.get(layer)] if two else [first.get(layer)]
     )
     in_words = share_in_words if statistic in _SHARES else number_in_words
-    words = [in_words(value) for value in values]
-    return words[0] if len(set(words)) == 1 else "\n".join(words)
+    shown = [in_words(value) for value in values]
+    return shown[0] if len(set(shown)) == 1 else "\n".join(shown)
 
 
 def _numbers_of(look: Look | None, layer: str) -> dict[str, float | None]:

@@ -5,8 +5,11 @@ import math
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
-__all__ = ["as_html", "as_text", "kind_in_words", "number_in_words", "share_in_words"]
+from keras_initlab._words import printable
+
+__all__ = ["as_html", "as_text", "kind_in_words", "number_in_words", "share_in_words", "words"]
 
 # Wide enough for the columns of a report, where nothing tells the width of a terminal.
 _WIDTH = 150
@@ -26,6 +29,11 @@ def as_html(report: Any) -> str:
     style = "white-space: pre; overflow-x: auto; line-height: normal; font-family: monospace"
     code_format = f'<pre style="{style}">{{code}}</pre>'
     return console.export_html(inline_styles=True, code_format=code_format)
+
+
+def words(text: str, style: str = "") -> Text:
+    """Text that is shown as it is: `rich` finds markup in plain strings, and passes ESC on."""
+    return Text(printable(text), style)
 
 
 def kind_in_words(kind: str, activation: str) -> str:

@@ -22,9 +22,18 @@ function filled(element, attributes, children) {
   return element;
 }
 
-/** Text with what is too long cut from its middle, and marks of writing direction held apart. */
+// Characters that a page or a terminal would obey; _words.py has the same.
+const OBEYED =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\u{e0000}-\u{e007f}]/gu;
+
+function written(letter) {
+  const code = letter.codePointAt(0).toString(16);
+  return code.length < 3 ? `\\x${code.padStart(2, '0')}` : `\\u${code.padStart(4, '0')}`;
+}
+
+/** Text with what is too long cut from its middle, its direction of writing held apart. */
 export function shown(name, most = 40) {
-  const text = String(name).replace(/[\u0000-\u001f\u007f]/g, '\ufffd');
+  const text = String(name).replace(OBEYED, written);
   const letters = [...text];
   const cut =
     letters.length <= most

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from keras_initlab.model.comparing.record import Run
 from keras_initlab.model.extras import frame_of, plain
-from keras_initlab.monitor.tables import as_html, as_text, share_in_words
+from keras_initlab.monitor.tables import as_html, as_text, share_in_words, words
 
 __all__ = ["Comparison", "SchemeSummary"]
 
@@ -143,14 +143,15 @@ class Comparison:
             for run in self.runs
             if run.status == "failed"
         ]
-        return Group(self._table(rows), *(Text(line, "red") for line in said))
+        return Group(self._table(rows), *(words(line, "red") for line in said))
 
     def _table(self, rows: list[SchemeSummary]) -> Table:
         names = list(dict.fromkeys(name for row in rows for name in row.mean))
         names.sort(key=lambda name: name != self.monitor)
         table = Table(title="Schemes, mean ± standard deviation", box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("scheme", overflow="fold")
-        headers = ["runs", *names, *([] if self.target is None else ["steps to\ntarget"])]
+        steps = [] if self.target is None else ["steps to\ntarget"]
+        headers = ["runs", *map(words, names), *steps]
         for header in headers:
             table.add_column(header, justify="right", no_wrap=True)
         table.add_column("healthy", justify="right")
@@ -158,7 +159,7 @@ class Comparison:
         for row in rows:
             reached = [] if self.target is None else [_reached(row)]
             table.add_row(
-                row.scheme,
+                words(row.scheme),
                 _count(row),
                 *(_spread(row, name) for name in names),
                 *reached,
@@ -194,7 +195,7 @@ def _summary_of(name: str, runs: tuple[Run, ...]) -> SchemeSummary:
 
 def _first_look(row: SchemeSummary) -> Text:
     if row.first_problems:
-        return Text(", ".join(text.partition(":")[0] for text in row.first_problems), "red")
+        return words(", ".join(text.partition(":")[0] for text in row.first_problems), "red")
     return Text("no problem", "green") if row.looked else Text("-")
 
 

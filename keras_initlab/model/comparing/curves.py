@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_initlab.model.comparing.record import Run
-from keras_initlab.model.extras import blank_figure
+from keras_initlab.model.extras import blank_figure, label
 
 __all__ = ["comparison_figure"]
 
@@ -34,13 +34,13 @@ def comparison_figure(
         _draw_curve(left, [run.history[monitor] for run in runs if monitor in run.history], look)
         _draw_profile(right, [run.first_variance for run in runs if run.first_variance], look)
         # A scheme without a curve has its name all the same.
-        left.plot([], [], label=name, **look)
+        left.plot([], [], label=label(name), **look)
     if target is not None:
         left.axhline(target, color="gray", linewidth=0.8)
     left.set_xlabel("epoch")
     left.xaxis.get_major_locator().set_params(integer=True)
     left.legend()
-    _finish(left, monitor)
+    _finish(left, label(monitor))
     _finish(right, "variance of output, first look")
     return figure
 
@@ -75,7 +75,7 @@ def _draw_profile(axes: Any, profiles: list[Mapping[str, float]], look: dict[str
     axes.plot(places[known], means, marker="o", **look)
     if not axes.get_xlabel():
         axes.set_xlabel("layer")
-        axes.set_xticks(places, list(profiles[0]), rotation=60, ha="right")
+        axes.set_xticks(places, [label(name) for name in profiles[0]], rotation=60, ha="right")
 
 
 def _finish(axes: Any, up: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_initlab.model.diagnosis.report import LayerSignal
-from keras_initlab.model.extras import blank_figure
+from keras_initlab.model.extras import blank_figure, label
 
 __all__ = ["profile_figure"]
 
@@ -35,7 +35,7 @@ def profile_figure(layers: Sequence[LayerSignal]) -> Any:
     backward.plot(places, weights, "s:", color=_BACKWARD, alpha=0.6, label="weights")
     backward.set_ylabel("variance of gradient")
     backward.legend()
-    backward.set_xticks(list(places), [x.name for x in layers], rotation=60, ha="right")
+    backward.set_xticks(list(places), [label(x.name) for x in layers], rotation=60, ha="right")
     for axes in (forward, backward):
         if any((line.get_ydata() > 0).any() for line in axes.lines):
             axes.set_yscale("log")

@@ -21,6 +21,7 @@ from keras_initlab.monitor.tables import (
     kind_in_words,
     number_in_words,
     share_in_words,
+    words,
 )
 
 __all__ = ["Change", "LayerSignal", "SignalReport"]
@@ -206,9 +207,9 @@ class SignalReport:
 
     def __rich__(self) -> Group:
         parts: list[Any] = [self._table()] if self.layers else []
-        parts += [Text(words, "red") for words in self._complaints()]
-        parts += [Text(words, "cyan") for words in self._changes()]
-        parts += [Text(f"note: {note}", "dim") for note in self.notes]
+        parts += [words(line, "red") for line in self._complaints()]
+        parts += [words(line, "cyan") for line in self._changes()]
+        parts += [words(f"note: {note}", "dim") for note in self.notes]
         if self.healthy and self.layers:
             parts.append(Text("The signal is healthy.", "green"))
         return Group(*parts)
@@ -241,8 +242,8 @@ class SignalReport:
             cells = [_cell(layer, statistic) for _, statistic in shown]
             verdict = Text(", ".join(layer.rules) or "healthy", "red" if layer.rules else "green")
             table.add_row(
-                layer.name,
-                kind_in_words(layer.kind, layer.activation),
+                words(layer.name),
+                words(kind_in_words(layer.kind, layer.activation)),
                 " x ".join(str(size) for size in layer.kernel_shape or ()),
                 "" if layer.fan_in is None else f"{layer.fan_in:g}",
                 *cells,

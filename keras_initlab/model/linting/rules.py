@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_initlab._words import printable
 from keras_initlab.model.linting.alike import groups_alike
 from keras_initlab.model.linting.fixes import better_scheme, fitting_kind, needed_variance
 from keras_initlab.model.linting.samples import Sample, Subject
@@ -55,7 +56,7 @@ class Finding:
     fix: str
 
     def __str__(self) -> str:
-        return f"{self.rule}, {self.layer}: {self.evidence}. {self.fix}."
+        return printable(f"{self.rule}, {self.layer}: {self.evidence}. {self.fix}.")
 
 
 def _nonfinite(subject: Subject) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from keras_initlab.model.extras import blank_figure, frame_of, plain
 from keras_initlab.monitor import ActivationVarianceLogger
-from keras_initlab.monitor.tables import as_html, as_text
+from keras_initlab.monitor.tables import as_html, as_text, words
 
 __all__ = ["CoordinateCheck", "coordinate_check"]
 
@@ -147,8 +147,8 @@ class CoordinateCheck:
         for place, name in enumerate(self.layers):
             sizes = [f"{value:.3g}" for value in middle[:, -1, place]]
             slope = f"width^{self.slopes[-1, place]:+.2f}"
-            table.add_row(name, *sizes, Text(slope, "red" if name in drifting else "green"))
-        return Group(table, Text(self._verdict(), "green" if self.flat else "red"))
+            table.add_row(words(name), *sizes, Text(slope, "red" if name in drifting else "green"))
+        return Group(table, words(self._verdict(), "green" if self.flat else "red"))
 
     def _verdict(self) -> str:
         if self.flat:
