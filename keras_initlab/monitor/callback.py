@@ -229,11 +229,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         """Set the clocks: after everything that restores a model, before the first step."""
         per_epoch = (self.params or {}).get("steps") or 0
         last = self.looks[-1].step + 1 if len(self.looks) else 0
-        step = max(_backend.updates_done(self.model), last)
-        if step == 0:
-            step = epoch * per_epoch
-        self._clock = Clock(step, step, max(1, per_epoch))
-        self._watcher.start(self._clock)
+        self._clock = self._watcher.start_at(last, epoch, per_epoch)
 
     def _look_at_reference(self) -> None:
         begin = self._clock.step
@@ -245,13 +241,8 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         steps = range(begin, begin + max(1, batch - self._batch))
         self._batch = batch
         self._clock = self._clock._replace(step=steps.stop)
-        if (
-            self._keeps_epoch_ends()
-            and len(self.looks)
-            and self.looks[-1].step >= self._clock.first
-        ):
-            return []
-        if not self._due_in(steps):
+        seen = len(self.looks) and self.looks[-1].step >= self._clock.first
+        if (seen and self._keeps_epoch_ends()) or not self._due_in(steps):
             return []
         new = self._take()
         if not new and len(self.looks) == self._seen_from:

@@ -112,6 +112,19 @@ class Watcher:
         """Put the covers on."""
         session_of(self._model, self._probe).open(self._probe)
 
+    def start_at(self, last: int, epoch: int, per_epoch: int) -> Clock:
+        """Set the clock at the start of a `fit`.
+
+        Args:
+            last: The first step that is later than all looks so far.
+            epoch: Where Keras begins to count.
+            per_epoch: Steps of an epoch, 0 where Keras does not know them.
+        """
+        step = max(_backend.updates_done(self._model), last) or epoch * per_epoch
+        clock = Clock(step, step, max(1, per_epoch))
+        self.start(clock)
+        return clock
+
     def start(self, clock: Clock) -> None:
         """Set the clock, and keep what the weights are now for theory."""
         self._clock = clock

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from keras_initlab._words import printable
+
 __all__ = ["Guard", "in_one_line"]
 
 _PACKAGE = Path(__file__).parents[2]
@@ -83,4 +85,4 @@ def in_one_line(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
     place = f" ({ours[-1].name}, {Path(ours[-1].filename).name}:{ours[-1].lineno})" if ours else ""
-    return f"{type(error).__name__}: {message[:300]}{place}"
+    return printable(f"{type(error).__name__}: {message[:300]}{place}")

@@ -152,9 +152,9 @@ class Session:
             known = self.guard.run(_backend.variables_in_trace, self._model)
             outputs = cover(original, *args, **kwargs)
             # TensorFlow sets variables that a trace has made after the trace: it must end.
-            if known == self.guard.run(_backend.variables_in_trace, self._model):
-                if self.guard.run(self._must_trace_again):
-                    raise _TraceAgainError
+            made = known != self.guard.run(_backend.variables_in_trace, self._model)
+            if not made and self.guard.run(self._must_trace_again):
+                raise _TraceAgainError
             return outputs
 
         yield self._model, "train_step", train_step
