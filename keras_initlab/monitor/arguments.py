@@ -19,8 +19,8 @@ UNSEEN_STEP = (
 )
 
 UNSEEN_CALLS = (
-    "No activations were seen, for the training step does not call the model itself "
-    "(`stateless_call` of its parts, say). Try `diagnose` on each part."
+    "No activations were seen, for the training step does not call the model itself but parts of "
+    "it (`stateless_call` of nested models, say). Try `diagnose` on each part."
 )
 
 

@@ -11,14 +11,7 @@ import keras
 from rich.console import Console
 
 from keras_initlab import _backend
-from keras_initlab.monitor.arguments import (
-    UNSEEN_CALLS,
-    UNSEEN_STEP,
-    WATCHABLE,
-    checked_elements,
-    checked_verbose,
-    checked_watch,
-)
+from keras_initlab.monitor import arguments
 from keras_initlab.monitor.judge import Judge, SignalWarning
 from keras_initlab.monitor.layers import NothingToWatchError, checked_filter
 from keras_initlab.monitor.looks import History, Look
@@ -82,7 +75,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         update_freq: Any = 100,
         *,
         first_steps: int = 0,
-        watch: Sequence[str] = WATCHABLE,
+        watch: Sequence[str] = arguments.WATCHABLE,
         layers: Any = None,
         max_elements: int | None = 16_384,
         histograms: bool = False,
@@ -94,15 +87,15 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         super().__init__()
         self.settings = Settings(
             schedule=schedule_of(update_freq, first_steps),
-            watch=checked_watch(watch),
-            max_elements=checked_elements(max_elements),
+            watch=arguments.checked_watch(watch),
+            max_elements=arguments.checked_elements(max_elements),
             histograms=bool(histograms),
         )
         self.log_dir = log_dir
         self.update_freq = update_freq
         self.layers = layers
         self.reference = reference
-        self.verbose = checked_verbose(verbose)
+        self.verbose = arguments.checked_verbose(verbose)
         self.sink = TensorBoardSink(log_dir) if sink is None and log_dir is not None else sink
         self.looks = History()
         self._chosen = checked_filter(layers)
@@ -246,7 +239,8 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
             return []
         new = self._take()
         if not new and len(self.looks) == self._seen_from:
-            self._tell_blindness(UNSEEN_STEP)
+            ran = self._watcher.steps_done() > self._watcher.first
+            self._tell_blindness(arguments.UNSEEN_CALLS if ran else arguments.UNSEEN_STEP)
         return new
 
     def _after_epoch(self) -> list[Look]:
@@ -281,7 +275,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
                 self.sink.append(look)
         asked = "activations" in self.settings.watch
         if asked and new and not any(look.layers for look in new):
-            self._tell_blindness(UNSEEN_CALLS)
+            self._tell_blindness(arguments.UNSEEN_CALLS)
         return new
 
     def _hear(self, looks: list[Look] | None) -> None:

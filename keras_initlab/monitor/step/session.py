@@ -150,7 +150,7 @@ class Session:
             if self.guard.run(self._must_trace_again):
                 raise _TraceAgainError
             known = self.guard.run(_backend.variables_in_trace, self._model)
-            outputs = cover(original, *args, **kwargs)
+            outputs = cover(functools.partial(self._run_step, original), *args, **kwargs)
             # TensorFlow sets variables that a trace has made after the trace: it must end.
             made = known != self.guard.run(_backend.variables_in_trace, self._model)
             if not made and self.guard.run(self._must_trace_again):
@@ -158,6 +158,24 @@ class Session:
             return outputs
 
         yield self._model, "train_step", train_step
+
+    def _run_step(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
+        """The user's step; one on JAX that puts the state together itself may drop what is ours."""
+        outputs = original(*args, **kwargs)
+        if not _backend.is_functional_step():
+            return outputs
+        before = args[0][1] if args else kwargs["state"][1]
+        return self.guard.run(self._completed, before, outputs) or outputs
+
+    def _completed(self, before: Any, outputs: Any) -> Any:
+        logs, state = outputs
+        variables = list(state[1])
+        if len(variables) == len(before):
+            return outputs
+        places = [each.place() for probe in self._probes for each in probe.states]
+        for place in sorted(places):
+            variables.insert(place, before[place])
+        return logs, (state[0], variables, *state[2:])
 
     def _must_trace_again(self) -> bool:
         """Whether a probe has ended, or the model has got layers or weights, in a trace."""
