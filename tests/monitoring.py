@@ -116,5 +116,6 @@ def is_clean(model):
     optimizer = set(vars(model.optimizer)) & {"apply", "stateless_apply"}
     layers = [model, *model._flatten_layers()]
     covered = any(covers & set(vars(layer)) for layer in layers)
-    session = [name for name in vars(model) if "initlab" in name]
-    return not covered and not optimizer and not session and not model._seed_generators
+    session = vars(model).get("_initlab_session")
+    watched = session is not None and bool(session._probes)
+    return not covered and not optimizer and not watched and not model._seed_generators

@@ -19,8 +19,8 @@ from keras_initlab.monitor.report import TrainingReport
 from keras_initlab.monitor.schedule import Clock, EpochEnds, is_due, schedule_of
 from keras_initlab.monitor.sinks import TensorBoardSink
 from keras_initlab.monitor.step.guard import Guard, in_one_line
-from keras_initlab.monitor.step.probe import Settings
-from keras_initlab.monitor.step.session import uncover
+from keras_initlab.monitor.step.sessions import uncover
+from keras_initlab.monitor.step.settings import Settings
 from keras_initlab.monitor.watcher import Watcher
 
 __all__ = ["ActivationVarianceLogger"]

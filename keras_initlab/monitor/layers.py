@@ -125,6 +125,11 @@ class Selection:
         self._watched_ids = {id(layer) for layer in self.watched}
         self.outputs = _output_layers(model)
 
+    def is_like(self, other: "Selection") -> bool:
+        """Whether both choose the same layers of the same model."""
+        both = zip((self.covered, self.watched), (other.covered, other.watched), strict=True)
+        return all([*map(id, one)] == [*map(id, two)] for one, two in both)
+
     def watches(self, layer: Any) -> bool:
         """Whether this layer is watched."""
         return id(layer) in self._watched_ids

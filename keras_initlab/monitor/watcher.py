@@ -15,9 +15,9 @@ from keras_initlab.monitor.looks import History, Look, Section
 from keras_initlab.monitor.prediction import predicted, priors_of
 from keras_initlab.monitor.schedule import Clock
 from keras_initlab.monitor.step.guard import in_one_line
-from keras_initlab.monitor.step.probe import Glimpse, Probe, Settings
 from keras_initlab.monitor.step.reference import Reference
-from keras_initlab.monitor.step.session import session_of
+from keras_initlab.monitor.step.sessions import session_of
+from keras_initlab.monitor.step.settings import Glimpse, Settings
 
 __all__ = ["Watcher"]
 
@@ -53,8 +53,8 @@ class Watcher:
 
     def _select(self, selection: Selection) -> None:
         self._selection = selection
-        self._probe = Probe(self._model, selection, self._settings)
-        self._probe.on_growth = self._select_anew
+        self._probe = session_of(self._model).probe_for(selection, self._settings)
+        self._probe.user = self
         self._reference = None
         if self._batch is not None:
             self._reference = Reference(self._model, selection, self._settings, self._batch)
@@ -74,16 +74,14 @@ class Watcher:
 
     def fits(self, model: Any, chosen: Filter | None) -> bool:
         """Whether this watcher can go on watching, so that nothing is traced anew."""
-        if model is not self._model or not self._probe.fits(model):
+        if model is not self._model or self._probe.user is not self:
             return False
-        watched = [id(layer) for layer in Selection(model, chosen).watched]
-        return watched == [id(layer) for layer in self._selection.watched]
+        return self._probe.fits(model) and self._selection.is_like(Selection(model, chosen))
 
     @property
     def is_open(self) -> bool:
         """Whether the model's steps are watched now."""
-        session = self._probe.session
-        return session is not None and session.is_open(self._probe)
+        return session_of(self._model).is_open(self._probe)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -110,7 +108,8 @@ class Watcher:
 
     def open(self) -> None:
         """Put the covers on."""
-        session_of(self._model, self._probe).open(self._probe)
+        self._probe.on_growth = self._select_anew
+        session_of(self._model).open(self._probe)
 
     def start_at(self, last: int, epoch: int, per_epoch: int) -> Clock:
         """Set the clock at the start of a `fit`.
@@ -135,8 +134,7 @@ class Watcher:
 
     def close(self) -> None:
         """Take the covers off."""
-        if self._probe.session is not None:
-            self._probe.session.close(self._probe)
+        session_of(self._model).close(self._probe)
 
     def steps_done(self) -> int:
         """Number of the next step."""

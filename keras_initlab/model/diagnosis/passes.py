@@ -16,10 +16,10 @@ from keras_initlab.monitor.schedule import Every
 from keras_initlab.monitor.step.calls import Call
 from keras_initlab.monitor.step.moments import MOMENTS, moment_rows
 from keras_initlab.monitor.step.parameters import PARAMETER_COLUMNS, part_of
-from keras_initlab.monitor.step.probe import Settings
 from keras_initlab.monitor.step.recorder import Recorder
 from keras_initlab.monitor.step.rows import Rows
 from keras_initlab.monitor.step.samples import Block, block_of
+from keras_initlab.monitor.step.settings import Settings
 
 __all__ = ["Measured", "Pass"]
 

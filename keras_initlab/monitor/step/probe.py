@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,16 +9,15 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab.monitor.layers import Selection
-from keras_initlab.monitor.schedule import Clock, Schedule, is_due
-from keras_initlab.monitor.step.activations import COLUMNS
+from keras_initlab.monitor.schedule import Clock, is_due
 from keras_initlab.monitor.step.calls import Call
 from keras_initlab.monitor.step.guard import Guard
-from keras_initlab.monitor.step.histograms import BINS
-from keras_initlab.monitor.step.parameters import PARAMETER_COLUMNS, Weight, nothing_like, part_of
+from keras_initlab.monitor.step.parameters import Weight, nothing_like, part_of
 from keras_initlab.monitor.step.rows import Rows
+from keras_initlab.monitor.step.settings import Glimpse, Settings
 from keras_initlab.monitor.step.touched import TouchedRows
 
-__all__ = ["Glimpse", "Probe", "Settings"]
+__all__ = ["Probe"]
 
 # A step number needs 31 bits and a float32 holds 24: it travels in two parts.
 _RADIX = 1 << 16
@@ -28,55 +26,6 @@ _RADIX = 1 << 16
 _WEIGHTS, _HEADER = 3, 5
 
 _MOST_SLOTS = 32
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a logger watches.
-
-    Args:
-        schedule: When to look.
-        watch: Some of `"activations"`, `"gradients"`, `"weights"` and `"updates"`.
-        max_elements: Elements looked at per layer, `None` for all.
-        histograms: Whether activations and gradients are counted into bins too.
-    """
-
-    schedule: Schedule
-    watch: tuple[str, ...]
-    max_elements: int | None
-    histograms: bool
-
-    @property
-    def bins(self) -> int:
-        """Columns that hold a histogram."""
-        return BINS if self.histograms else 0
-
-    @property
-    def width(self) -> int:
-        """Columns of the array."""
-        return max(len(COLUMNS), len(PARAMETER_COLUMNS)) + self.bins
-
-    @property
-    def watches_weights(self) -> bool:
-        """Whether anything of the optimizer's step is asked for."""
-        return bool({"gradients", "weights", "updates"} & set(self.watch))
-
-
-@dataclass(frozen=True)
-class Glimpse:
-    """One look as it came from the device.
-
-    Args:
-        step: Updates before it.
-        inputs: Mean squares of the tensors that enter the model.
-        activations: One `(rows, columns)` array per replica.
-        parameters: The same for the weights.
-    """
-
-    step: int
-    inputs: np.ndarray
-    activations: list[np.ndarray]
-    parameters: list[np.ndarray]
 
 
 class Probe:
@@ -94,20 +43,20 @@ class Probe:
 
     Attributes:
         guard: An error of ours ends the probe with it.
-        session: Where the probe was opened last.
+        user: Whose probe it is: one that was left may have become somebody else's.
         on_growth: Called when the model has got layers or weights in its first step.
     """
 
     def __init__(self, model: Any, selection: Selection, settings: Settings):
         self.guard = Guard()
-        self.session: Any = None
+        self.user: Any = None
         self.on_growth: Callable[[], None] | None = None
         self.settings = settings
         self.layers = selection.covered
         self.eager = _backend.step_is_eager(model)
         self.rows = Rows(selection, settings)
         self.touched = TouchedRows(model, selection if settings.watches_weights else None)
-        self._model = model
+        self._selection = selection
         self._slots = min(max(1, int(model.steps_per_execution or 1)), _MOST_SLOTS)
         self._read_step = -1
         self._host_clock = [0, 0, 1, 0]
@@ -123,6 +72,17 @@ class Probe:
             self._slots,
             self.eager,
         )
+
+    def serves(self, model: Any, selection: Selection, settings: Settings) -> bool:
+        """Whether a logger with these settings may take the probe over."""
+        same = self.settings == settings and self._selection.is_like(selection)
+        return same and self.fits(model)
+
+    def reset(self) -> None:
+        """Forget what was seen."""
+        self.user, self._read_step = None, -1
+        for state in self.states:
+            state.write(np.zeros(tuple(state.state.shape), state.state.dtype))
 
     # --- on the host, between steps ------------------------------------------------------------
 

@@ -36,11 +36,11 @@ class Recorder:
     def __init__(self, model: Any, probes: list[Probe], guard: Guard | None = None):
         self._model = model
         self._probes = probes
-        self._guard = guard
+        self.guard = guard
         self._local = threading.local()
 
     def _observed(self, observer: Observer, *bound: Any) -> Callable:
-        return observed(functools.partial(observer, *bound), self._guard)
+        return observed(functools.partial(observer, *bound), self.guard)
 
     def covers(self, layers: list[Any]) -> Iterator[Cover]:
         """What to cover, and with what; the session covers the model's `train_step` itself."""

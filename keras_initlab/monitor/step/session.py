@@ -7,16 +7,14 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from keras_initlab import _backend
+from keras_initlab.monitor.layers import Selection
 from keras_initlab.monitor.step.guard import Guard
 from keras_initlab.monitor.step.hooks import Cover, Hooks, observed
 from keras_initlab.monitor.step.probe import Probe
 from keras_initlab.monitor.step.recorder import Recorder
+from keras_initlab.monitor.step.settings import Settings
 
-__all__ = ["Session", "session_of", "uncover"]
-
-# Where a model holds the session that watches it, while it is watched. A table of all sessions
-# would keep every model in memory for ever: sessions hold their models.
-_ATTRIBUTE = "_initlab_session"
+__all__ = ["Session"]
 
 # One for each set of probes: that of a logger alone, and that of it beside another one.
 _MOST_FUNCTIONS = 2
@@ -24,20 +22,6 @@ _MOST_FUNCTIONS = 2
 
 class _TraceAgainError(Exception):
     """Ends a trace that must not run; Keras's functions are traced before they take a batch."""
-
-
-def session_of(model: Any, probe: Probe) -> "Session":
-    """The session that watches a model, else the last one of the probe, else a new one."""
-    held = vars(model).get(_ATTRIBUTE) or probe.session or Session(model)
-    probe.session = held
-    return held
-
-
-def uncover(model: Any) -> None:
-    """Take everything off a model without asking the session that put it on."""
-    held = vars(model).get(_ATTRIBUTE)
-    if held is not None:
-        held.hooks.remove()
 
 
 class Session:
@@ -52,12 +36,16 @@ class Session:
 
     An error of ours ends the watching. A step that TensorFlow was tracing is then traced anew
     without covers, so that nothing of ours is left in what runs.
+
+    Args:
+        model: The model, which holds the session.
     """
 
     def __init__(self, model: Any):
         self.guard = Guard()
-        self._model = model
+        self.model = model
         self._probes: list[Probe] = []
+        self._idle: list[Probe] = []
         self._recorder = Recorder(model, self._probes, self.guard)
         self._momentary = False
         self.hooks = Hooks()
@@ -70,21 +58,33 @@ class Session:
 
     # --- opening and closing -------------------------------------------------------------------
 
+    def probe_for(self, selection: Selection, settings: Settings) -> Probe:
+        """A probe for a logger: one that an earlier logger has left if it fits, else a new one."""
+        if self.guard.ended:
+            self.guard = self._recorder.guard = Guard()
+            self._functions = {}
+        for probe in self._idle:
+            if probe.serves(self.model, selection, settings):
+                self._idle = []
+                probe.reset()
+                return probe
+        return Probe(self.model, selection, settings)
+
     def open(self, probe: Probe) -> None:
         """Let a probe watch the training steps from now on."""
         self.close_leftover()
         if not self._probes:
-            running = _backend.running_fit(self._model)
+            running = _backend.running_fit(self.model)
             self._fit = None if running is None else weakref.ref(running)
-            self.hooks.put(self._model, _ATTRIBUTE, self)
-            if self._plain is not self._model.train_function or self._plain is None:
+            if self._plain is not self.model.train_function or self._plain is None:
                 self._functions = {}
-                self._model.make_train_function()
-                self._plain = self._model.train_function
-            self.hooks.later(setattr, self._model, "train_function", self._plain)
+                self.model.make_train_function()
+                self._plain = self.model.train_function
+            self.hooks.later(setattr, self.model, "train_function", self._plain)
+        self._idle = [idle for idle in self._idle if idle is not probe]
         self._probes.append(probe)
         probe.guard.follow(self.guard)
-        self._unbuilt = _backend.unbuilt_layers(self._model)
+        self._unbuilt = _backend.unbuilt_layers(self.model)
         for state in probe.states:
             self.hooks.later(state.detach)
             state.attach()
@@ -98,11 +98,14 @@ class Session:
         # Whatever fails, the rest is taken off.
         with contextlib.ExitStack() as parts:
             parts.callback(self._let_go, probe)
-            parts.callback(_backend.sync_state, self._model)
+            parts.callback(_backend.sync_state, self.model)
 
     def _let_go(self, probe: Probe) -> None:
         self._probes.remove(probe)
         probe.guard.leave(self.guard)
+        probe.on_growth = None
+        # One waits for the next logger that wants the same.
+        self._idle = [] if probe.guard.ended else [probe]
         with contextlib.ExitStack() as parts:
             if not self._probes:
                 parts.callback(self.hooks.remove)
@@ -117,7 +120,7 @@ class Session:
         """Take everything off if the `fit` that we were opened in is no longer running."""
         if not self._probes or self._fit is None:
             return
-        running = _backend.running_fit(self._model)
+        running = _backend.running_fit(self.model)
         if running is None or running is not self._fit():
             self.close_all()
 
@@ -130,17 +133,17 @@ class Session:
 
     def _use_watched_function(self) -> None:
         layers = list({id(each): each for p in self._probes for each in p.layers}.values())
-        self._momentary = _backend.step_is_compiled_by_torch(self._model)
+        self._momentary = _backend.step_is_compiled_by_torch(self.model)
         if not self._momentary:
             self.hooks.add(self._step_covers(layers))
         key = tuple(id(probe) for probe in self._probes)
         probes, function = self._functions.pop(key, (list(self._probes), None))
         if function is None:
             self._make(force=True)
-            function = self._guarded(self._model.train_function, layers)
+            function = self._guarded(self.model.train_function, layers)
         self._functions[key] = probes, function
         self._functions = dict(list(self._functions.items())[-_MOST_FUNCTIONS:])
-        self._model.train_function = function
+        self.model.train_function = function
 
     def _step_covers(self, layers: list[Any]) -> Iterator[Cover]:
         yield from self._recorder.covers(layers)
@@ -149,15 +152,15 @@ class Session:
         def train_step(original: Callable, *args: Any, **kwargs: Any) -> Any:
             if self.guard.run(self._must_trace_again):
                 raise _TraceAgainError
-            known = self.guard.run(_backend.variables_in_trace, self._model)
+            known = self.guard.run(_backend.variables_in_trace, self.model)
             outputs = cover(functools.partial(self._run_step, original), *args, **kwargs)
             # TensorFlow sets variables that a trace has made after the trace: it must end.
-            made = known != self.guard.run(_backend.variables_in_trace, self._model)
+            made = known != self.guard.run(_backend.variables_in_trace, self.model)
             if not made and self.guard.run(self._must_trace_again):
                 raise _TraceAgainError
             return outputs
 
-        yield self._model, "train_step", train_step
+        yield self.model, "train_step", train_step
 
     def _run_step(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
         """The user's step; one on JAX that puts the state together itself may drop what is ours."""
@@ -185,7 +188,7 @@ class Session:
         return not self._may_trace_again
 
     def _make(self, **options: Any) -> None:
-        type(self._model).make_train_function(self._model, **options)
+        type(self.model).make_train_function(self.model, **options)
 
     def _guarded(self, function: Callable, layers: list[Any]) -> Callable:
         run = function
@@ -199,7 +202,7 @@ class Session:
                 outputs = run(*args)
             except _TraceAgainError:
                 self.guard.run(self._settle)
-                now = self._model.train_function
+                now = self.model.train_function
                 return (self._plain if now is train_function else now)(*args)
             except BaseException as error:
                 self.guard.run(self._close_after, error)
@@ -217,7 +220,7 @@ class Session:
         return any(probe.guard.ended for probe in self._probes)
 
     def _has_grown(self) -> bool:
-        return bool(self._unbuilt) and self._unbuilt != _backend.unbuilt_layers(self._model)
+        return bool(self._unbuilt) and self._unbuilt != _backend.unbuilt_layers(self.model)
 
     def _settle(self) -> None:
         """Let go of the probes that have ended, and the others see what the model has become.
@@ -241,7 +244,7 @@ class Session:
         hooks = Hooks()
         self.guard.run(hooks.add, self._step_covers(layers))
         try:
-            return _backend.uncompiled_step(self._model, *args)
+            return _backend.uncompiled_step(self.model, *args)
         finally:
             self.guard.run(hooks.remove)
 
@@ -257,10 +260,10 @@ class Session:
     def _own_covers(self) -> Iterator[Cover]:
         """Places where Keras comes by when a model is used again, or saved."""
         for name in ("make_test_function", "make_predict_function", "compile"):
-            yield self._model, name, observed(self._checked, self.guard)
-        yield self._model, "make_train_function", observed(self._made, self.guard)
+            yield self.model, name, observed(self._checked, self.guard)
+        yield self.model, "make_train_function", observed(self._made, self.guard)
         for name in ("save", "export"):
-            yield self._model, name, observed(self._without_states, self.guard)
+            yield self.model, name, observed(self._without_states, self.guard)
 
     def _checked(self, *args: Any, **kwargs: Any) -> Generator[None, Any, None]:
         self.close_leftover()
@@ -280,7 +283,7 @@ class Session:
 
     def _without_states(self, *args: Any, **kwargs: Any) -> Generator[None, Any, None]:
         self.close_leftover()
-        _backend.sync_state(self._model)
+        _backend.sync_state(self.model)
         states = [state for probe in self._probes for state in probe.states]
         for state in states:
             state.detach()
