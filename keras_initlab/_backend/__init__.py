@@ -13,7 +13,7 @@ from keras_initlab._backend.gradients import (
     with_loss,
     without_gradients,
 )
-from keras_initlab._backend.memory import distributed, filled_tensor, sharded_tensor
+from keras_initlab._backend.memory import check_room, distributed, filled_tensor, sharded_tensor
 from keras_initlab._backend.model import (
     automatic_name,
     call_count,
@@ -83,6 +83,7 @@ __all__ = [
     "add_session_hook",
     "automatic_name",
     "call_count",
+    "check_room",
     "compiled",
     "concrete",
     "dense_values",

@@ -60,7 +60,8 @@ class TensorBoardSink:
         self._lock = threading.Lock()
         try:
             self.log_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        # A `ValueError` is of a name that no file system has, with a NUL say.
+        except (OSError, ValueError) as error:
             raise ValueError(
                 "`log_dir` must be a directory that can be written. "
                 f"Received: log_dir={str(log_dir)!r} ({error})."
