@@ -13,7 +13,7 @@ from keras_initlab._backend.gradients import (
     with_loss,
     without_gradients,
 )
-from keras_initlab._backend.memory import distributed, filled_tensor, sharded_tensor
+from keras_initlab._backend.memory import check_room, distributed, filled_tensor, sharded_tensor
 from keras_initlab._backend.model import (
     automatic_name,
     call_count,
@@ -21,6 +21,7 @@ from keras_initlab._backend.model import (
     input_structure,
     loss_scale_of,
     model_values,
+    named_sublayers,
     optimizers_of,
     own_sublayers,
     own_trainable,
@@ -83,6 +84,7 @@ __all__ = [
     "add_session_hook",
     "automatic_name",
     "call_count",
+    "check_room",
     "compiled",
     "concrete",
     "dense_values",
@@ -115,6 +117,7 @@ __all__ = [
     "mask_of",
     "mean_square_of_sparse",
     "model_values",
+    "named_sublayers",
     "notes_gradients",
     "optimizers_of",
     "own_sublayers",

@@ -11,9 +11,35 @@ import keras
 import ml_dtypes
 import numpy as np
 
-__all__ = ["distributed", "filled_tensor", "sharded_tensor"]
+__all__ = ["check_room", "distributed", "filled_tensor", "sharded_tensor"]
 
 _LARGE_PAGE_BYTES = 1 << 21
+
+# Less than this is not asked for beforehand.
+_MUCH_BYTES = 1 << 30
+
+
+def check_room(shape: tuple[int, ...], dtype: str) -> None:
+    """Refuse a tensor that the system has no memory for.
+
+    Args:
+        shape: Shape of the tensor.
+        dtype: Keras's name of a dtype.
+
+    Raises:
+        MemoryError: If there is none. TensorFlow ends the process without a word.
+    """
+    size_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    if size_bytes < _MUCH_BYTES:
+        return
+    try:
+        # Asked for and given back: nothing is written to it.
+        np.empty(size_bytes, np.uint8)
+    except MemoryError as error:
+        raise MemoryError(
+            f"A weight must fit into memory, and this one takes {size_bytes / 1e9:,.0f} GB. "
+            f"Received: shape={shape}, dtype={dtype}."
+        ) from error
 
 
 def filled_tensor(shape: tuple[int, ...], dtype: str, fill: Callable[[np.ndarray], None]) -> Any:
@@ -27,7 +53,11 @@ def filled_tensor(shape: tuple[int, ...], dtype: str, fill: Callable[[np.ndarray
         shape: Shape of the tensor.
         dtype: Keras's name of a dtype.
         fill: Called once with a writable NumPy array of that shape and dtype.
+
+    Raises:
+        MemoryError: If the system has not that much.
     """
+    check_room(shape, dtype)
     maker = {"tensorflow": _tensorflow_tensor, "jax": _jax_tensor, "torch": _torch_tensor}
     return maker.get(keras.backend.backend(), _copied_tensor)(shape, dtype, fill)
 

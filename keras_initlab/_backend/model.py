@@ -15,6 +15,7 @@ __all__ = [
     "input_structure",
     "loss_scale_of",
     "model_values",
+    "named_sublayers",
     "optimizers_of",
     "own_sublayers",
     "own_trainable",
@@ -31,6 +32,13 @@ __all__ = [
 def own_sublayers(layer: Any) -> list[Any]:
     """Layers directly inside a layer."""
     return list(layer._layers)
+
+
+def named_sublayers(layer: Any) -> list[tuple[str, Any]]:
+    """Layers that a layer holds as attributes, with the attributes' names."""
+    # torch keeps them in a dictionary of its own.
+    held = {**vars(layer), **vars(layer).get("_modules", {})}
+    return [(name, each) for name, each in held.items() if isinstance(each, keras.layers.Layer)]
 
 
 def owns_weights(layer: Any) -> bool:

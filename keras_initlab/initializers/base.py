@@ -177,6 +177,8 @@ class ArrayScheme(Scheme):
         kind = np.dtype("float64" if dtype == "float64" else "float32")
 
         def write(parts: list[Part]) -> None:
+            if 0 in place.shape:
+                return
             values = self._values(place.shape, stream, kind)
             for out, index in parts:
                 out[...] = values[index]

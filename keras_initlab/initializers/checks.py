@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import sys
 from typing import Any
 
 import keras
@@ -24,6 +25,8 @@ __all__ = [
     "known_count",
 ]
 
+# Of eight bytes each.
+_MOST_ELEMENTS = sys.maxsize // 8
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -31,12 +34,20 @@ def checked_number(value: Any, name: str, meaning: str, *, positive: bool = Fals
     """The value unchanged, if it is one finite real number (and positive, where asked)."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"`{name}` {meaning}, so it must be a number. Received: {name}={value!r}.")
-    if not math.isfinite(value) or (positive and value <= 0):
+    if not _is_finite(value) or (positive and value <= 0):
         allowed = "positive and finite" if positive else "finite"
         raise ValueError(
             f"`{name}` {meaning}, so it must be {allowed}. Received: {name}={value!r}."
         )
     return value
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        # An integer, or a fraction, beyond the largest float.
+        return False
 
 
 def checked_normal(distribution: Any) -> str:
@@ -111,7 +122,14 @@ def checked_shape(shape: Any) -> tuple[int, ...]:
             "Every axis of a weight needs a size known before training, an integer of at least 0. "
             f"Received: shape={sizes}. Try to build the layer on a fully known feature shape."
         )
-    return tuple(int(size) for size in sizes)
+    whole = tuple(int(size) for size in sizes)
+    # The sizes of an empty array are multiplied too where memory is laid out.
+    if math.prod(max(size, 1) for size in whole) > _MOST_ELEMENTS:
+        raise ValueError(
+            f"A weight holds at most {_MOST_ELEMENTS:.3g} numbers, all that a process can address. "
+            f"Received: shape={whole}."
+        )
+    return whole
 
 
 def checked_float(dtype: Any) -> str:
@@ -134,6 +152,11 @@ def checked_count(value: Any, name: str, meaning: str, *, least: int = 1) -> Any
     if value < least:
         raise ValueError(
             f"`{name}` {meaning}, so it must be at least {least}. Received: {name}={value!r}."
+        )
+    if value > sys.maxsize:
+        raise ValueError(
+            f"`{name}` {meaning}, so it must be at most {sys.maxsize}. "
+            f"Received: {name} of {int(value).bit_length()} bits."
         )
     return value
 

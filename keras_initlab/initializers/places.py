@@ -73,6 +73,7 @@ class Place:
     def constant(self, value: Any, dtype: str) -> Any:
         """A tensor of one number, in any dtype."""
         if self.layout is None:
+            _backend.check_room(self.size, dtype)
             return keras.ops.full(self.size, value, dtype)
 
         def write(parts: list[Part]) -> None:

@@ -57,7 +57,7 @@ class Constant(Scheme):
         Any.
 
     Raises:
-        TypeError: If `value` is not a number.
+        TypeError: If `value` is not a number; `FromArray` takes an array.
         ValueError: If `value` is NaN or infinite; on call, if the dtype cannot hold it.
 
     Source:
@@ -70,6 +70,12 @@ class Constant(Scheme):
     """
 
     def __init__(self, value: float = 0.0):
+        shape = getattr(value, "shape", ())
+        if isinstance(value, (list, tuple)) or len(shape):
+            raise TypeError(
+                "`value` fills the whole weight, so it must be a number. "
+                f"Received: value of type {type(value).__name__}. Try `FromArray(value)`."
+            )
         self.value = checked_number(value, "value", "fills the whole weight")
 
     def _at(self, place: Place, dtype: Any) -> Any:

@@ -8,8 +8,25 @@ from typing import Any
 import keras
 
 from keras_initlab.initializers.catalogue import scheme_of
+from keras_initlab.initializers.checks import checked_seed
 
-__all__ = ["reseeded", "seeded"]
+__all__ = ["keras_seed", "reseeded", "seeded"]
+
+
+def keras_seed(seed: Any) -> Any:
+    """A seed that an initializer of Keras takes on every backend.
+
+    Integers of 32 bits are left as they are. Ours may be negative or larger, which each backend
+    refuses in its own way, and become others.
+    """
+    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
+        return seed
+    return int(seed) if 0 <= seed < 2**32 else _digest_of(str(int(seed)))
+
+
+def _digest_of(text: str) -> int:
+    digest = hashlib.blake2b(text.encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "little") >> 1
 
 
 def reseeded(initializer: Any, part: str) -> Any:
@@ -27,13 +44,17 @@ def reseeded(initializer: Any, part: str) -> Any:
                 reseeded(inner, part) if hasattr(inner, "get_config") else inner for inner in value
             ]
         elif name == "seed" and isinstance(value, numbers.Integral):
-            digest = hashlib.blake2b(f"{int(value)}|{part}".encode(), digest_size=4).digest()
-            twin.seed = int.from_bytes(digest, "little") >> 1
+            twin.seed = _digest_of(f"{int(value)}|{part}")
     return twin
 
 
 def seeded(initializer: Any, seed: Any) -> Any:
-    """The initializer, and each one inside it, with this seed."""
+    """The initializer, and each one inside it, with this seed.
+
+    Raises:
+        TypeError: If it is no seed.
+    """
+    checked_seed(seed)
     twin = copy.copy(initializer)
     for name, value in vars(initializer).items():
         if isinstance(value, keras.initializers.Initializer):

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 
 from keras_initlab import _backend
-from keras_initlab.initializers.base import ArrayScheme, AxesScheme
+from keras_initlab.initializers.base import ArrayScheme, AxesScheme, Scheme
 from keras_initlab.initializers.catalogue import scheme, scheme_of
 from keras_initlab.initializers.checks import checked_count, checked_number
-from keras_initlab.initializers.seeds import reseeded, seeded
+from keras_initlab.initializers.seeds import keras_seed, reseeded, seeded
 from keras_initlab.sampling import Stream
 
 __all__ = ["Composite", "PerGate", "Scaled"]
@@ -38,6 +38,8 @@ class _Wrapper(ArrayScheme, AxesScheme):
         if self.seed is not None:
             inner = seeded(inner, self.seed)
         twin = reseeded(inner, part) if part else copy.copy(inner)
+        if not isinstance(twin, Scheme) and hasattr(twin, "seed"):
+            twin.seed = keras_seed(twin.seed)
         takes = axes and isinstance(twin, keras.initializers.VarianceScaling)
         if takes and (twin.input_axes is None or twin.output_axes is None):
             twin.input_axes, twin.output_axes = self.input_axes, self.output_axes
@@ -112,19 +114,16 @@ class Composite(_Wrapper):
         self._sizes(shape)
 
     def _sizes(self, shape: tuple[int, ...]) -> list[int]:
-        if not -len(shape) <= self.axis < len(shape):
+        count = len(self.parts)
+        if self.sizes is None:
+            return [_share_of(shape, self.axis, count)] * count
+        length = _length_of(shape, self.axis)
+        if sum(self.sizes) != length:
             raise ValueError(
-                f"`axis` names an axis of the weight. Received: axis={self.axis}, shape={shape}."
+                f"The axis of a `Composite` must hold its {count} parts. "
+                f"Received: axis={self.axis}, sizes={list(self.sizes)}, shape={shape}."
             )
-        length, count = shape[self.axis], len(self.parts)
-        sizes = [length // count] * count if self.sizes is None else list(self.sizes)
-        if sum(sizes) != length:
-            raise ValueError(
-                f"The axis of a `Composite` or `PerGate` must hold its {count} parts, as the last "
-                "axis of an LSTM kernel `(inputs, 4 * units)` does. "
-                f"Received: axis={self.axis}, sizes={sizes}, shape={shape}."
-            )
-        return sizes
+        return list(self.sizes)
 
     def _parts(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(_label_of(part) for part in self.parts))
@@ -188,7 +187,8 @@ class PerGate(_Wrapper):
         return (_label_of(self.scheme),)
 
     def _check(self, shape: tuple[int, ...]) -> None:
-        self._composite()._check(shape)
+        # Before a list of as many gates as a file may ask for is made.
+        _share_of(shape, -1, self.gates)
 
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         return self._composite()._values(shape, stream, kind)
@@ -247,6 +247,26 @@ class Scaled(_Wrapper):
 
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         return self._drawn(self.scheme, "", shape, kind) * kind.type(self.factor)
+
+
+def _length_of(shape: tuple[int, ...], axis: int) -> int:
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(
+            f"`axis` names an axis of the weight. Received: axis={axis}, shape={shape}."
+        )
+    return shape[axis]
+
+
+def _share_of(shape: tuple[int, ...], axis: int, count: int) -> int:
+    """Length of each of equal parts along an axis."""
+    share, left = divmod(_length_of(shape, axis), count)
+    if left:
+        raise ValueError(
+            f"The axis of a `Composite` or `PerGate` must hold its {count} parts, as the last "
+            "axis of an LSTM kernel `(inputs, 4 * units)` does. "
+            f"Received: axis={axis}, shape={shape}."
+        )
+    return share
 
 
 def _label_of(part: Any) -> str:

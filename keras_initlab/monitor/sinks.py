@@ -3,16 +3,17 @@
 import atexit
 import itertools
 import os
-import queue
 import socket
 import threading
 import time
 import warnings
 import weakref
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 from keras_initlab._wire import LayerInfo
+from keras_initlab.monitor.event_file import EventFile
 from keras_initlab.monitor.events import events_of, first_events_of, records_of, session_start
 from keras_initlab.monitor.looks import Look
 
@@ -23,6 +24,9 @@ _serial = itertools.count()
 # So many looks may wait for a slow disk, and so long does the end of training wait for them.
 _MOST_WAITING, _PATIENCE_S = 64, 30.0
 
+# A disk that refused a look is tried again after so long, then after twice as long, up to the most.
+_RETRY_S, _MOST_RETRY_S = 0.5, 30.0
+
 # A writer with nothing to do ends, and with it what it holds; the next look starts another.
 _IDLE_S = 5.0
 
@@ -32,7 +36,9 @@ class TensorBoardSink:
 
     A thread of its own writes, so that a slow disk does not hold up the training. The file is
     opened for each look only, so it is readable to its last look whatever happens. If the disk
-    refuses a look or falls far behind, one warning is given and writing stops; training goes on.
+    refuses a look it is tried again until the disk answers, and training goes on. Of more looks
+    than may wait every second is dropped. One warning tells of the trouble, and one at the end of
+    training how many looks are missing.
 
     Args:
         log_dir: Directory of the run, made if missing.
@@ -51,16 +57,21 @@ class TensorBoardSink:
     def __init__(self, log_dir: str | os.PathLike, *, scalars: bool = True):
         self.log_dir = Path(log_dir)
         self.scalars = scalars
-        self.path: Path | None = None
+        self._file: EventFile | None = None
         self._known: dict[str, tuple[LayerInfo, ...]] = {}
-        self._error: str | None = None
-        self._warned = False
-        self._waiting: queue.Queue = queue.Queue(_MOST_WAITING)
+        self._waiting: deque[Look] = deque()
+        # Held for every entry below; told of every change.
+        self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._writing = self._hurried = False
+        self._retry_s = 0.0
+        self._appended = self._missing = self._failures = 0
+        self._trouble = ""
+        self._told = self._told_missing = 0
         try:
             self.log_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        # A `ValueError` is of a name that no file system has, with a NUL say.
+        except (OSError, ValueError) as error:
             raise ValueError(
                 "`log_dir` must be a directory that can be written. "
                 f"Received: log_dir={str(log_dir)!r} ({error})."
@@ -70,6 +81,11 @@ class TensorBoardSink:
                 f"`log_dir` must be writable by this process. Received: log_dir={str(log_dir)!r}."
             )
         _flush_at_exit(self)
+
+    @property
+    def path(self) -> Path | None:
+        """The event file, `None` before the first look."""
+        return None if self._file is None else self._file.path
 
     def __deepcopy__(self, memo: dict) -> "TensorBoardSink":
         """A sink with a run of its own below this one, `copy_1` say: KerasTuner copies callbacks
@@ -81,76 +97,116 @@ class TensorBoardSink:
 
     def append(self, look: Look) -> None:
         """Hand a look to the writer."""
-        if self._error is None:
-            try:
-                self._hand_over(look)
-            except queue.Full:
-                self._error = f"{_MOST_WAITING} looks wait for the disk"
-        self._warn()
+        with self._changed:
+            self._appended += 1
+            if len(self._waiting) >= _MOST_WAITING:
+                self._thin()
+            self._waiting.append(look)
+            self._start()
+            self._changed.notify_all()
+        self._warn_of_trouble()
 
     def flush(self, timeout_s: float = _PATIENCE_S) -> None:
-        """Wait until what was handed over is written."""
-        end = time.monotonic() + timeout_s
-        while self._waiting.unfinished_tasks and self._error is None and time.monotonic() < end:
-            time.sleep(0.002)
-        if self._waiting.unfinished_tasks and self._error is None:
-            self._error = f"looks waited for the disk for {timeout_s:.0f} s"
-        self._warn()
+        """Wait until what was handed over is written, or the disk has refused it once more."""
+        with self._changed:
+            before, self._hurried = self._failures, True
+            if self._waiting:
+                self._start()
+            self._changed.notify_all()
+            settled = self._changed.wait_for(
+                lambda: not (self._waiting or self._writing) or self._failures > before + 1,
+                timeout_s,
+            )
+            self._hurried = False
+            if not settled:
+                self._trouble = f"looks waited for the disk for {timeout_s:.0f} s"
+        self._warn_of_missing()
+        self._warn_of_trouble()
 
-    def _warn(self) -> None:
-        if self._error is None or self._warned:
-            return
-        self._warned = True
+    # --- warnings ------------------------------------------------------------------------------
+
+    def _warn_of_trouble(self) -> None:
+        if self._trouble and not self._told:
+            self._told = 1
+            self._warn(
+                "Looks cannot be written for now, and are when the disk answers; training goes on"
+            )
+
+    def _warn_of_missing(self, waiting: int = 0) -> None:
+        missing = self._missing + waiting
+        if missing > self._told_missing:
+            self._told, self._told_missing = 1, missing
+            self._warn(f"{missing} of {self._appended} looks are missing in the log")
+
+    def _warn(self, what: str) -> None:
         warnings.warn(
-            "Looks can no longer be written; later ones are kept in memory only. "
-            f"Received: log_dir={str(self.log_dir)!r} ({self._error}).",
-            stacklevel=3,
+            f"{what}. Received: log_dir={str(self.log_dir)!r} ({self._trouble}).", stacklevel=4
         )
 
-    def _hand_over(self, look: Look) -> None:
-        with self._lock:
-            self._waiting.put_nowait(look)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(
-                    target=self._work, name="initlab-writer", daemon=True
-                )
-                self._thread.start()
+    # --- the writer ----------------------------------------------------------------------------
+
+    def _thin(self) -> None:
+        """Drop every second look, so that those that are left span the whole trouble."""
+        self._trouble = self._trouble or f"{_MOST_WAITING} looks wait for the disk"
+        kept = list(self._waiting)[::2]
+        self._missing += len(self._waiting) - len(kept)
+        self._waiting = deque(kept)
+
+    def _start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name="initlab-writer", daemon=True)
+            self._thread.start()
 
     def _work(self) -> None:
-        while True:
+        while (look := self._next()) is not None:
+            refusal: Exception | None = None
             try:
-                look = self._waiting.get(timeout=_IDLE_S)
-            except queue.Empty:
-                with self._lock:
-                    if self._waiting.empty():
-                        self._thread = None
-                        return
-                continue
-            try:
-                if self._error is None:
-                    self._write(look)
-            except OSError as error:
-                self._error = str(error)
-            finally:
-                self._waiting.task_done()
+                self._write(look)
+            except Exception as error:
+                refusal = error
+            with self._changed:
+                self._settle(look, refusal)
+                self._changed.notify_all()
+
+    def _next(self) -> Look | None:
+        """The look to be written next, when it is time to; `None` if there is none for long."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._waiting, _IDLE_S):
+                self._thread = None
+                return None
+            self._changed.wait_for(lambda: self._hurried, self._retry_s)
+            self._writing = True
+            return self._waiting.popleft()
+
+    def _settle(self, look: Look, refusal: Exception | None) -> None:
+        self._writing = False
+        if refusal is None:
+            self._retry_s = 0.0
+            # What was made up for is no trouble.
+            self._trouble = self._trouble if self._missing else ""
+            return
+        self._failures += 1
+        self._trouble = str(refusal)
+        if isinstance(refusal, OSError):
+            self._waiting.appendleft(look)
+            self._retry_s = min(max(_RETRY_S, 2 * self._retry_s), _MOST_RETRY_S)
+        else:
+            # To try it again would end the same way.
+            self._missing += 1
 
     def _write(self, look: Look) -> None:
-        events = []
+        if self._file is None:
+            # Readers take the files in the order of their names.
+            serial = f"{os.getpid()}.{next(_serial):06d}"
+            stamp = f"{int(time.time()):010d}.{socket.gethostname()}.{serial}"
+            self._file = EventFile(self.log_dir / f"events.out.tfevents.{stamp}.initlab")
         rows = {name: section.layers for name, section in look.sections.items()}
+        events = session_start(look.step) if self._file.is_new else []
         if any(self._known.get(name) != layers for name, layers in rows.items() if layers):
             events.append(first_events_of(look, self.scalars))
         described = [name for name, layers in rows.items() if self._known.get(name) == layers]
         events.append(events_of(look, self.scalars, described))
-        new = self.path is None
-        if self.path is None:
-            # Readers take the files in the order of their names.
-            serial = f"{os.getpid()}.{next(_serial):06d}"
-            stamp = f"{int(time.time()):010d}.{socket.gethostname()}.{serial}"
-            self.path = self.log_dir / f"events.out.tfevents.{stamp}.initlab"
-        start = session_start(look.step) if new else []
-        with self.path.open("ab" if new else "r+b") as file:
-            file.seek(0, os.SEEK_END)
-            file.write(records_of([*start, *events]))
+        self._file.add(records_of(events))
         self._known.update(rows)
 
 
@@ -161,5 +217,9 @@ def _flush_at_exit(sink: TensorBoardSink) -> None:
         left: Any = held()
         if left is not None:
             left.flush()
+            # What still waits is lost with the process.
+            with left._changed:
+                waiting = len(left._waiting) + left._writing
+            left._warn_of_missing(waiting)
 
     atexit.register(flush)

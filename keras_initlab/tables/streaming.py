@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from keras_initlab.initializers.base import RandomScheme
 from keras_initlab.initializers.checks import checked_float, checked_seed, checked_shape
 from keras_initlab.initializers.seeds import seeded
 from keras_initlab.sampling import BLOCK, Drawing, fill
+from keras_initlab.tables.alone import opened_alone
 from keras_initlab.tables.headers import header_of
 
 __all__ = ["initialize_to"]
@@ -38,8 +40,9 @@ def initialize_to(
 
     The file holds what `scheme(shape, dtype)` would give, bit for bit. Until it is whole it is
     called `.NAME.DIGEST.part`, beside `path`; the same call goes on where it was stopped, by a kill
-    or a full disk, and any other call leaves it alone. An older file at `path` is replaced when the
-    new one is whole.
+    or a full disk, and any other call leaves it alone. The same call in another process waits until
+    the first is done, and an unfinished file with other content is written anew. An older file at
+    `path` is replaced when the new one is whole.
 
     Args:
         path: Ends with `.npy`, to be read with `np.load(path, mmap_mode="r")`, or with
@@ -56,8 +59,8 @@ def initialize_to(
     Raises:
         TypeError: If the scheme computes its values together, as `Orthogonal` does, or is none of
             this package.
-        ValueError: If there is no integer seed, or the shape, the dtype or the ending cannot be
-            served.
+        ValueError: If there is no integer seed, or the shape, the dtype, the ending or the path
+            cannot be served.
         OSError: If the disk is too small; what is written stays and is used by the next call.
 
     Example:
@@ -70,18 +73,27 @@ def initialize_to(
         >>> bool((table[99_000:] == whole[99_000:]).all())
         True
     """
-    path, shape, dtype = Path(path), checked_shape(shape), checked_float(dtype)
+    path, shape, dtype = _checked_path(path), checked_shape(shape), checked_float(dtype)
     scheme = _checked_scheme(scheme, seed)
     header = header_of(path, shape, dtype, name)
     drawing = scheme.drawing(shape, int(scheme.seed))
     part = path.with_name(f".{path.name}.{_digest(header, drawing)}.part")
     kind = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
-    _check_room(part, len(header) + math.prod(shape) * kind.itemsize)
-    part.touch()
-    with open(part, "r+b", buffering=0) as file:
-        _write(file, header, drawing, math.prod(shape), kind)
-    os.replace(part, path)
+    content = _Content(header, drawing, math.prod(shape), kind)
+    _check_room(part, content.size_bytes)
+    with opened_alone(part, path) as file:
+        if file is not None:
+            content.write(file)
     return path
+
+
+def _checked_path(path: Any) -> Path:
+    if "\0" in os.fspath(path) or os.path.isdir(path):
+        raise ValueError(
+            "`path` must be one that a file may have, and not of a directory. "
+            f"Received: path={os.fspath(path)!r}."
+        )
+    return Path(path)
 
 
 def _checked_scheme(scheme: Any, seed: Any) -> RandomScheme:
@@ -109,7 +121,10 @@ def _digest(header: bytes, drawing: Drawing) -> str:
 
 
 def _check_room(part: Path, size_bytes: int) -> None:
-    written = part.stat().st_size if part.exists() else 0
+    try:
+        written = part.stat().st_size
+    except FileNotFoundError:
+        written = 0
     free = shutil.disk_usage(part.parent).free
     if size_bytes - written > free:
         raise OSError(
@@ -120,25 +135,64 @@ def _check_room(part: Path, size_bytes: int) -> None:
         )
 
 
-def _write(file: Any, header: bytes, drawing: Drawing, count: int, kind: np.dtype) -> None:
-    """Write what is missing, from the front."""
-    chunk_bytes = _CHUNK * kind.itemsize
-    written = file.seek(0, os.SEEK_END) - len(header) - _SYNC_BYTES - chunk_bytes
-    start = max(0, written // chunk_bytes) * _CHUNK
-    if not start:
+@dataclass(frozen=True)
+class _Content:
+    """What the file holds.
+
+    Args:
+        header: Its first bytes.
+        drawing: Where the numbers come from.
+        count: How many there are.
+        kind: Their dtype.
+    """
+
+    header: bytes
+    drawing: Drawing
+    count: int
+    kind: np.dtype
+
+    @property
+    def size_bytes(self) -> int:
+        """Length of the whole file."""
+        return self._place_of(self.count)
+
+    def write(self, file: Any) -> None:
+        """Write what is missing, from the front."""
+        start, unsynced = self._written(file), 0
+        if not start:
+            file.seek(0)
+            file.truncate()
+            _write_all(file, np.frombuffer(self.header, np.uint8))
+        buffer = np.empty(min(_CHUNK, self.count), self.kind)
+        for first in range(start, self.count, _CHUNK):
+            piece = buffer[: self.count - first]
+            fill(piece, self.drawing, start=first)
+            file.seek(self._place_of(first))
+            _write_all(file, piece.view(np.uint8))
+            unsynced += piece.nbytes
+            if unsynced >= _SYNC_BYTES:
+                os.fsync(file.fileno())
+                unsynced = 0
+        os.fsync(file.fileno())
+
+    def _place_of(self, element: int) -> int:
+        return len(self.header) + element * self.kind.itemsize
+
+    def _written(self, file: Any) -> int:
+        """How many numbers can be kept: 0 where the file is not the beginning of this one."""
+        size_bytes = file.seek(0, os.SEEK_END)
+        chunk_bytes = _CHUNK * self.kind.itemsize
+        safe_bytes = size_bytes - len(self.header) - _SYNC_BYTES - chunk_bytes
+        start = max(0, safe_bytes // chunk_bytes) * _CHUNK
+        if not start or size_bytes > self.size_bytes:
+            return 0
+        last = np.empty(min(BLOCK, _CHUNK), self.kind)
+        fill(last, self.drawing, start=start - last.size)
         file.seek(0)
-        file.write(header)
-    buffer, unsynced = np.empty(min(_CHUNK, count), kind), 0
-    for first in range(start, count, _CHUNK):
-        piece = buffer[: count - first]
-        fill(piece, drawing, start=first)
-        file.seek(len(header) + first * kind.itemsize)
-        _write_all(file, piece.view(np.uint8))
-        unsynced += piece.nbytes
-        if unsynced >= _SYNC_BYTES:
-            os.fsync(file.fileno())
-            unsynced = 0
-    os.fsync(file.fileno())
+        held = file.read(len(self.header))
+        file.seek(self._place_of(start - last.size))
+        same = held == self.header and file.read(last.nbytes) == last.tobytes()
+        return start if same else 0
 
 
 def _write_all(file: Any, data: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_initlab.theory.kinks import kinks_of
+from keras_initlab.theory.layers import constants_in, is_layer, pointwise_of
 
 __all__ = ["ACTIVATIONS", "Activation", "activation_of", "keras_name_of"]
 
@@ -127,11 +128,13 @@ def activation_of(activation: str | Function | Activation | None) -> Activation:
     Args:
         activation: A name of `ACTIVATIONS`, one of Keras's own activation functions, any callable
             from an array to an array of the same shape, or `None` for linear. The bends of a
-            callable are searched for; an `Activation` says them itself.
+            callable are searched for; an `Activation` says them itself. A layer object is copied
+            and the copy is called, so that it stays as it was, built or not.
 
     Raises:
         TypeError: If it is neither a name nor a callable.
-        ValueError: If the name is unknown, or the callable is not a pointwise real function.
+        ValueError: If the name is unknown, the callable is not a pointwise real function, or the
+            weights of a layer differ between units.
 
     Example:
         >>> activation_of("relu6").kinks
@@ -150,6 +153,8 @@ def activation_of(activation: str | Function | Activation | None) -> Activation:
             "`activation` is the name of an activation or a callable. "
             f"Received: activation={activation!r}."
         )
+    if is_layer(activation):
+        return _by_layer(activation, constants_in(activation))
     # Keras's own functions are known exactly; their values may come in float32.
     name = keras_name_of(activation)
     return _by_search(activation) if name is None else _by_name(name)
@@ -180,6 +185,11 @@ def _by_name(name: str) -> Activation:
         f"`activation` must be a pointwise activation; {reason}. "
         f"Received: activation={name!r}. Try a callable, such as `lambda x: x * np.tanh(x)`."
     )
+
+
+@lru_cache(maxsize=64)
+def _by_layer(layer: Any, constants: tuple[float, ...] | None) -> Activation:
+    return _by_search(pointwise_of(layer, constants))
 
 
 @lru_cache(maxsize=64)

@@ -1,6 +1,7 @@
 """What the shape of a kernel cannot say about its connections."""
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,9 +54,10 @@ class Kind:
         strides = self.strides if isinstance(self.strides, (list, tuple)) else [self.strides]
         numbers = {"groups": [self.groups], "gates": [self.gates], "strides": strides}
         for name, values in numbers.items():
-            if not all(isinstance(value, int) and value >= 1 for value in values):
+            if not all(isinstance(value, int) and 1 <= value <= sys.maxsize for value in values):
                 raise ValueError(
-                    f"`{name}` of a `Kind` counts from 1. Received: {name}={getattr(self, name)!r}."
+                    f"`{name}` of a `Kind` counts from 1 to {sys.maxsize}. "
+                    f"Received: {name}={getattr(self, name)!r}."
                 )
 
     def fans(

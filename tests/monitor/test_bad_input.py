@@ -85,3 +85,9 @@ def test_logger_refuses_layers_that_are_not_there():
 
     assert is_clean(model)
     fitted(model)
+
+
+@pytest.mark.parametrize("name", ["nul\0byte", "\ud800", "x" * 300])
+def test_logger_refuses_a_log_dir_that_no_file_system_takes(tmp_path, name):
+    with pytest.raises(ValueError, match=r"`log_dir` must be .* Received: log_dir="):
+        ActivationVarianceLogger(tmp_path / name)

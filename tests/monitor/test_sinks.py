@@ -164,7 +164,7 @@ def test_file_that_vanishes_is_not_begun_anew_in_the_middle(tmp_path):
     sink = written(tmp_path, look_at(0))
     sink.path.unlink()
 
-    with pytest.warns(UserWarning, match="can no longer be written"):
+    with pytest.warns(UserWarning, match="cannot be written for now"):
         sink.append(look_at(1))
         sink.flush()
 

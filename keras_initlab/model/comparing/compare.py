@@ -43,8 +43,9 @@ def compare(
     """Trains one model under several schemes and seeds, and says how each of them did.
 
     What is finished is kept in `directory`: called again, a comparison that was killed goes on
-    from the last whole epoch of each run and repeats nothing. Only runs that failed are tried
-    again. A run whose loss is not finite is stopped.
+    from the last whole epoch of each run and repeats nothing. A run whose weights or record cannot
+    be read begins anew, with a warning. Only runs that failed are tried again. A run whose loss is
+    not finite is stopped.
 
     Args:
         build_model: Function without arguments that returns a built and compiled model, with fresh

@@ -135,7 +135,9 @@ class Keeper(keras.callbacks.Callback):
         write_whole(Path(self.run.directory, EVENTS_FILE), records_of(events))
         store(self.run, self._settings)
         if self.run.complete:
-            weights_of(self.run).unlink(missing_ok=True)
+            # Older ones too, where the newest could not be read.
+            for left in Path(self.run.directory).glob("epoch_*.weights.h5"):
+                left.unlink(missing_ok=True)
         return self.run
 
     # --- in between ----------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 import json
 import math
 import os
+import socket
+import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from keras_initlab.model.extras import plain
 __all__ = ["Run", "store", "stored_run", "write_whole"]
 
 _FILE = "result.json"
+_STATUSES = ("finished", "diverged", "failed", "unfinished")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,17 @@ class Run:
         """Whether there is nothing left to train."""
         return self.status in ("finished", "diverged")
 
+    def until(self, epoch: int) -> "Run":
+        """The run as it was at the end of an earlier epoch, as far as it is known."""
+        steps = self.steps[:epoch]
+        reached = self.steps_to_target
+        return replace(
+            self,
+            history={name: values[:epoch] for name, values in self.history.items()},
+            steps=steps,
+            steps_to_target=reached if reached and reached <= max(steps, default=0) else None,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON. A number that is not finite is `None`."""
         return plain(asdict(self))
@@ -84,10 +98,15 @@ def _final(values: tuple[float, ...]) -> float:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is never seen half-written."""
-    draft = path.with_name("unfinished")
-    draft.write_bytes(content)
-    os.replace(draft, path)
+    """Write a file that is never seen half-written, whoever else writes it."""
+    # Not the name of an event file, which TensorBoard would read.
+    writer = f"{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}"
+    draft = path.with_name(f".unfinished.{writer}")
+    try:
+        draft.write_bytes(content)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def store(run: Run, settings: Mapping[str, Any]) -> None:
@@ -97,15 +116,16 @@ def store(run: Run, settings: Mapping[str, Any]) -> None:
 
 
 def stored_run(directory: str, settings: Mapping[str, Any]) -> Run | None:
-    """The run that a directory holds, `None` if there is none that can be read.
+    """The run that a directory holds, `None` if there is none, or one that is damaged.
 
     Raises:
         ValueError: If it was made with other settings.
     """
     try:
         content = json.loads(Path(directory, _FILE).read_bytes())
-        run, held = _revived(content["run"], directory), content["settings"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        run, held = _revived(content["run"], directory), dict(content["settings"])
+    # Half a file, another version's, or one that somebody has edited.
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     for name in {**held, **settings}:
         old, new = held.get(name), settings.get(name)
@@ -124,6 +144,8 @@ def _short(value: Any) -> str:
 
 
 def _revived(content: dict[str, Any], directory: str) -> Run:
+    if set(content) != {each.name for each in fields(Run)}:
+        raise ValueError("a record of another version")
     run = {
         name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
     }
@@ -132,9 +154,30 @@ def _revived(content: dict[str, Any], directory: str) -> Run:
     run["history"] = {
         name: tuple(_number(value) for value in values) for name, values in run["history"].items()
     }
+    run["duration_s"] = _number(run["duration_s"])
     # The directory may have been moved since.
-    return Run(**{**run, "directory": directory})
+    return _checked(Run(**{**run, "directory": directory}))
+
+
+def _checked(run: Run) -> Run:
+    """The run, if its parts are of their types and go together."""
+    texts = (run.scheme, run.error, run.monitor, *run.first_problems, *run.problems)
+    counts = (*run.steps, *(() if run.steps_to_target is None else (run.steps_to_target,)))
+    fits = (
+        run.status in _STATUSES
+        and all(isinstance(each, str) for each in texts)
+        and all(type(each) is int and each > 0 for each in counts)
+        and type(run.seed) is int
+        and list(run.steps) == sorted(set(run.steps))
+        and all(len(values) == len(run.steps) for values in run.history.values())
+        and (bool(run.steps) or run.status != "finished")
+    )
+    if not fits:
+        raise ValueError("a damaged record")
+    return run
 
 
 def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+    if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
+        raise TypeError("a number is wanted")
+    return math.nan if value is None else float(value)

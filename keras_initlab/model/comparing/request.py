@@ -156,7 +156,7 @@ def _folder_of(directory: Any) -> Path:
     folder = Path(directory).absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             "`directory` must be a directory that can be written. "
             f"Received: directory={str(directory)!r} ({error})."

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import random
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,11 +68,9 @@ def run_trial(trial: Trial) -> Run:
     """
     directory = Path(trial.run.directory)
     directory.mkdir(parents=True, exist_ok=True)
-    run = stored_run(trial.run.directory, trial.settings) or trial.run
-    if not weights_of(run).exists():
-        run = trial.run
+    stored = stored_run(trial.run.directory, trial.settings) or trial.run
     with _ONE_AT_A_TIME, _seeded(trial.run.seed):
-        model = _checked_model(trial.task.build_model())
+        model, run = _start_of(trial, stored)
         keeper = Keeper(
             replace(run, status="unfinished", error=""), trial.task.options, trial.settings
         )
@@ -97,6 +96,51 @@ def _seeded(seed: int) -> Iterator[None]:
         np.random.set_state(states[1])
 
 
+def _start_of(trial: Trial, stored: Run) -> tuple[Any, Run]:
+    """The model that training goes on with, and its record: as new if no weights can be read."""
+    damaged: dict[Path, Exception] = {}
+    for epochs in range(len(stored.steps), 0, -1):
+        run = stored.until(epochs)
+        path = weights_of(run)
+        if path.exists():
+            model = _built_model(trial)
+            try:
+                _load(model, path)
+            # HDF5 and Keras raise anything on a file that was cut off; no scheme is at fault.
+            except Exception as error:
+                damaged[path] = error
+            else:
+                _warn_of(damaged, f"goes on from epoch {epochs}")
+                return model, run
+    _warn_of(damaged, "begins anew")
+    return _built_model(trial), trial.run
+
+
+def _load(model: Any, path: Path) -> None:
+    model.optimizer.build(model.trainable_variables)
+    with warnings.catch_warnings():
+        # Keras warns of the state of an optimizer that it leaves out.
+        warnings.simplefilter("error", UserWarning)
+        model.load_weights(path)
+
+
+def _warn_of(damaged: Mapping[Path, Exception], what: str) -> None:
+    if damaged:
+        first = next(iter(damaged.values()))
+        reason = (str(first).strip() or "-").splitlines()[0][:200]
+        warnings.warn(
+            f"The weights that a run was to go on from cannot be read, so it {what}. "
+            f"Received: {', '.join(map(str, damaged))} ({type(first).__name__}: {reason}).",
+            stacklevel=4,
+        )
+
+
+def _built_model(trial: Trial) -> Any:
+    # Each time as the first time.
+    keras.utils.set_random_seed(trial.run.seed)
+    return _checked_model(trial.task.build_model())
+
+
 def _checked_model(model: Any) -> Any:
     if not isinstance(model, keras.Model) or not model.compiled:
         raise TypeError(
@@ -118,8 +162,6 @@ def _train(model: Any, trial: Trial, keeper: Keeper) -> None:
     keeper.begin(any(name.startswith("validation_") for name in arguments))
     done = len(keeper.run.steps)
     if done:
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(weights_of(keeper.run))
         # Else its first batches would be shuffled as those of the first epoch were.
         keras.utils.set_random_seed((trial.run.seed + 7919 * done) % 2**32)
     elif trial.scheme is not None:

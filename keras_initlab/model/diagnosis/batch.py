@@ -1,5 +1,6 @@
 """The batch that a model is looked at with: the user's, or random numbers of the right kind."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,9 @@ from keras_initlab.model.diagnosis.batch_checks import (
     check_numbers,
     length_of,
 )
-from keras_initlab.model.diagnosis.random_inputs import random_inputs
+from keras_initlab.model.diagnosis.random_inputs import LENGTHS, lengths_for, random_inputs
 
-__all__ = ["Batch", "batch_of"]
+__all__ = ["Batch", "batch_of", "made_up"]
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,19 @@ class Batch:
         y: Its labels, `None` if there are none.
         sample_weight: As `fit` takes it, or `None`.
         notes: What the user should know of it.
+        others: Lengths of random inputs that are left to try; `None` for data of the user.
     """
 
     x: Any
     y: Any = None
     sample_weight: Any = None
     notes: tuple[str, ...] = ()
+    others: tuple[int, ...] | None = None
+
+    @property
+    def is_made_up(self) -> bool:
+        """Whether random inputs stand in for data."""
+        return self.others is not None
 
     @property
     def tensors(self) -> tuple[Any, Any, Any]:
@@ -50,7 +58,7 @@ class Batch:
         count = max(1, self.size // 2)
         note = f"out of memory with {self.size} examples: the first {count} are looked at"
         parts = _first_examples(self.tensors, count)
-        return Batch(*parts, (*self.notes, note))
+        return Batch(*parts, (*self.notes, note), self.others)
 
 
 def batch_of(model: Any, data: Any, examples: int) -> Batch:
@@ -67,8 +75,7 @@ def batch_of(model: Any, data: Any, examples: int) -> Batch:
     """
     checked_count(examples, "examples", "bounds the examples looked at")
     if data is None:
-        x, note = random_inputs(model, examples)
-        return Batch(keras.tree.map_structure(ops.convert_to_tensor, x), notes=(note,))
+        return made_up(model, examples, lengths_for(model))
     first = _first_of(data)
     # Keras's own unpacking takes a list for a tuple; here it is one of several inputs.
     parts = (*first, None, None)[:3] if isinstance(first, tuple) else (first, None, None)
@@ -82,6 +89,24 @@ def batch_of(model: Any, data: Any, examples: int) -> Batch:
     for name, part in zip(("inputs", "labels", "sample weights"), parts, strict=True):
         check_numbers(name, part)
     return Batch(*keras.tree.map_structure(_tensor_of, parts), notes)
+
+
+def made_up(model: Any, examples: int, lengths: Sequence[int]) -> Batch:
+    """Random inputs, of the first of some lengths where the model leaves the length open.
+
+    Args:
+        model: A built Keras model.
+        examples: Examples at most; fewer of long ones.
+        lengths: What is to be tried in turn.
+
+    Raises:
+        ValueError: If the model does not say what it takes.
+    """
+    length, *others = lengths
+    fewer = max(1, min(examples, examples * LENGTHS[0] // length))
+    x, note = random_inputs(model, fewer, length)
+    tensors = keras.tree.map_structure(ops.convert_to_tensor, x)
+    return Batch(tensors, notes=(note,), others=tuple(others))
 
 
 def _first_examples(parts: Any, count: int) -> Any:

@@ -9,8 +9,8 @@ from keras_initlab import _backend
 from keras_initlab._wire import SECTIONS
 from keras_initlab.initializers.checks import checked_count
 from keras_initlab.model.built import check_built
-from keras_initlab.model.diagnosis.batch import Batch, batch_of
-from keras_initlab.model.diagnosis.passes import Measured, Pass
+from keras_initlab.model.diagnosis.batch import Batch, batch_of, made_up
+from keras_initlab.model.diagnosis.passes import Measured, Pass, UnmeasurableError
 from keras_initlab.model.diagnosis.report import SignalReport
 from keras_initlab.model.diagnosis.rows import rows_of
 from keras_initlab.model.linting.lint import lint
@@ -22,6 +22,7 @@ from keras_initlab.monitor.health import Evidence, problems_of
 from keras_initlab.monitor.layers import Selection, checked_filter
 from keras_initlab.monitor.looks import Look, Section
 from keras_initlab.monitor.prediction import Prior, predicted, priors_of
+from keras_initlab.monitor.step.guard import in_one_line
 
 __all__ = ["diagnose", "diagnosed"]
 
@@ -45,7 +46,8 @@ def diagnose(
         model: A built Keras model.
         data: Inputs as the model takes them, `(inputs, labels)`, `(inputs, labels, weights)`, or a
             dataset, of which the first batch is taken. `None` makes up random inputs: normal
-            numbers, ids within the vocabulary, masks.
+            numbers, ids within the vocabulary, masks. Where a length is open, it is the first of
+            32, 16, 8, 4, 2, 1, 64 and 128 that the model takes.
         loss: What `compile` takes as `loss`, for the gradients; `None` for the compiled one. Where
             there are no labels, a gradient of unit variance starts at the outputs.
         layers: Which layers, as for `ActivationVarianceLogger`; `None` for those that carry signal.
@@ -58,8 +60,8 @@ def diagnose(
         The report: print it, plot it, or assert that it is healthy.
 
     Raises:
-        ValueError: If the model is not built, the data do not fit its inputs or hold NaN, or a
-            loss is given without labels.
+        ValueError: If the model is not built, the data do not fit its inputs or hold NaN, a loss
+            is given without labels, or the model takes none of the inputs that are made up.
 
     Example:
         >>> model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(64, "relu", name="a",
@@ -131,6 +133,32 @@ class _Diagnosis:
         return SignalReport(rows, problems, tuple(findings), notes, measured.loss)
 
     def _measured(self, batch: Batch) -> tuple[Batch, Measured]:
+        if not batch.is_made_up:
+            return self._run(batch)
+        examples, lengths = batch.size, (0, *batch.others)
+        strange: tuple[Batch, Measured] | None = None
+        refusal: Exception | None = None
+        for length in lengths:
+            tried = made_up(self._model, examples, (length,)) if length else batch
+            try:
+                found = self._run(tried)
+            except UnmeasurableError:
+                raise
+            # A model raises anything on inputs that are not its own.
+            except Exception as error:
+                if _backend.is_out_of_memory(error):
+                    raise
+                refusal = refusal or error
+                continue
+            if found[1].is_finite:
+                return found
+            # NaN may come of places behind the end of a table, and may be the model's own.
+            strange = strange or found
+        if strange is None:
+            raise self._refused(len(lengths) > 1, refusal) from refusal
+        return strange
+
+    def _run(self, batch: Batch) -> tuple[Batch, Measured]:
         while True:
             try:
                 return batch, self._pass.run(batch)
@@ -138,6 +166,14 @@ class _Diagnosis:
                 if not _backend.is_out_of_memory(error) or batch.size == 1:
                     raise
                 batch = batch.half()
+
+    def _refused(self, is_open: bool, refusal: Exception) -> ValueError:
+        lengths = " of any length that was tried" if is_open else ""
+        return ValueError(
+            f"The model {self._model.name!r} takes no random inputs{lengths}, so they cannot stand "
+            f"in for data. Received: data=None, and {in_one_line(refusal)}. "
+            "Try `data=` with a batch of inputs."
+        )
 
     def _look(self, measured: Measured, priors: dict[str, Prior]) -> Look:
         rows = self._pass.rows

@@ -21,7 +21,7 @@ from keras_initlab.monitor.step.rows import Rows
 from keras_initlab.monitor.step.samples import Block, block_of
 from keras_initlab.monitor.step.settings import Settings
 
-__all__ = ["Measured", "Pass"]
+__all__ = ["Measured", "Pass", "UnmeasurableError"]
 
 # Layers that are an activation and keep it in no attribute.
 _ACTIVATIONS = ("ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax")
@@ -30,6 +30,10 @@ _OF_GRADIENT = [k for k, name in enumerate(PARAMETER_COLUMNS) if name.startswith
 
 # What the loss of a model in half precision is multiplied by, as `LossScaleOptimizer` begins.
 _HALF_SCALE = 2.0**15
+
+
+class UnmeasurableError(ValueError):
+    """Nothing of the model can be measured, whatever the inputs."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Measured:
     weights: np.ndarray
     inputs: list[float]
     loss: float
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no layer gave NaN or an infinite number."""
+        return not self.activations[:, MOMENTS.index("nonfinite")].any()
 
 
 class Pass:
@@ -220,7 +229,7 @@ class Pass:
                 ops.sum(ops.cast(each, "float32") * cotangent)
                 for each, cotangent in zip(flat, cotangents, strict=True)
             ]
-            return ops.sum(ops.stack(products))
+            return ops.sum(ops.stack(products)) if products else ops.zeros(())
         x, y, sample_weight = tensors
         loss = self._model.compute_loss(x, y, outputs, sample_weight, training=True)
         return ops.cast(loss, "float32")
@@ -228,7 +237,7 @@ class Pass:
     def _forward(self, calls: list[Call]) -> dict[str, Any]:
         seen = self.rows.signals(calls)
         if not seen.calls:
-            raise ValueError(
+            raise UnmeasurableError(
                 f"No layer of the model {self._model.name!r} gives floats that can be measured. "
                 "Received: a model whose layers are inside loops, or give integers."
             )

@@ -1,5 +1,6 @@
 """Random inputs of the kind that a model takes."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -7,17 +8,58 @@ import numpy as np
 
 from keras_initlab import _backend
 from keras_initlab.model.graph import Graph
+from keras_initlab.model.wiring import layers_in
 
-__all__ = ["random_inputs"]
+__all__ = ["LENGTHS", "lengths_for", "random_inputs"]
 
-# What stands for an axis of unknown length.
-_LENGTH = 32
+# What stands for an axis of unknown length: the first one that the model takes.
+LENGTHS = (32, 16, 8, 4, 2, 1, 64, 128)
 
 # Ids where nothing tells the vocabulary.
 _FEW_IDS = 2
 
 
-def random_inputs(model: Any, examples: int) -> tuple[Any, str]:
+def lengths_for(model: Any) -> tuple[int, ...]:
+    """Lengths to try in turn where a model leaves one open; of one that leaves none just one.
+
+    Tables of positions bound them, those of `keras_hub` and those that a layer holds by a name with
+    `pos` in it: JAX makes NaN of a place behind the end, and says nothing.
+    """
+    if not _is_open(model):
+        return LENGTHS[:1]
+    longest = min(_positions_in(model), default=LENGTHS[-1])
+    first = min(LENGTHS[0], longest)
+    return (first, *(length for length in LENGTHS if length < longest and length != first))
+
+
+def _is_open(model: Any) -> bool:
+    return any(None in shape[1:] for shape in _shapes_of(model))
+
+
+def _shapes_of(model: Any) -> list[tuple]:
+    if getattr(model, "inputs", None):
+        return [tuple(tensor.shape) for tensor in model.inputs]
+    shapes: list[tuple] = []
+    keras.tree.map_shape_structure(shapes.append, _built_shapes(model))
+    return shapes
+
+
+def _positions_in(model: Any) -> Iterator[int]:
+    """Rows of the tables of positions."""
+    for layer in layers_in(model):
+        if "Position" in type(layer).__name__:
+            yield _count(layer, "sequence_length")
+        for name, held in _backend.named_sublayers(layer):
+            if "pos" in name and isinstance(held, keras.layers.Embedding):
+                yield _count(held, "input_dim")
+
+
+def _count(layer: Any, name: str) -> int:
+    count = getattr(layer, name, None)
+    return count if isinstance(count, int) and count > 0 else LENGTHS[-1]
+
+
+def random_inputs(model: Any, examples: int, length: int = LENGTHS[0]) -> tuple[Any, str]:
     """Arrays for the inputs of a model, and what they are in words.
 
     Floats are standard normal, integers lie within the vocabularies that take them, and of
@@ -26,22 +68,25 @@ def random_inputs(model: Any, examples: int) -> tuple[Any, str]:
     Args:
         model: A built Keras model.
         examples: Length of the first axis.
+        length: Length of the axes that the model leaves open.
 
     Raises:
         ValueError: If the model does not say what it takes.
     """
     random = np.random.default_rng(0)
+    where = f", of length {length} where it is open" if _is_open(model) else ""
     if getattr(model, "inputs", None):
         graph = Graph(model)
-        arrays = [_array_for(tensor, graph, random, examples) for tensor in model.inputs]
+        arrays = [_array_for(tensor, graph, random, (examples, length)) for tensor in model.inputs]
         kinds = sorted({_kind_of(array) for array in arrays})
         x = keras.tree.pack_sequence_as(_backend.input_structure(model), arrays)
-        return x, f"random inputs stand in for data: {', '.join(kinds)}"
+        return x, f"random inputs stand in for data: {', '.join(kinds)}{where}"
     shapes = _built_shapes(model)
     x = keras.tree.map_shape_structure(
-        lambda shape: random.normal(size=_sized(shape, examples)).astype("float32"), shapes
+        lambda shape: random.normal(size=_sized(shape, (examples, length))).astype("float32"),
+        shapes,
     )
-    return x, "random inputs stand in for data: floats"
+    return x, f"random inputs stand in for data: floats{where}"
 
 
 def _built_shapes(model: Any) -> Any:
@@ -55,12 +100,16 @@ def _built_shapes(model: Any) -> Any:
     return shapes
 
 
-def _sized(shape: Any, examples: int) -> tuple[int, ...]:
-    return (examples, *(size or _LENGTH for size in shape[1:]))
+def _sized(shape: Any, open_axes: tuple[int, int]) -> tuple[int, ...]:
+    """A shape with examples and a length where it has none of its own."""
+    examples, length = open_axes
+    return (examples, *(length if size is None else size for size in shape[1:]))
 
 
-def _array_for(tensor: Any, graph: Graph, random: np.random.Generator, examples: int) -> np.ndarray:
-    shape, dtype = _sized(tensor.shape, examples), keras.backend.standardize_dtype(tensor.dtype)
+def _array_for(
+    tensor: Any, graph: Graph, random: np.random.Generator, open_axes: tuple[int, int]
+) -> np.ndarray:
+    shape, dtype = _sized(tensor.shape, open_axes), keras.backend.standardize_dtype(tensor.dtype)
     if dtype == "string":
         raise ValueError(
             f"The input {tensor.name!r} takes strings, which cannot be made up. "

@@ -1,0 +1,130 @@
+"""Layer objects as pointwise functions of a number, without a touch to the layers themselves."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["constants_in", "is_layer", "pointwise_of"]
+
+# Most axes that the layer's input may have, as that of `Conv3D`.
+_MOST_AXES = 5
+
+# Units that a layer is tried on: beside one another they show what mixes them.
+_UNITS = 3
+
+
+def is_layer(function: object) -> bool:
+    """Whether a callable is a layer object, which may have weights of its own."""
+    wanted = ("get_config", "weights", "built")
+    return callable(function) and all(hasattr(function, name) for name in wanted)
+
+
+def constants_in(layer: Any) -> tuple[float, ...] | None:
+    """The number that each weight of a layer holds, `None` before it is built.
+
+    Raises:
+        ValueError: If a weight differs between units, so that there is no one function.
+    """
+    if not layer.built:
+        return None
+    constants = []
+    for weight in layer.weights:
+        values = _array(weight)
+        if not values.size or np.ptp(values):
+            raise ValueError(
+                "`activation` must be one function for all units, and a weight of this layer "
+                f"differs between them. Received: activation={type(layer).__name__}, weight "
+                f"{weight.name!r} from {values.min(initial=np.inf):.3g} to "
+                f"{values.max(initial=-np.inf):.3g}. Try `PReLU` of one slope, not yet trained."
+            )
+        constants.append(float(values.reshape(-1)[0]))
+    return tuple(constants)
+
+
+def pointwise_of(
+    layer: Any, constants: Sequence[float] | None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What a layer does to one unit: a copy of it is built and called.
+
+    Args:
+        layer: A layer object.
+        constants: What `constants_in` says of it.
+
+    Raises:
+        ValueError: If the layer is no activation.
+    """
+    name = type(layer).__name__
+    call, axes = _copied(layer, constants)
+
+    def called(columns: np.ndarray) -> np.ndarray:
+        return _array(call(columns.reshape(-1, *[1] * (axes - 2), _UNITS))).reshape(-1, _UNITS)
+
+    def function(x: np.ndarray) -> np.ndarray:
+        x = np.asarray(x, np.float64)
+        return called(np.repeat(x.reshape(-1, 1), _UNITS, axis=1))[:, 0].reshape(x.shape)
+
+    x = np.linspace(-8.0, 8.0, 65)
+    alone, beside = function(x), called(np.stack([x, x[::-1], np.roll(x, 7)], axis=1))[:, 0]
+    if not np.allclose(alone, beside, rtol=1e-3, atol=1e-5, equal_nan=True):
+        raise _refusal(name, "its units depend on one another")
+    function.__name__ = name
+    return function
+
+
+def _copied(layer: Any, constants: Sequence[float] | None) -> tuple[Callable[[Any], Any], int]:
+    """What a layer computes, without its state, and how many axes its input has."""
+    reasons: list[str] = []
+    # The axes that a layer shares, or its kind of window, say how many it needs.
+    for axes in range(2, _MOST_AXES + 1):
+        twin = _tried(reasons, lambda: type(layer).from_config(layer.get_config()))
+        if twin is not None and _fits(twin, twin, axes, reasons):
+            _hold(twin, constants)
+            return twin, axes
+    # The configuration of a `Lambda`, or of a layer of one's own, may not say all.
+    if not layer.weights and _fits(layer, layer.call, 2, reasons):
+        return layer.call, 2
+    raise _refusal(type(layer).__name__, f"it cannot be called on numbers ({reasons[0]})")
+
+
+def _fits(layer: Any, call: Callable[[Any], Any], axes: int, reasons: list[str]) -> bool:
+    """Whether a layer takes so many axes."""
+    shape, name = (4, *[1] * (axes - 2), _UNITS), type(layer).__name__
+    made = _tried(reasons, lambda: tuple(call(np.ones(shape, "float32")).shape))
+    if made is not None and made != shape:
+        raise _refusal(name, f"it makes {made} from {shape}")
+    return made is not None
+
+
+def _tried(reasons: list[str], make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    # Layers raise anything on an input that is not theirs.
+    except Exception as error:
+        reasons.append(f"{type(error).__name__}: {(str(error).strip() or '-').splitlines()[0]}")
+        return None
+
+
+def _hold(twin: Any, constants: Sequence[float] | None) -> None:
+    """Give the weights of a copy the numbers of the layer."""
+    # Weights that stay untrained in a layer that is trained are statistics.
+    twin.trainable = True
+    if twin.non_trainable_weights:
+        raise _refusal(type(twin).__name__, "it keeps statistics of its input")
+    for weight, value in zip(twin.weights, constants or (), strict=constants is not None):
+        weight.assign(np.full(tuple(weight.shape), value, "float32"))
+
+
+def _refusal(name: str, reason: str) -> ValueError:
+    return ValueError(
+        "`activation` as a layer must be pointwise and must not depend on statistics, as "
+        "`keras.layers.LeakyReLU` and `keras.layers.PReLU` are. "
+        f"Received: activation={name}, but {reason}."
+    )
+
+
+def _array(tensor: Any) -> np.ndarray:
+    # torch's tensors come with a gradient, or live on an accelerator.
+    tensor = getattr(tensor, "value", tensor)
+    tensor = tensor.detach().cpu() if hasattr(tensor, "detach") else tensor
+    return np.asarray(tensor)
