@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_initlab._backend.lifting import lifted
 from keras_initlab._backend.model import optimizers_of
 
 __all__ = [
@@ -105,7 +106,7 @@ def when(due: Any, function: Callable[[], Any], otherwise: Any) -> Any:
         import tensorflow as tf
 
         function = tf.function(
-            function, autograph=False, experimental_attributes={"_noinline": True}
+            lifted(function), autograph=False, experimental_attributes={"_noinline": True}
         )
     return ops.cond(due, function, lambda: otherwise)
 

@@ -23,6 +23,8 @@ def watched(mode, tmp_path, *callbacks, **options):
     logger = logger_of(log_dir=tmp_path, **options)
     with contextlib.suppress(KeyboardInterrupt):
         fitted(model, logger, *callbacks)
+    # Python collects in one thread at a time, and the writer's imports may be at it.
+    logger.sink.flush()
     return model, logger
 
 

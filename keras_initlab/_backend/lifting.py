@@ -1,0 +1,105 @@
+"""Reading tensors of a TensorFlow graph without being one more reader of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["lifted"]
+
+# Grappler sums and multiplies chains of these in another order where nobody else reads what lies
+# between, and so rounds otherwise. They cost little to compute once more.
+_CHEAP = {
+    *("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv", "Div", "DivNoNan", "MulNoNan", "Neg", "Pow"),
+    *("BiasAdd", "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Tanh", "Sigmoid", "Softplus", "Erf"),
+    *("Square", "SquaredDifference", "Sqrt", "Rsqrt", "Reciprocal", "Inv", "Exp", "Log", "Abs"),
+    *("Maximum", "Minimum", "Select", "SelectV2", "Cast", "Identity", "StopGradient", "Const"),
+    *("PreventGradient", "Snapshot", "ZerosLike", "OnesLike", "Reshape", "ExpandDims", "Squeeze"),
+    *("Greater", "GreaterEqual", "Less", "LessEqual", "Equal", "NotEqual", "LogicalAnd", "Sign"),
+    *("LogicalNot", "LogicalOr", "ReluGrad", "LeakyReluGrad", "EluGrad", "SeluGrad", "TanhGrad"),
+    *("SigmoidGrad", "RsqrtGrad", "SqrtGrad", "SoftplusGrad", "Relu6Grad", "Shape", "BroadcastTo"),
+}
+
+
+def lifted(function: Callable) -> Callable:
+    """A function that computes anew what it reads of the graph around it, if that is cheap.
+
+    A tensor that is read is no longer one that only the next operation sees, and Grappler then
+    leaves alone what it would have regrouped: the training would round otherwise than without us.
+    So the operations that made the tensor are copied into the function, back to products,
+    convolutions, sums over axes, variables and whatever else is dear or has a state; these alone
+    are read.
+
+    Args:
+        function: Called without arguments while `tf.function` traces it.
+    """
+    import tensorflow as tf
+
+    around = tf.compat.v1.get_default_graph()
+    if tf.executing_eagerly() or hasattr(around, "_initlab_lifts"):
+        return function
+
+    def body() -> Any:
+        graph = tf.compat.v1.get_default_graph()
+        graph._initlab_lifts = True
+        graph.capture = _Lift(graph, around)
+        return function()
+
+    return body
+
+
+class _Lift:
+    """`FuncGraph.capture` that copies cheap operations instead of capturing what they made.
+
+    Args:
+        graph: The graph of the function.
+        around: The graph that it reads.
+    """
+
+    def __init__(self, graph: Any, around: Any):
+        self._graph, self._around = graph, around
+        self._capture = graph.capture
+        # With the tensor itself, so that its id stays its own.
+        self._copies: dict[int, tuple[Any, Any]] = {}
+
+    def __call__(self, tensor: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(tensor, "graph", None) is not self._around:
+            return self._capture(tensor, *args, **kwargs)
+        if id(tensor) not in self._copies:
+            for op in self._cheap_ops_behind(tensor):
+                self._copy(op)
+        return self._inside(tensor)
+
+    def _cheap_ops_behind(self, tensor: Any) -> list[Any]:
+        """The operations to copy, those first that others need."""
+        found: dict[int, Any] = {}
+        todo = [tensor.op]
+        while todo:
+            op = todo.pop()
+            if op.type in _CHEAP and id(op) not in found and not self._is_copied(op):
+                found[id(op)] = op
+                todo += [each.op for each in op.inputs]
+        return sorted(found.values(), key=lambda op: op._id_value)
+
+    def _is_copied(self, op: Any) -> bool:
+        return all(id(output) in self._copies for output in op.outputs)
+
+    def _inside(self, tensor: Any) -> Any:
+        if id(tensor) not in self._copies:
+            self._copies[id(tensor)] = tensor, self._capture(tensor)
+        return self._copies[id(tensor)][1]
+
+    def _copy(self, op: Any) -> None:
+        attributes = {name: op.node_def.attr[name] for name in op.node_def.attr if name[0] != "_"}
+        made = self._graph.create_op(
+            op.type,
+            [self._inside(each) for each in op.inputs],
+            [output.dtype for output in op.outputs],
+            attrs=attributes,
+            op_def=op.op_def,
+            name=op.name.rsplit("/", 1)[-1],
+        )
+        for output, copy in zip(op.outputs, made.outputs, strict=True):
+            copy.set_shape(output.shape)
+            mask = getattr(output, "_keras_mask", None)
+            if mask is not None:
+                copy._keras_mask = mask
+            self._copies[id(output)] = output, copy
