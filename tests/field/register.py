@@ -48,6 +48,7 @@ class Entry:
         cause: What is wrong with a fault.
         also: Causes that are as right an answer.
         where: Layers of which at least one has to be named.
+        refused: Whether `diagnose` and `initialize` have to refuse the data.
         backends: Where the case can run.
     """
 
@@ -57,6 +58,7 @@ class Entry:
     cause: str | None = None
     also: tuple[str, ...] = ()
     where: tuple[str, ...] = ()
+    refused: bool = False
     backends: tuple[str, ...] = ("tensorflow", "jax", "torch")
 
 
@@ -98,19 +100,24 @@ def entries():
 
 
 def every_case(
-    *kinds: str, unmarked: Collection[str] = (), wrong: Collection[str] = ()
+    chosen: Callable[[Entry], bool] = lambda entry: True,
+    *,
+    unmarked: Collection[str] = (),
+    wrong: Collection[str] = (),
 ) -> pytest.MarkDecorator:
     """Run a test for each case, all tests of a case in one process.
 
     Args:
-        kinds: Kinds of cases, all where there are none.
+        chosen: Which cases.
         unmarked: Cases that run with the fast tests.
         wrong: Cases that are known to fail; one that passes fails the run.
     """
-    chosen = [name for name, entry in entries().items() if not kinds or entry.kind in kinds]
+    names = [name for name, entry in entries().items() if chosen(entry)]
+    unknown = {*unmarked, *wrong} - {*_ENTRIES}
+    if unknown:
+        raise ValueError(f"`unmarked` and `wrong` name cases. Received: {sorted(unknown)}")
     return pytest.mark.parametrize(
-        "name",
-        [pytest.param(name, id=name, marks=_marks(name, unmarked, wrong)) for name in chosen],
+        "name", [pytest.param(name, id=name, marks=_marks(name, unmarked, wrong)) for name in names]
     )
 
 

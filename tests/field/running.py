@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 from field.register import entries
 from monitoring import is_clean
 
@@ -46,13 +47,11 @@ class Examined:
     """What `diagnose` and `lint` have to say about the model before it is trained.
 
     Args:
-        problems: Those of `diagnose`.
-        findings: Those of `lint`.
+        said: Problems and findings, or why the data were refused.
         changed: Variables of the model that are not what they were.
     """
 
-    problems: list[Any]
-    findings: list[Any]
+    said: list[Any]
     changed: list[str]
 
 
@@ -95,12 +94,26 @@ def _is_ours(warning):
 def examined(name):
     """`diagnose` and `lint`, one after the other on one model."""
     case = built(name)
-    before = values_of(case.model.variables)
-    report, findings = diagnose(case.model, data_of(case)), lint(case.model)
-    after = values_of(case.model.variables)
-    trio = zip(case.model.variables, before, after, strict=True)
+    variables = case.model.variables
+    before = values_of(variables)
+    said = [*_diagnosed(name, case), *lint(case.model)]
+    trio = zip(variables, before, values_of(variables), strict=True)
     changed = [variable.path for variable, one, other in trio if not is_same(one, other)]
-    return Examined(list(report.problems), findings, changed)
+    return Examined(said, changed)
+
+
+def _diagnosed(name, case):
+    if not entries()[name].refused:
+        return diagnose(case.model, data_of(case)).problems
+    with pytest.raises(ValueError) as refusal:
+        diagnose(case.model, data_of(case))
+    return [refusal.value]
+
+
+def said_about(name):
+    """Everything that a tool has to say about a case."""
+    report = watched(name).report
+    return [*report.problems, *getattr(report, "findings", ()), *examined(name).said]
 
 
 def first_difference(one, other):
