@@ -88,6 +88,9 @@ fault = functools.partial(_registered, "fault")
 def case_of(model, x, y, loss, optimizer="adam", *, epochs=3, batch=32, metrics=None, **more):
     """Compile a model and put its data beside it."""
     model.compile(optimizer, loss, metrics=metrics)
+    if model.built:
+        # TensorFlow traces a step twice that makes the variables of its optimizer.
+        model.optimizer.build(model.trainable_variables)
     return Case(model, x, y, {"epochs": epochs, "batch_size": batch}, **more)
 
 

@@ -113,10 +113,10 @@ def mmoe_two_tasks():
     buy = click * as_floats(rng_of(9).random(len(click)) < 0.3)
     inputs = ids(4)
     z = kl.Concatenate()(looked_up(inputs))
-    experts = ops.stack([kl.Dense(32, "relu", name=f"expert_{k}")(z) for k in range(4)], axis=1)
+    experts = ops.stack([kl.Dense(32, "relu", name=f"expert_{k}")(z) for k in range(3)], axis=1)
     outputs = {}
     for task in ("click", "buy"):
-        gate = ops.expand_dims(kl.Dense(4, "softmax", name=f"gate_{task}")(z), -1)
+        gate = ops.expand_dims(kl.Dense(3, "softmax", name=f"gate_{task}")(z), -1)
         h = kl.Dense(16, "relu", name=f"tower_{task}")(ops.sum(gate * experts, axis=1))
         outputs[task] = kl.Dense(1, "sigmoid", name=task)(h)
     losses = dict.fromkeys(outputs, CROSS_ENTROPY)

@@ -66,7 +66,7 @@ def post_norm_encoder():
     x, y = reviews(seed=4)
     inputs = _words()
     z = kl.Embedding(200, 32)(inputs) * 32**0.5
-    for _ in range(3):
+    for _ in range(2):
         h = kl.Dropout(0.1)(kl.MultiHeadAttention(4, 8)(z, z))
         z = kl.LayerNormalization()(kl.Add()([z, h]))
         h = kl.Dropout(0.1)(kl.Dense(32)(kl.Dense(64, "relu")(z)))

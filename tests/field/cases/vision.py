@@ -63,7 +63,7 @@ def resnet_zero_gamma():
     he = {"kernel_initializer": "he_normal"}
     inputs = keras.Input(IMAGE)
     z = normalized(inputs, 16, activation=kl.ReLU(), **he)
-    for k, (width, stride) in enumerate([(16, 1), (32, 2), (32, 1)]):
+    for k, (width, stride) in enumerate([(16, 1), (32, 2)]):
         moved = stride != 1 or z.shape[-1] != width
         skip = normalized(z, width, 1, strides=stride, **he) if moved else z
         h = normalized(z, width, activation=kl.ReLU(), strides=stride, **he)
@@ -79,7 +79,7 @@ def inverted_residuals():
     x, y = digits()
     inputs = keras.Input(IMAGE)
     z = normalized(inputs, 16, activation=kl.ReLU(6.0))
-    for width, stride in [(16, 1), (24, 2), (24, 1)]:
+    for width, stride in [(16, 1), (24, 2)]:
         h = normalized(z, 4 * z.shape[-1], 1, activation=kl.ReLU(6.0))
         h = kl.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(h)
         h = normalized(kl.ReLU(6.0)(kl.BatchNormalization()(h)), width, 1)
@@ -139,7 +139,7 @@ def skipinit_convnet():
     he = {"kernel_initializer": "he_normal"}
     inputs = keras.Input(IMAGE)
     z = relu_conv(16, **he)(inputs)
-    for k in range(4):
+    for k in range(3):
         h = conv(16, **he)(relu_conv(16, **he)(z))
         z = kl.ReLU()(kl.Add()([z, LearnedScale(name=f"scale_{k}")(h)]))
     model = digit_of(inputs, kl.Flatten()(kl.MaxPooling2D()(z)), None)
