@@ -110,12 +110,16 @@ NAMES = (
 )
 
 
-def is_clean(model):
-    """Whether nothing of ours is left on a model, its layers and its optimizer."""
+def is_clean(model, seed_generators=()):
+    """Whether nothing of ours is left on a model, its layers and its optimizer.
+
+    `seed_generators` are those that the model has of its own.
+    """
     covers = {"call", "quantized_call", "train_step", "make_train_function", "save", "compile"}
     optimizer = set(vars(model.optimizer)) & {"apply", "stateless_apply"}
     layers = [model, *model._flatten_layers()]
     covered = any(covers & set(vars(layer)) for layer in layers)
     session = vars(model).get("_initlab_session")
     watched = session is not None and bool(session._probes)
-    return not covered and not optimizer and not watched and not model._seed_generators
+    own = model._seed_generators == list(seed_generators)
+    return own and not covered and not optimizer and not watched
