@@ -33,6 +33,7 @@ from keras_initlab._backend.model import (
     updates_done,
     without_remat,
 )
+from keras_initlab._backend.registry import name_initializer
 from keras_initlab._backend.state import StepState
 from keras_initlab._backend.tensors import (
     KeySeed,
@@ -117,6 +118,7 @@ __all__ = [
     "mask_of",
     "mean_square_of_sparse",
     "model_values",
+    "name_initializer",
     "named_sublayers",
     "notes_gradients",
     "optimizers_of",

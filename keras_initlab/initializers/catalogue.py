@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from keras_initlab import _backend
+
 __all__ = ["CATALOGUE", "PACKAGE", "families", "list_schemes", "scheme", "scheme_of"]
 
 PACKAGE = "keras_initlab"
@@ -16,6 +18,7 @@ CATALOGUE: dict[str, type] = {}
 def scheme(cls: type) -> type:
     """Enter a class into the catalogue and register it with Keras as `keras_initlab>Name`."""
     CATALOGUE[cls.__name__] = cls
+    _backend.name_initializer(f"{PACKAGE}>{cls.__name__}", cls)
     return keras.saving.register_keras_serializable(PACKAGE)(cls)
 
 
