@@ -27,4 +27,5 @@ def uncover(model: Any) -> None:
     """Take everything off a model without asking the session that put it on."""
     held = vars(model).get(_ATTRIBUTE)
     if held is not None:
+        _backend.remove_session_hook(model, _ATTRIBUTE)
         held.hooks.remove()

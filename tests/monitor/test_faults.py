@@ -1,0 +1,116 @@
+"""An error of ours is one warning, and training goes on as without us, bit for bit."""
+
+import warnings
+
+import keras
+import monitoring
+import numpy as np
+import pytest
+from monitor.faults import failing, targets
+from monitoring import JAX, MODES, logger_of
+
+# One of each kind: covers, reading, statistics, the state, opening, closing, verdicts.
+SAMPLE = (
+    *("recorder._call_of", "Recorder._watching", "Rows.signals", "moments.moment_rows"),
+    *("parameters.part_of", "samples.block_of", "Probe.start", "Probe.read", "Session.open"),
+    *("Session.close", "Session._settle", "Watcher.looks", "health.problems_of"),
+    *("_backend.reachable", "_backend.when", "_backend.sync_state"),
+)
+
+IDS = np.random.default_rng(0).integers(0, 9, (21, 2))
+X = np.random.default_rng(1).normal(size=(21, 3)).astype("float32")
+
+
+def trained(*callbacks, **options):
+    """Everything that two epochs leave behind, of three batches each, the last one smaller."""
+    keras.utils.set_random_seed(0)
+    ids, inputs = keras.Input((2,), dtype="int32"), keras.Input((3,))
+    table = keras.layers.Flatten()(keras.layers.Embedding(9, 2)(ids))
+    x = keras.layers.Dense(4, "relu")(keras.layers.Concatenate()([table, inputs]))
+    x = keras.layers.BatchNormalization()(keras.layers.Dropout(0.3)(x))
+    model = keras.Model([ids, inputs], keras.layers.Dense(1)(keras.layers.Dense(3, "tanh")(x)))
+    model.compile("adam", "mse", metrics=["mae"], **options)
+    history = model.fit(
+        *([IDS, X], X[:, :1]),
+        **{"batch_size": 8, "epochs": 2, "shuffle": False, "verbose": 0},
+        callbacks=list(callbacks),
+    )
+    variables = [*model.variables, *model.optimizer.variables]
+    return model, [keras.ops.convert_to_numpy(each) for each in variables], history.history
+
+
+def faults_of(label, options, plain):
+    """What is wrong with training while a function fails; `None` if it was not called."""
+    logger = logger_of(update_freq=2, histograms=True)
+    with failing(*targets()[label]) as calls, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model, values, history = trained(logger, **options)
+    if not calls:
+        return None
+    told = [str(each.message) for each in caught if "keras_initlab" in str(each.message)]
+    same = all(np.array_equal(*pair) for pair in zip(plain[1], values, strict=True))
+    wrong = {
+        "weights": not same,
+        "history": history != plain[2],
+        "left behind": not monitoring.is_clean(model),
+        "warnings": told if len(told) != 1 or label.split(".")[-1] not in told[0] else [],
+        "lines": "\n" in "".join(told) or "\x1b" in "".join(told),
+        "verdict": logger.report.healthy is True,
+    }
+    return [f"{label}: {name} {value}" for name, value in wrong.items() if value]
+
+
+def all_faults(labels, mode):
+    plain = trained(**MODES[mode])
+    found = {label: faults_of(label, MODES[mode], plain) for label in labels}
+    called = [label for label, wrong in found.items() if wrong is not None]
+    return called, [each for wrong in found.values() for each in wrong or []]
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode not in ("default", "jit")])
+def test_training_goes_on_whatever_fails(mode):
+    called, wrong = all_faults(SAMPLE, mode)
+
+    assert wrong == []
+    assert len(called) > len(SAMPLE) // 2
+
+
+def test_every_name_of_the_sample_is_a_function():
+    assert set(SAMPLE) <= set(targets())
+
+
+@pytest.mark.slow
+def test_training_goes_on_whichever_function_fails():
+    called, wrong = all_faults(targets(), "eager")
+
+    assert wrong == []
+    assert len(called) > 150
+
+
+def test_fault_is_seen_where_training_changes():
+    model, values, history = trained()
+    other = [value + 1 for value in values], history
+
+    wrong = faults_of("Rows.signals", MODES["default"], (model, *other))
+
+    assert "Rows.signals: weights True" in wrong
+
+
+@pytest.mark.skipif(not JAX, reason="a JAX step returns the state itself")
+def test_step_that_drops_our_state_is_completed():
+    class Own(keras.Model):
+        """Puts the state together from what it knows itself."""
+
+        def train_step(self, state, data):
+            known = len(self.non_trainable_variables) - 2
+            logs, state = super().train_step(state, data)
+            return logs, (state[0], list(state[1])[:known], *state[2:])
+
+    model = monitoring.compiled(monitoring.network(Own))
+    known = len(model.non_trainable_variables)
+    logger = logger_of()
+
+    monitoring.fitted(model, logger, epochs=2)
+
+    assert len(model.non_trainable_variables) == known
+    assert monitoring.is_clean(model)
