@@ -1,10 +1,58 @@
-"""Cases whose verdict is wrong today, by backend.
+"""Cases whose verdict, or whose initialization, is wrong today, by backend.
 
 A case that comes right must be taken off: its mark is strict.
 """
 
 # Models that train well, and are called otherwise.
-ACCUSED = {"tensorflow": set(), "jax": set(), "torch": set()}
+ACCUSED = {
+    "tensorflow": {
+        "autoencoder_two_units",
+        "causal_convolutions_16_deep",
+        "constant_category",
+        "deep_interest_network",
+        "factorization_machine",
+        "fibinet",
+        "lora_enabled",
+        "mini_gpt",
+        "mobilenet_v3_small",
+        "neumf",
+        "raw_features_then_batchnorm",
+        "resnet_zero_gamma",
+        "skipinit_convnet",
+        "string_one_hot_linear",
+        "text_transformer",
+        "wide_and_deep_one_hot",
+        "zero_linear_tables",
+    },
+    "jax": set(),
+    "torch": set(),
+}
 
 # Faults whose cause or place nothing names.
-UNNAMED = {"tensorflow": set(), "jax": set(), "torch": set()}
+UNNAMED = {
+    "tensorflow": {
+        "adam_of_one",
+        "all_columns_around_five",
+        "counts_into_dlrm",
+        "heads_in_one_kernel",
+        "kelvin_into_lstm",
+        "log_of_zero",
+        "logits_as_probabilities",
+        "pixels_into_relu",
+        "prices_in_dollars",
+        "raw_house_columns",
+        "relu_head_below_zero",
+        "relu_rnn_of_gain_two",
+        "sigmoid_for_a_score",
+        "stars_into_cosine",
+        "ten_sigmoid_layers",
+        "tiny_tables",
+        "twenty_blocks_without_norm",
+        "unit_normal_attention",
+    },
+    "jax": set(),
+    "torch": set(),
+}
+
+# Models that `initialize` refuses, or whose pretrained tables it draws over.
+OVERDRAWN = {"norm_of_an_empty_history", "pretrained_word_vectors"}

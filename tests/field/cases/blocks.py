@@ -82,6 +82,10 @@ class TokenAndPosition(kl.Layer):
         self.words = kl.Embedding(words, width, name="words")
         self.places = kl.Embedding(length, width, name="places")
 
+    def build(self, shape):
+        self.words.build(shape)
+        self.places.build(shape[-1:])
+
     def call(self, x):
         return self.words(x) + self.places(ops.arange(ops.shape(x)[-1]))
 
