@@ -18,6 +18,11 @@ _CHEAP = {
     *("SigmoidGrad", "RsqrtGrad", "SqrtGrad", "SoftplusGrad", "Relu6Grad", "Shape", "BroadcastTo"),
 }
 
+# Grappler makes one operation of each of these, its bias and its activation, where nobody else
+# reads what lies between. What comes out of the last of them it leaves alone.
+_PRODUCTS = {"MatMul", "Conv2D", "Conv3D", "DepthwiseConv2dNative"}
+_FUSED_ACTIVATIONS = {"Relu", "Relu6", "Elu", "LeakyRelu", "Tanh", "Sigmoid"}
+
 
 def lifted(function: Callable) -> Callable:
     """A function that computes anew what it reads of the graph around it, if that is cheap.
@@ -26,7 +31,8 @@ def lifted(function: Callable) -> Callable:
     leaves alone what it would have regrouped: the training would round otherwise than without us.
     So the operations that made the tensor are copied into the function, back to products,
     convolutions, sums over axes, variables and whatever else is dear or has a state; these alone
-    are read.
+    are read. A product with its bias and activation is read behind the last of these, or Grappler
+    would not fuse them, even in the steps that are not looked at.
 
     Args:
         function: Called without arguments while `tf.function` traces it.
@@ -44,6 +50,23 @@ def lifted(function: Callable) -> Callable:
         return function()
 
     return body
+
+
+def _is_copyable(op: Any) -> bool:
+    return op.type in _CHEAP and not _is_fused(op)
+
+
+def _is_fused(op: Any) -> bool:
+    """Whether the operation adds a bias to a product, or is the activation of such a sum."""
+    if op.type in _FUSED_ACTIVATIONS:
+        before = op.inputs[0].op
+        return before.type == "BiasAdd" and _is_fused(before)
+    if op.type != "BiasAdd":
+        return False
+    product = op.inputs[0].op
+    # A convolution of one dimension is one of two, squeezed.
+    product = product.inputs[0].op if product.type == "Squeeze" else product
+    return product.type in _PRODUCTS
 
 
 class _Lift:
@@ -74,7 +97,7 @@ class _Lift:
         todo = [tensor.op]
         while todo:
             op = todo.pop()
-            if op.type in _CHEAP and id(op) not in found and not self._is_copied(op):
+            if _is_copyable(op) and id(op) not in found and not self._is_copied(op):
                 found[id(op)] = op
                 todo += [each.op for each in op.inputs]
         return sorted(found.values(), key=lambda op: op._id_value)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from monitoring import TENSORFLOW, X, Y, compiled, fitted, logger_of
 
+from keras_initlab import _backend
+
 ALL = ("activations", "gradients", "weights", "updates")
 WITHOUT_GRADIENTS = ("activations", "weights", "updates")
 
@@ -136,6 +138,37 @@ def test_sums_that_grappler_regroups_are_left_as_without_us(block):
 
     for one, other in zip(weights_after(), weights_after(logger_of()), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="Grappler, of TensorFlow's graphs")
+@pytest.mark.parametrize("activation", ["relu", "tanh", "elu", "gelu", None])
+@pytest.mark.parametrize("kind", ["Dense", "Conv2D", "DepthwiseConv2D"])
+def test_products_and_biases_that_grappler_fuses_stay_unread(kind, activation):
+    import tensorflow as tf
+
+    options = {} if kind == "Dense" else {"kernel_size": 3}
+    options |= {} if kind == "DepthwiseConv2D" else {"units" if kind == "Dense" else "filters": 4}
+    layer = getattr(keras.layers, kind)(activation=activation, **options)
+    x = np.ones((2, 5) if kind == "Dense" else (2, 5, 5, 3), "float32")
+    layer(x)
+    products = []
+
+    @tf.function(autograph=False)
+    def step(x, due):
+        y = layer(x)
+        read = _backend.when(due, lambda: tf.reduce_sum(y), tf.constant(0.0))
+        biased = [op for op in y.graph.get_operations() if op.type == "BiasAdd"]
+        products.extend(op.inputs[0] for op in biased)
+        return y, read
+
+    y, read = step(x, tf.constant(True))
+
+    np.testing.assert_allclose(read, np.sum(y), rtol=1e-5)
+    assert len(products) == 1
+    assert [op.type for op in products[0].consumers()] == ["BiasAdd"]
+    biased = products[0].consumers()[0].outputs[0].consumers()
+    # Where Grappler fuses the activation too, nobody else reads the sum.
+    assert activation not in ("relu", "tanh", "elu") or len(biased) == 1
 
 
 def test_fixed_batch_beside_the_live_one_changes_nothing():
