@@ -190,6 +190,7 @@ def test_custom_train_step_is_watched():
 
 
 def test_works_beside_the_keras_callbacks(tmp_path):
+    pytest.importorskip("tensorflow", reason="Keras writes its TensorBoard logs by TensorFlow")
     board = keras.callbacks.TensorBoard(tmp_path)
     logger = ActivationVarianceLogger(tmp_path, update_freq=2)
 
