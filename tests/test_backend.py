@@ -289,3 +289,12 @@ def test_session_hook_covers_one_instance_and_comes_off():
 
     assert "call" not in vars(layer)
     assert layer.call == layer.call.__self__.call
+
+
+def test_keras_finds_initializers_by_the_names_that_it_was_told():
+    from keras.src import initializers
+
+    assert callable(keras.initializers.get("keras_initlab>HeNormal"))
+    # Without it Keras 3.16 finds no initializer by a name with a package in front.
+    assert "keras_initlab>HeNormal" in initializers.ALL_OBJECTS_DICT
+    assert type(keras.initializers.get("he_normal")).__module__.startswith("keras.")

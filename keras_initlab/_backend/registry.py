@@ -12,6 +12,10 @@ def name_initializer(name: str, cls: type) -> None:
         name: `"keras_initlab>HeNormal"`, say: Keras's own names have no package.
         cls: The initializer's class.
     """
-    from keras.src.initializers import ALL_OBJECTS_DICT
+    from keras.src import initializers
 
-    ALL_OBJECTS_DICT[name] = cls
+    # A Keras without this list finds the name as it finds saved objects, or not at all: no reason
+    # to end the import.
+    known = getattr(initializers, "ALL_OBJECTS_DICT", None)
+    if known is not None:
+        known[name] = cls
