@@ -43,22 +43,24 @@ class Entry:
 
     Args:
         kind: `"healthy"`, `"odd"` or `"fault"`.
+        group: The module that has it.
         build: Makes the case, the same numbers at every call.
         allowed: Rules that are a true complaint about an odd case.
         cause: What is wrong with a fault.
         also: Causes that are as right an answer.
         where: Layers of which at least one has to be named.
-        refused: Whether `diagnose` and `initialize` have to refuse the data.
+        refusal: Pattern of the words in which `initialize` has to refuse the data.
         backends: Where the case can run.
     """
 
     kind: str
+    group: str
     build: Callable[[], Case]
     allowed: tuple[str, ...] = ()
     cause: str | None = None
     also: tuple[str, ...] = ()
     where: tuple[str, ...] = ()
-    refused: bool = False
+    refusal: str = ""
     backends: tuple[str, ...] = ("tensorflow", "jax", "torch")
 
 
@@ -74,7 +76,8 @@ def _registered(kind, **expected):
 
         if build.__name__ in _ENTRIES:
             raise ValueError(f"two cases have one name. Received: {build.__name__}")
-        _ENTRIES[build.__name__] = Entry(kind, seeded, **expected)
+        group = build.__module__.rpartition(".")[2]
+        _ENTRIES[build.__name__] = Entry(kind, group, seeded, **expected)
         return seeded
 
     return register
@@ -102,32 +105,30 @@ def entries():
     return {name: entry for name, entry in _ENTRIES.items() if BACKEND in entry.backends}
 
 
-def every_case(
-    chosen: Callable[[Entry], bool] = lambda entry: True,
-    *,
-    unmarked: Collection[str] = (),
-    wrong: Collection[str] = (),
-) -> pytest.MarkDecorator:
-    """Run a test for each case, all tests of a case in one process.
+def every_case(unmarked: Collection[str] = (), wrong: Collection[str] = ()) -> Callable:
+    """Run a test for each case of a group.
 
     Args:
-        chosen: Which cases.
         unmarked: Cases that run with the fast tests.
         wrong: Cases that are known to fail; one that passes fails the run.
     """
-    names = [name for name, entry in entries().items() if chosen(entry)]
-    unknown = {*unmarked, *wrong} - {*_ENTRIES}
-    if unknown:
-        raise ValueError(f"`unmarked` and `wrong` name cases. Received: {sorted(unknown)}")
-    return pytest.mark.parametrize(
-        "name", [pytest.param(name, id=name, marks=_marks(name, unmarked, wrong)) for name in names]
-    )
+
+    def attach(test):
+        unknown = {*unmarked, *wrong} - {*entries()} - {*_ENTRIES}
+        if unknown:
+            raise ValueError(f"there are no such cases. Received: {sorted(unknown)}")
+        test.cases_of = lambda group: [
+            pytest.param(name, id=name, marks=_marks(name, unmarked, wrong))
+            for name, entry in entries().items()
+            if entry.group == group
+        ]
+        return test
+
+    return attach
 
 
 def _marks(name, unmarked, wrong):
-    marks = [pytest.mark.xdist_group(name)]
-    if name not in unmarked:
-        marks.append(pytest.mark.field)
+    marks = [] if name in unmarked else [pytest.mark.field]
     if name in wrong:
         marks.append(pytest.mark.xfail(strict=True, raises=AssertionError, reason="verdicts"))
     return marks

@@ -59,17 +59,17 @@ def convolutions(depth, filters, kernel, bias="zeros"):
     return chain((10, 10, 1), *hidden, pooled, kl.Dense(2, "softmax", name="head"))
 
 
-def pre_norm(z, k=0, heads=2, kernel="glorot_uniform"):
+def pre_norm(z, heads=2, kernel="glorot_uniform"):
     """A transformer block that normalizes at the start of each branch."""
     width = z.shape[-1]
-    h = kl.LayerNormalization(name=f"norm{k}")(z)
+    h = kl.LayerNormalization(name="norm")(z)
     attention = kl.MultiHeadAttention(
-        heads, width // heads, kernel_initializer=kernel, name=f"attention{k}"
+        heads, width // heads, kernel_initializer=kernel, name="attention"
     )
     z = kl.Add()([z, attention(h, h)])
     h = kl.LayerNormalization()(z)
-    h = kl.Dense(2 * width, "gelu", name=f"up{k}")(h)
-    return kl.Add()([z, kl.Dense(width, name=f"down{k}")(h)])
+    h = kl.Dense(2 * width, "gelu", name="up")(h)
+    return kl.Add()([z, kl.Dense(width, name="down")(h)])
 
 
 @serializable

@@ -85,7 +85,7 @@ def one_missing_value():
     return _in_order(case_of(model, x, y, "binary_crossentropy"))
 
 
-@fault(cause="input-nonfinite", refused=True)
+@fault(cause="input-nonfinite", refusal="must be finite")
 def one_infinite_reading():
     x = as_floats(rng_of(8).normal(size=(301, 12, 4)))
     y = x[:, -3:, :1].sum(1)

@@ -68,15 +68,15 @@ def constant_category():
 
 @healthy()
 def fibinet():
-    columns, y = fields(seed=6)
-    inputs = ids(4)
+    columns, y = fields(3, seed=6)
+    inputs = ids(3)
     raw = ops.stack(looked_up(inputs), axis=1)
     gate = kl.Dense(2, "relu", name="squeeze")(ops.mean(raw, axis=-1))
-    gate = kl.Dense(4, "relu", name="excite")(gate)
+    gate = kl.Dense(3, "relu", name="excite")(gate)
     pairs = []
     for vectors in (raw, raw * ops.expand_dims(gate, -1)):
         turned = kl.Dense(8, use_bias=False)(vectors)
-        pairs += [turned[:, i] * vectors[:, j] for i in range(4) for j in range(i + 1, 4)]
+        pairs += [turned[:, i] * vectors[:, j] for i in range(3) for j in range(i + 1, 3)]
     z = tower(kl.Concatenate()([kl.Flatten()(raw), *pairs]), 64, 32)
     return case_of(yes_or_no(inputs, z), columns, y, CROSS_ENTROPY, adam(3e-3))
 

@@ -43,9 +43,7 @@ def attention_without_dropout():
     x = np.sin(2 * np.pi * turns) + rng.normal(0, 0.3, (300, 32))
     inputs = keras.Input((32, 1))
     z = kl.Dense(24)(kl.Reshape((8, 4))(inputs))
-    for k in range(2):
-        z = pre_norm(z, k, heads=4)
-    z = kl.GlobalAveragePooling1D()(kl.LayerNormalization()(z))
+    z = kl.GlobalAveragePooling1D()(kl.LayerNormalization()(pre_norm(z, heads=4)))
     model = keras.Model(inputs, kl.Dense(3, "softmax")(z))
     loss = "sparse_categorical_crossentropy"
     return case_of(model, as_floats(x[..., None]), kind.astype("int32"), loss, adam(2e-3))
@@ -55,9 +53,7 @@ def attention_without_dropout():
 def mini_gpt():
     x, y = walks()
     inputs = _words(16)
-    z = TokenAndPosition(20, 16, 32)(inputs)
-    for _ in range(2):
-        z = PostNorm(32, causal=True)(z)
+    z = PostNorm(32, causal=True)(TokenAndPosition(20, 16, 32)(inputs))
     return case_of(keras.Model(inputs, kl.Dense(20)(z)), x, y, logits_loss(), adam(3e-3))
 
 
@@ -85,14 +81,12 @@ def lstm_with_masking():
 
 @healthy()
 def stacked_bidirectional_lstm():
-    x, y = reviews(length=12, seed=6)
+    x, y = reviews(length=8, seed=6)
     both_ways = [
         kl.Bidirectional(kl.LSTM(16, return_sequences=True)),
         kl.Bidirectional(kl.LSTM(16)),
     ]
-    model = keras.Sequential(
-        [_words(12), kl.Embedding(200, 24), *both_ways, kl.Dense(1, "sigmoid")]
-    )
+    model = keras.Sequential([_words(8), kl.Embedding(200, 24), *both_ways, kl.Dense(1, "sigmoid")])
     return case_of(model, x, y, CROSS_ENTROPY, adam(5e-3))
 
 

@@ -181,7 +181,7 @@ def siamese_shared_encoder():
 
 @healthy()
 def mobilenet_v3_small():
-    x, y = digits(75)
+    x, y = digits(40)
     x = np.kron(x, np.ones((1, 4, 4, 3), "float32")) * 255
     model = keras.applications.MobileNetV3Small(weights=None, input_shape=(32, 32, 3), classes=10)
     case = case_of(model, x, y, DIGIT, epochs=2)

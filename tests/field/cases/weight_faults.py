@@ -62,9 +62,7 @@ def unit_normal_relu():
 def unit_normal_attention():
     x = as_floats(rng_of(5).normal(size=(301, 10, 8)))
     inputs = keras.Input((10, 8))
-    z = kl.Dense(32, name="stem")(inputs)
-    for k in range(2):
-        z = pre_norm(z, k, kernel=normal(1.0))
+    z = pre_norm(kl.Dense(32, name="stem")(inputs), kernel=normal(1.0))
     model = keras.Model(inputs, kl.Dense(1, name="head")(kl.GlobalAveragePooling1D()(z)))
     return case_of(model, x, 3 * x[:, :, :1].mean(1), "mse", epochs=6)
 
@@ -149,7 +147,7 @@ def heads_in_one_kernel():
 def members_of_one_seed():
     inputs = keras.Input((20,))
     votes = []
-    for k in range(8):
+    for k in range(4):
         member = kl.Dense(2, "relu", kernel_initializer=HE(seed=42), name=f"member{k}")
         kernel = initializers.GlorotUniform(seed=7)
         votes.append(kl.Dense(1, kernel_initializer=kernel, name=f"vote{k}")(member(inputs)))
