@@ -71,6 +71,8 @@ def _registered(kind, **expected):
     def register(build):
         @functools.wraps(build)
         def seeded():
+            # Names are counted from one again: TensorFlow adds in the order of names.
+            keras.utils.clear_session(free_memory=False)
             keras.utils.set_random_seed(1)
             return build()
 
