@@ -49,6 +49,8 @@ def test_diagnose_and_lint_change_nothing(name):
     assert not examined(name).changed
 
 
+# Keras says so of a layer without `build`.
+@pytest.mark.filterwarnings("ignore:.build... was called on layer:UserWarning")
 @every_case(wrong=OVERDRAWN)
 def test_tools_run_after_initialize_which_keeps_what_it_must(name, tmp_path):
     case, refusal = built(name), entry_of(name).refusal
