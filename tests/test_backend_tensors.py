@@ -33,7 +33,7 @@ def test_every_helper_has_a_test():
 
 
 BACKEND_TESTS = (
-    "test_backend_memory.py",
+    *("test_backend_memory.py", "test_backend_model.py"),
     *("test_backend.py", "test_backend_gradients.py", "test_backend_tensors.py"),
     "test_backend_training.py",
     "test_imports.py",
@@ -255,3 +255,42 @@ def test_step_state_has_a_place_among_the_variables_while_attached():
     assert place == (len(model.non_trainable_variables) if JAX else None)
     np.testing.assert_array_equal(held, [[1, 1, 1]])
     assert model._seed_generators == []
+
+
+@pytest.mark.parametrize(
+    ("dtype", "numeric", "real"),
+    [
+        *(("float32", True, True), ("bfloat16", True, True), ("float16", True, True)),
+        *(("int32", True, False), ("uint8", True, False), ("bool", True, False)),
+    ],
+)
+def test_kinds_of_numbers(dtype, numeric, real):
+    tensor = ops.cast(ops.ones((2,)), dtype)
+
+    assert (_backend.is_numeric(tensor), _backend.is_float(tensor)) == (numeric, real)
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="other backends have no strings, ranks are known")
+def test_strings_are_no_numbers_and_an_unknown_rank_is_none():
+    import tensorflow as tf
+
+    strings, ranks = tf.constant(["a"]), []
+
+    @tf.function(input_signature=[tf.TensorSpec(None), tf.TensorSpec([None, 3])])
+    def function(unknown, known):
+        ranks.extend((_backend.rank_of(unknown), _backend.rank_of(known)))
+        ranks.extend((_backend.units_of(unknown), _backend.units_of(known)))
+        return known
+
+    function(tf.ones((1,)), tf.ones((2, 3)))
+
+    assert not _backend.is_numeric(strings)
+    assert not _backend.is_float(strings)
+    assert ranks == [None, 2, None, 3]
+
+
+def test_what_is_no_tensor_has_no_units():
+    assert not _backend.is_numeric("text")
+    assert _backend.rank_of("text") is None
+    assert _backend.units_of(ops.ones(())) is None
+    assert _backend.units_of(ops.ones((2, 3))) == 3

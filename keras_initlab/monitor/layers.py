@@ -124,11 +124,13 @@ class Selection:
         self.loops = [self.names[layer] for layer in self.watched if is_loop(layer)]
         self._watched_ids = {id(layer) for layer in self.watched}
         self.outputs = _output_layers(model)
+        self._unbuilt = _backend.unbuilt_layers(model)
 
     def is_like(self, other: "Selection") -> bool:
-        """Whether both choose the same layers of the same model."""
+        """Whether both choose the same layers of the same model, with the same weights."""
         both = zip((self.covered, self.watched), (other.covered, other.watched), strict=True)
-        return all([*map(id, one)] == [*map(id, two)] for one, two in both)
+        same = all([*map(id, one)] == [*map(id, two)] for one, two in both)
+        return same and self._unbuilt == other._unbuilt
 
     def watches(self, layer: Any) -> bool:
         """Whether this layer is watched."""
