@@ -12,7 +12,7 @@ import re
 import keras
 import numpy as np
 import pytest
-from field.training_of_others import Example, check_tools, check_training, without_grappler
+from field.training_of_others import Example, check_tools, check_training
 from monitoring import TENSORFLOW
 
 pytestmark = pytest.mark.slow
@@ -42,10 +42,6 @@ def family_of(function):
 MODELS = {function.__name__: function for function in applications()}
 FIRST = {family_of(function): name for name, function in reversed(MODELS.items())}
 CHOSEN = list(MODELS) if os.environ.get("EVERY_MODEL") else sorted(FIRST.values())
-
-# Their sums Grappler orders alike whether or not a part of them is also looked at. Those of a batch
-# normalization and a skip it does not: there both trainings run without it.
-BESIDE_GRAPPLER = ("ConvNeXt", "VGG")
 
 
 def model_of(name, size=32):
@@ -79,13 +75,7 @@ def test_list_of_models_is_that_of_keras():
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_application_trains_the_same_and_is_seen(name):
-    build = functools.partial(classifier, name, jit_compile=False)
-
-    if name.startswith(BESIDE_GRAPPLER):
-        check_training(build)
-    else:
-        with without_grappler():
-            check_training(build)
+    check_training(functools.partial(classifier, name, jit_compile=False))
 
 
 @pytest.mark.parametrize("name", CHOSEN)
