@@ -8,7 +8,7 @@ __all__ = ["lifted"]
 # Grappler sums and multiplies chains of these in another order where nobody else reads what lies
 # between, and so rounds otherwise. They cost little to compute once more.
 _CHEAP = {
-    *("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv", "Div", "DivNoNan", "MulNoNan", "Neg", "Pow"),
+    *("Add", "AddV2", "Sub", "Mul", "RealDiv", "Div", "DivNoNan", "MulNoNan", "Neg", "Pow"),
     *("BiasAdd", "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Tanh", "Sigmoid", "Softplus", "Erf"),
     *("Square", "SquaredDifference", "Sqrt", "Rsqrt", "Reciprocal", "Inv", "Exp", "Log", "Abs"),
     *("Maximum", "Minimum", "Select", "SelectV2", "Cast", "Identity", "StopGradient", "Const"),
@@ -23,6 +23,13 @@ _CHEAP = {
 _PRODUCTS = {"MatMul", "Conv2D", "Conv3D", "DepthwiseConv2dNative"}
 _FUSED_ACTIVATIONS = {"Relu", "Relu6", "Elu", "LeakyRelu", "Tanh", "Sigmoid"}
 
+# A sum of several, which Grappler makes of these too, begins with whichever term is in memory that
+# nobody else holds: a term that is also read comes in another place, and the sum rounds otherwise.
+_SUMS = {"Add", "AddV2", "AddN"}
+
+# The same memory under another name.
+_VIEWS = {"Identity", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "PreventGradient"}
+
 
 def lifted(function: Callable) -> Callable:
     """A function that computes anew what it reads of the graph around it, if that is cheap.
@@ -32,7 +39,8 @@ def lifted(function: Callable) -> Callable:
     So the operations that made the tensor are copied into the function, back to products,
     convolutions, sums over axes, variables and whatever else is dear or has a state; these alone
     are read. A product with its bias and activation is read behind the last of these, or Grappler
-    would not fuse them, even in the steps that are not looked at.
+    would not fuse them, even in the steps that are not looked at. What a sum takes is not read but
+    computed anew too, dear or not.
 
     Args:
         function: Called without arguments while `tf.function` traces it.
@@ -53,7 +61,33 @@ def lifted(function: Callable) -> Callable:
 
 
 def _is_copyable(op: Any) -> bool:
-    return op.type in _CHEAP and not _is_fused(op)
+    if op.type in _CHEAP and not _is_fused(op):
+        return True
+    return _has_no_state(op) and not all(map(_may_be_read, op.outputs))
+
+
+def _has_no_state(op: Any) -> bool:
+    """Whether an operation makes the same of the same inputs, by itself."""
+    attributes = op.node_def.attr.values()
+    functions = any(each.HasField("func") or each.list.func for each in attributes)
+    return op.type != "Placeholder" and not op.op_def.is_stateful and not functions
+
+
+def _may_be_read(tensor: Any) -> bool:
+    """Whether one more reader changes neither what Grappler fuses nor the order of a sum."""
+    readers = {op.type for op in _readers_of(tensor)}
+    if readers & _SUMS:
+        return False
+    if tensor.op.type in _PRODUCTS:
+        return "BiasAdd" not in readers
+    return tensor.op.type != "BiasAdd" or not readers & _FUSED_ACTIVATIONS
+
+
+def _readers_of(tensor: Any) -> list[Any]:
+    """The operations that take a tensor, be it under another name."""
+    readers = tensor.consumers()
+    views = [op for op in readers if op.type in _VIEWS]
+    return [*readers, *(each for view in views for each in _readers_of(view.outputs[0]))]
 
 
 def _is_fused(op: Any) -> bool:

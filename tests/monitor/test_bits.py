@@ -140,6 +140,50 @@ def test_sums_that_grappler_regroups_are_left_as_without_us(block):
         np.testing.assert_array_equal(one, other)
 
 
+def terms_forward(ids):
+    """Products, shifts and scales that one sum takes."""
+    layers = keras.layers
+    x = layers.Dense(16, "tanh")(layers.Flatten()(layers.Embedding(50, 16)(ids)))
+    terms = [layers.Dense(16, use_bias=False)(x), layers.Dense(16)(x), layers.Dense(16, "relu")(x)]
+    return layers.Add()([*terms, layers.Rescaling(1.7)(x), layers.LayerNormalization()(x)])
+
+
+def terms_backward(ids):
+    """The gradient of a table is a sum of what comes back from each branch."""
+    layers = keras.layers
+    x = layers.Embedding(50, 16)(ids)
+    terms = [layers.Rescaling(1.7)(x), *(layers.Dense(16, use_bias=False)(x) for _ in range(2))]
+    return layers.GlobalAveragePooling1D()(layers.Activation("tanh")(layers.Add()(terms)))
+
+
+def terms_under_another_name(ids):
+    """A product of three axes is one of two, reshaped: the same memory."""
+    layers = keras.layers
+    x = layers.Embedding(50, 16)(ids)
+    terms = [layers.Dense(16, use_bias=False)(x), layers.Dense(16, use_bias=False)(x)]
+    return layers.Flatten()(layers.Add()([*terms, layers.Rescaling(1.7)(x)]))
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="Grappler, of TensorFlow's graphs")
+@pytest.mark.parametrize("terms", [terms_forward, terms_backward, terms_under_another_name])
+@pytest.mark.parametrize("rows", [22, 24])
+def test_terms_are_added_in_the_order_of_plain_training(terms, rows):
+    # A sum of several begins with a term that nobody else holds.
+    random = np.random.default_rng(0)
+    x, y = random.integers(0, 50, (rows, 6)).astype("int32"), random.normal(size=(rows, 1))
+
+    def weights_after(*callbacks):
+        keras.utils.set_random_seed(0)
+        ids = keras.Input((6,), dtype="int32")
+        model = keras.Model(ids, keras.layers.Dense(1)(terms(ids)))
+        compiled(model, optimizer=keras.optimizers.Adam(1e-2), jit_compile=False)
+        fitted(model, *callbacks, x=x, y=y, batch_size=8)
+        return model.get_weights()
+
+    for one, other in zip(weights_after(), weights_after(logger_of()), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.skipif(not TENSORFLOW, reason="Grappler, of TensorFlow's graphs")
 @pytest.mark.parametrize("activation", ["relu", "tanh", "elu", "gelu", None])
 @pytest.mark.parametrize("kind", ["Dense", "Conv2D", "DepthwiseConv2D"])
@@ -169,6 +213,32 @@ def test_products_and_biases_that_grappler_fuses_stay_unread(kind, activation):
     biased = products[0].consumers()[0].outputs[0].consumers()
     # Where Grappler fuses the activation too, nobody else reads the sum.
     assert activation not in ("relu", "tanh", "elu") or len(biased) == 1
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="Grappler, of TensorFlow's graphs")
+@pytest.mark.parametrize("kind", ["Dense", "Conv2D"])
+def test_product_that_a_sum_takes_stays_unread(kind):
+    import tensorflow as tf
+
+    # With oneDNN Grappler makes one operation of the product, its bias and the sum.
+    layer = keras.layers.Dense(5) if kind == "Dense" else keras.layers.Conv2D(5, 1)
+    x = np.ones((2, 5) if kind == "Dense" else (2, 3, 3, 5), "float32")
+    layer(x)
+    readers = []
+
+    @tf.function(autograph=False)
+    def step(x, due):
+        y = layer(x)
+        added = y + x
+        read = _backend.when(due, lambda: tf.reduce_sum(y), tf.constant(0.0))
+        readers.append([op.type for op in y.consumers()])
+        readers.append([op.type for op in y.op.inputs[0].consumers()])
+        return added, read
+
+    added, read = step(x, tf.constant(True))
+
+    np.testing.assert_allclose(read, np.sum(added - x), rtol=1e-5)
+    assert readers == [["AddV2"], ["BiasAdd"]]
 
 
 def test_fixed_batch_beside_the_live_one_changes_nothing():
