@@ -11,9 +11,10 @@ from keras_initlab.model.comparing.compare import compare
 
 EPOCHS, BATCH, STEPS = 2, 16, 5
 
+# The last batch is smaller.
 _RNG = np.random.default_rng(0)
-X = _RNG.normal(size=(STEPS * BATCH, 12)).astype("float32")
-Y = _RNG.normal(size=(STEPS * BATCH, 1)).astype("float32")
+X = _RNG.normal(size=(STEPS * BATCH - 5, 12)).astype("float32")
+Y = _RNG.normal(size=(STEPS * BATCH - 5, 1)).astype("float32")
 DATA = {"x": X, "y": Y, "shuffle": False}
 
 

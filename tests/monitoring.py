@@ -8,9 +8,11 @@ from keras_initlab import ActivationVarianceLogger, HeNormal, XavierUniform
 RATE = 0.05
 WIDTH, INPUTS, BATCH = 24, 12, 16
 
+# Six batches, of which the last is smaller, as nearly everybody's is.
+ROWS = 5 * BATCH + 11
 _RNG = np.random.default_rng(0)
-X = _RNG.normal(0.5, 1.5, size=(6 * BATCH, INPUTS)).astype("float32")
-Y = _RNG.normal(size=(6 * BATCH, 1)).astype("float32")
+X = _RNG.normal(0.5, 1.5, size=(ROWS, INPUTS)).astype("float32")
+Y = _RNG.normal(size=(ROWS, 1)).astype("float32")
 
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 JAX = keras.backend.backend() == "jax"

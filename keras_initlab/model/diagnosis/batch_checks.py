@@ -164,7 +164,7 @@ def check_numbers(name: str, part: Any) -> None:
             _check_kind(f"of {name}{_at(path)}", array)
         if not hasattr(array, "dtype") or "float" not in str(array.dtype):
             continue
-        values = np.asarray(array)
+        values = np.asarray(_backend.dense_values(array))
         broken = int(values.size - np.isfinite(values.astype("float32")).sum())
         if broken:
             raise ValueError(

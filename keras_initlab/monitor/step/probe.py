@@ -165,6 +165,7 @@ class Probe:
             self._state.state.assign(state)
             if self.eager:
                 self._host_clock[0] += 1
+                self._host_clock[3] += 1
             else:
                 self._clock.state.assign(self._moved(clock))
 
