@@ -7,7 +7,7 @@ first used. The schemes register with Keras as soon as both packages are loaded,
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from keras_initlab import _registration
+from keras_initlab import _missing, _registration
 from keras_initlab._version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -37,4 +37,7 @@ def __dir__() -> list[str]:
 
 
 def _rooms() -> list[Any]:
-    return [importlib.import_module(f"{__name__}.{room}") for room in _ROOMS]
+    try:
+        return [importlib.import_module(f"{__name__}.{room}") for room in _ROOMS]
+    except ModuleNotFoundError as error:
+        raise _missing.explained(error) from None

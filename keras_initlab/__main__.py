@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from keras_initlab import _commands, _names
+from keras_initlab import _commands, _missing, _names
 from keras_initlab._words import printable
 
 __all__ = ["main"]
@@ -59,6 +59,9 @@ def main(words: Sequence[str] | None = None) -> int:
         # The reader has seen enough; what is still held back must go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        print(f"keras-initlab: {printable(_plain(_missing.explained(error)))}", file=sys.stderr)
+        return 2
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"keras-initlab: {printable(_plain(error))}", file=sys.stderr)
         return 2

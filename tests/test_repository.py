@@ -58,3 +58,14 @@ def test_workflow_runs_every_step():
     steps = found(r"^steps=\((.*)\)$", ".ci", "run").split()
 
     assert found(r"^ +step: \[(.*)\]$", ".github", "workflows", "ci.yml").split(", ") == steps
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'pip install -e ".[tensorflow]" && python examples/wide_and_deep.py',
+        'pip install -e ".[test]" && pytest',
+    ],
+)
+def test_readme_has_the_two_commands_word_for_word(command):
+    assert f"\n{command}\n" in (ROOT / "README.md").read_text()
