@@ -15,7 +15,7 @@ import pytest
 from field.training_of_others import Example, check_tools, check_training
 from monitoring import TENSORFLOW
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.field
 
 CLASSES, ROWS, BATCH = 4, 5, 3
 
@@ -84,7 +84,7 @@ def test_tools_run_on_an_application(name):
 
 
 @pytest.mark.skipif(not TENSORFLOW, reason="XLA on TensorFlow")
-@pytest.mark.parametrize("name", ["MobileNet", "VGG16"])
+@pytest.mark.parametrize("name", ["MobileNet", pytest.param("VGG16", marks=pytest.mark.slow)])
 def test_application_trains_the_same_when_compiled(name):
     # With gradients XLA may round anew: docs/callback.md.
     check_training(

@@ -14,7 +14,7 @@ from field.training_of_others import Example, check_tools, check_training
 from keras import layers
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.field,
     pytest.mark.skipif(importlib.util.find_spec("keras_hub") is None, reason="needs keras-hub"),
     # It reads tensorflow-text's and sentencepiece's modules; Keras warns of its masks and of output
     # embeddings that no head reads. What we warn of fails all the same.

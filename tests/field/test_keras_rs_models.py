@@ -10,7 +10,7 @@ from keras import layers, ops
 
 keras_rs = pytest.importorskip("keras_rs")
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.field
 
 USERS, MOVIES, ROWS, LENGTH = 30, 40, 22, 6
 
@@ -290,7 +290,14 @@ EXAMPLES = {
 }
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+# A few of them in every run of the slow tests.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in ("dlrm", "sas_rec") else [])
+        for name in EXAMPLES
+    ],
+)
 def test_model_of_keras_rs_trains_the_same_and_is_seen(name):
     check_training(EXAMPLES[name])
     check_tools(EXAMPLES[name])
