@@ -36,7 +36,7 @@ from served import ROUTE, SignalTab, browser, fetched, tensorboard, until
 from benchmarks.record import Row, parser_for, told
 from keras_initlab._wire import SECTIONS, LayerInfo
 from keras_initlab.monitor import Look, TensorBoardSink
-from keras_initlab.monitor.looks import Section
+from keras_initlab.signal.looks import Section
 
 SCALAR_POINTS, SCALAR_BYTES = 1000, len("[1795689813.545954, 1000, 0.9821364283561707], ")
 

@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.plugin_event_multiplexer import EventM
 from keras_initlab import ActivationVarianceLogger
 from keras_initlab._wire import HISTOGRAM_BINS, SECTIONS, LayerInfo, Problem
 from keras_initlab.monitor import Look, TensorBoardSink
-from keras_initlab.monitor.looks import Section
+from keras_initlab.signal.looks import Section
 
 VARIANCE = SECTIONS["activations"].index("variance")
 

@@ -22,7 +22,7 @@ from keras_initlab.model import initialize
 from keras_initlab.model.comparing.comparison import Comparison
 from keras_initlab.model.comparing.record import Run
 from keras_initlab.monitor.events import events_of, first_events_of
-from keras_initlab.monitor.tables import as_html, as_text
+from keras_initlab.signal.printing import as_html, as_text
 
 pytestmark = pytest.mark.once
 

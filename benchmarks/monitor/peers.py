@@ -8,7 +8,8 @@ import numpy as np
 from keras import ops
 
 from benchmarks.monitor.systems import System
-from keras_initlab.monitor.layers import Selection
+from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.selection import Selection
 
 
 class PeerLook(keras.callbacks.Callback):
@@ -22,7 +23,7 @@ class PeerLook(keras.callbacks.Callback):
 
     def __init__(self, system: System, every: int, compiled: bool):
         super().__init__()
-        outputs = [layer.output for layer in Selection(system.model).watched]
+        outputs = [layer.output for layer in Selection(Anatomy(system.model)).watched]
         submodel = keras.Model(system.model.inputs, outputs)
         self._every = every
         self._step = 0

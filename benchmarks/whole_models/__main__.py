@@ -30,6 +30,7 @@ from benchmarks.record import Row, parser_for, told
 from benchmarks.whole_models.architectures import ARCHITECTURES, batch_for
 from benchmarks.whole_models.autoinit import autoinit
 from keras_initlab import diagnose, initialize
+from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.model.initialization.plan import Request, plan_of
 
 # What runs in a loop is seen as a whole, without what enters its activation.
@@ -158,7 +159,7 @@ def targets_of(model, rows) -> np.ndarray:
     """What `"auto"` aims at, by the names of the rows."""
     request = Request("auto", 0, None, None, None, True, None)
     target_of = {}
-    for draw in plan_of(model, request):
+    for draw in plan_of(Anatomy(model), request):
         # A row has the path of its layer where names repeat.
         for name in (draw.layer.name, draw.layer.path):
             target_of[name] = draw.advice.target or target_of.get(name, 1.0)

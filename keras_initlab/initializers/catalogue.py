@@ -8,7 +8,7 @@ import keras
 
 from keras_initlab import _backend
 
-__all__ = ["CATALOGUE", "PACKAGE", "families", "list_schemes", "scheme", "scheme_of"]
+__all__ = ["CATALOGUE", "PACKAGE", "families", "label_of", "list_schemes", "scheme", "scheme_of"]
 
 PACKAGE = "keras_initlab"
 
@@ -52,6 +52,22 @@ def scheme_of(scheme: Any) -> Any:
             f"Try `{cls.__name__}({', '.join(f'{name}=...' for name in wanted)})`."
         )
     return cls()
+
+
+def label_of(scheme: Any) -> str:
+    """The name of an initializer in tables: its class, and what it is made of.
+
+    Args:
+        scheme: An initializer, what `scheme_of` takes, or a function.
+
+    Example:
+        >>> from keras_initlab import HeNormal, Scaled
+        >>> label_of("he_normal"), label_of(Scaled(HeNormal(), 0.5))
+        ('HeNormal', 'Scaled(HeNormal, 0.5)')
+    """
+    if isinstance(scheme, (str, dict)):
+        scheme = scheme_of(scheme)
+    return getattr(scheme, "label", getattr(scheme, "__name__", type(scheme).__name__))
 
 
 def list_schemes() -> list[str]:

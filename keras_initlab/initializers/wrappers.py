@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_initlab import _backend
 from keras_initlab.initializers.base import ArrayScheme, AxesScheme, Scheme
-from keras_initlab.initializers.catalogue import scheme, scheme_of
+from keras_initlab.initializers.catalogue import label_of, scheme, scheme_of
 from keras_initlab.initializers.checks import checked_count, checked_number
 from keras_initlab.initializers.seeds import keras_seed, reseeded, seeded
 from keras_initlab.sampling import Stream
@@ -126,7 +126,7 @@ class Composite(_Wrapper):
         return list(self.sizes)
 
     def _parts(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(_label_of(part) for part in self.parts))
+        return tuple(dict.fromkeys(label_of(part) for part in self.parts))
 
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         axis, drawn = self.axis % len(shape), []
@@ -184,7 +184,7 @@ class PerGate(_Wrapper):
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     def _parts(self) -> tuple[str, ...]:
-        return (_label_of(self.scheme),)
+        return (label_of(self.scheme),)
 
     def _check(self, shape: tuple[int, ...]) -> None:
         # Before a list of as many gates as a file may ask for is made.
@@ -243,7 +243,7 @@ class Scaled(_Wrapper):
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     def _parts(self) -> tuple[str, ...]:
-        return (_label_of(self.scheme), f"{self.factor:.3g}")
+        return (label_of(self.scheme), f"{self.factor:.3g}")
 
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         return self._drawn(self.scheme, "", shape, kind) * kind.type(self.factor)
@@ -267,11 +267,6 @@ def _share_of(shape: tuple[int, ...], axis: int, count: int) -> int:
             f"Received: axis={axis}, shape={shape}."
         )
     return share
-
-
-def _label_of(part: Any) -> str:
-    initializer = scheme_of(part)
-    return getattr(initializer, "label", type(initializer).__name__)
 
 
 def _checked_initializer(value: Any, name: str) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.sites import Site
 from keras_initlab.initializers import PriorBias
-from keras_initlab.model.graph import Graph
-from keras_initlab.model.sites import Site, sites_of
 
 __all__ = ["Prior", "priors_of"]
 
@@ -29,25 +29,25 @@ class Prior:
     spread: float
 
 
-def priors_of(model: Any, labels: Any) -> list[Prior]:
+def priors_of(anatomy: Anatomy, labels: Any) -> list[Prior]:
     """The bias of each output whose labels tell one.
 
     The last layer with a bias is meant, where nothing but an activation, a shape or a sum stands
     between it and the output. Of subclassed models nothing is known.
 
     Args:
-        model: A built Keras model.
+        anatomy: Of a built Keras model.
         labels: As `fit` takes them, `None` for none.
     """
+    model, found = anatomy.model, {}
     if labels is None or not getattr(model, "outputs", None):
         return []
-    graph, found = Graph(model), {}
-    sites = [site for site in sites_of(model) if site.is_output and _has_bias(site)]
+    sites = [site for site in anatomy.sites if site.is_output and _has_bias(site)]
     tensors = keras.tree.flatten(model.outputs)
     # A `Sequential` has no such names.
     names = getattr(model, "output_names", None) or [""] * len(tensors)
     for place, (name, tensor) in enumerate(zip(names, tensors, strict=True)):
-        shown = [site for site in sites if graph.is_shown_by(site.layer, tensor)]
+        shown = [site for site in sites if anatomy.graph.is_shown_by(site.layer, tensor)]
         parts = [_of_output(each, name, place) for each in (labels, getattr(model, "loss", None))]
         if not shown or parts[0] is None:
             continue

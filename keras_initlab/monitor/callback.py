@@ -11,17 +11,17 @@ import keras
 from rich.console import Console
 
 from keras_initlab import _backend
+from keras_initlab.anatomy.selection import NothingToWatchError, checked_filter
 from keras_initlab.monitor import arguments
 from keras_initlab.monitor.judge import Judge, SignalWarning
-from keras_initlab.monitor.layers import NothingToWatchError, checked_filter
-from keras_initlab.monitor.looks import History, Look
 from keras_initlab.monitor.report import TrainingReport
 from keras_initlab.monitor.schedule import Clock, EpochEnds, is_due, schedule_of
+from keras_initlab.monitor.sessions import uncover
+from keras_initlab.monitor.settings import Settings
 from keras_initlab.monitor.sinks import TensorBoardSink
-from keras_initlab.monitor.step.guard import Guard, in_one_line
-from keras_initlab.monitor.step.sessions import uncover
-from keras_initlab.monitor.step.settings import Settings
 from keras_initlab.monitor.watcher import Watcher
+from keras_initlab.signal.guard import Guard, in_one_line
+from keras_initlab.signal.looks import History, Look
 
 __all__ = ["ActivationVarianceLogger"]
 

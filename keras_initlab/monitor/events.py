@@ -19,8 +19,8 @@ from keras_initlab._wire import (
     tag_of,
 )
 from keras_initlab._words import printable
-from keras_initlab.monitor.looks import Look, Section
-from keras_initlab.monitor.step.histograms import BIN_EDGES
+from keras_initlab.signal.histograms import BIN_EDGES
+from keras_initlab.signal.looks import Look, Section
 
 __all__ = [
     "events_of",

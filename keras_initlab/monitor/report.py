@@ -11,8 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_initlab._wire import LayerInfo, Problem
-from keras_initlab.monitor.looks import Look, numbers_by_layer
-from keras_initlab.monitor.tables import kind_in_words, number_in_words, share_in_words, words
+from keras_initlab.signal.extras import frame_of
+from keras_initlab.signal.figure import BACKWARD, FORWARD, Curve, profile_figure
+from keras_initlab.signal.looks import Look, numbers_by_layer
+from keras_initlab.signal.printing import kind_in_words, number_in_words, share_in_words, words
+from keras_initlab.signal.report import Verdict
 
 __all__ = ["TrainingReport"]
 
@@ -27,9 +30,11 @@ _COLUMNS = (
 )
 _SHARES = ("dead_fraction", "saturated_fraction")
 
+_UNSEEN = "Whether the signal is healthy was not seen."
 
-@dataclass(frozen=True)
-class TrainingReport:
+
+@dataclass(frozen=True, repr=False)
+class TrainingReport(Verdict):
     """What was watched, from the first look to the last.
 
     Args:
@@ -81,6 +86,54 @@ class TrainingReport:
             "notes": list(self.notes),
         }
 
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` with a row for each layer, its first numbers and its last ones.
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        rows = [
+            {
+                **asdict(layer),
+                **_prefixed("first", _numbers_of(self.first, layer.name)),
+                **_prefixed("last", _numbers_of(self.last, layer.name)),
+            }
+            for layer in self.layers
+        ]
+        return frame_of(rows, None if rows else ["name"]).set_index("name")
+
+    def plot(self) -> Any:
+        """A matplotlib figure: variance and gradient by depth, in the first look and the last.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
+        """
+        panels = {
+            "variance of output": [
+                self._curve(self.first, "variance", "first look", FORWARD, "o--"),
+                self._curve(self.last, "variance", "last look", FORWARD),
+                self._curve(self.first, "predicted_variance", "theory", "gray", "--"),
+            ],
+            "norm of gradient": [
+                self._curve(self.first, "gradient_norm", "first look", BACKWARD, "o--"),
+                self._curve(self.last, "gradient_norm", "last look", BACKWARD),
+            ],
+        }
+        return profile_figure([layer.name for layer in self.layers], panels)
+
+    def _curve(
+        self, look: Look | None, statistic: str, title: str, color: str, style: str = "o-"
+    ) -> Curve:
+        numbers = {} if look is None else numbers_by_layer(look)
+        values = [numbers.get(layer.name, {}).get(statistic, math.nan) for layer in self.layers]
+        return Curve(title, values, color, style)
+
+    def complaints(self) -> list[str]:
+        """Every problem in words; where nothing was seen, why."""
+        said = [f"{problem.rule}: {problem.text}" for problem in self.problems]
+        unseen = self.healthy is None
+        return said + ([_UNSEEN, *self.notes] if unseen else [])
+
     def __rich__(self) -> Group:
         """One table, the problems in words below it."""
         parts: list[Any] = [self._table()]
@@ -89,7 +142,7 @@ class TrainingReport:
         if self.healthy:
             parts.append(Text("The signal is healthy in every look.", "green"))
         elif self.healthy is None:
-            parts.append(Text("Whether the signal is healthy was not seen.", "yellow"))
+            parts.append(Text(_UNSEEN, "yellow"))
         return Group(*parts)
 
     def _table(self) -> Table:
@@ -135,3 +188,7 @@ def _numbers_of(look: Look | None, layer: str) -> dict[str, float | None]:
     numbers = {} if look is None else numbers_by_layer(look).get(layer, {})
     # JSON has no NaN and no infinity.
     return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+
+
+def _prefixed(prefix: str, numbers: dict[str, float | None]) -> dict[str, float | None]:
+    return {f"{prefix}_{name}": value for name, value in numbers.items()}

@@ -15,7 +15,7 @@ from typing import Any
 from keras_initlab._wire import LayerInfo
 from keras_initlab.monitor.event_file import EventFile
 from keras_initlab.monitor.events import events_of, first_events_of, records_of, session_start
-from keras_initlab.monitor.looks import Look
+from keras_initlab.signal.looks import Look
 
 __all__ = ["TensorBoardSink"]
 

@@ -8,16 +8,17 @@ import numpy as np
 
 from keras_initlab import _backend
 from keras_initlab._wire import SECTIONS
-from keras_initlab.monitor.assemble import activation_section, weight_section
-from keras_initlab.monitor.health import Evidence, problems_of
-from keras_initlab.monitor.layers import Filter, NothingToWatchError, Selection
-from keras_initlab.monitor.looks import History, Look, Section
-from keras_initlab.monitor.prediction import predicted, priors_of
+from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.selection import Filter, NothingToWatchError, Selection
+from keras_initlab.monitor.reference import Reference
 from keras_initlab.monitor.schedule import Clock
-from keras_initlab.monitor.step.guard import in_one_line
-from keras_initlab.monitor.step.reference import Reference
-from keras_initlab.monitor.step.sessions import session_of
-from keras_initlab.monitor.step.settings import Glimpse, Settings
+from keras_initlab.monitor.sessions import session_of
+from keras_initlab.monitor.settings import Glimpse, Settings
+from keras_initlab.signal.assemble import activation_section, weight_section
+from keras_initlab.signal.guard import in_one_line
+from keras_initlab.signal.looks import History, Look, Section
+from keras_initlab.signal.prediction import predicted, priors_of
+from keras_initlab.signal.rules import Evidence, problems_of
 
 __all__ = ["Watcher"]
 
@@ -49,7 +50,7 @@ class Watcher:
         self.empty = ""
         self._referred: tuple[list, np.ndarray] | None = None
         may_grow = bool(_backend.unbuilt_layers(model))
-        self._select(Selection(model, chosen, may_be_empty=may_grow))
+        self._select(Selection(Anatomy(model), chosen, may_be_empty=may_grow))
 
     def _select(self, selection: Selection) -> None:
         self._selection = selection
@@ -64,7 +65,7 @@ class Watcher:
         step = self._probe.steps_done()
         self.close()
         try:
-            self._select(Selection(self._model, self._chosen))
+            self._select(Selection(Anatomy(self._model), self._chosen))
         except NothingToWatchError as error:
             self.empty = str(error)
             return
@@ -76,7 +77,9 @@ class Watcher:
         """Whether this watcher can go on watching, so that nothing is traced anew."""
         if model is not self._model or self._probe.user is not self:
             return False
-        return self._probe.fits(model) and self._selection.is_like(Selection(model, chosen))
+        return self._probe.fits(model) and self._selection.is_like(
+            Selection(Anatomy(model), chosen)
+        )
 
     @property
     def is_open(self) -> bool:

@@ -7,7 +7,7 @@ from signal_logs import VARIANCE, keras_logs, layers_of, values_at, write_run
 
 from keras_initlab._wire import SECTIONS, Problem
 from keras_initlab.monitor import Look, TensorBoardSink
-from keras_initlab.monitor.looks import Section
+from keras_initlab.signal.looks import Section
 
 pytestmark = [
     pytest.mark.slow,

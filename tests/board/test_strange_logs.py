@@ -21,7 +21,7 @@ from tensorboard.plugins.histogram import metadata as histogram
 from keras_initlab._wire import PROBLEMS_TAG, SECTIONS, Problem, encode_problems, tag_of
 from keras_initlab.monitor import Look, TensorBoardSink
 from keras_initlab.monitor.events import _about, _summary_event, _value, records_of
-from keras_initlab.monitor.looks import Section
+from keras_initlab.signal.looks import Section
 
 pytestmark = pytest.mark.once
 

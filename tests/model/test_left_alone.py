@@ -8,8 +8,8 @@ from keras import layers as kl
 from keras import ops
 
 from keras_initlab import HeNormal, Orthogonal, RandomNormal, XavierUniform, diagnose, initialize
+from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.model.initialization.fresh import is_fresh
-from keras_initlab.model.sites import sites_of
 
 
 def test_frozen_layers_are_left_alone():
@@ -82,7 +82,7 @@ def test_fresh_weights_are_hardly_ever_taken_for_loaded(shape):
     for seed in range(300):
         dense = kl.Dense(shape[1], kernel_initializer=HeNormal(seed=seed))
         dense.build((None, shape[0]))
-        site = [each for each in sites_of(keras.Sequential([dense])) if each.layer is dense]
+        site = [each for each in Anatomy(keras.Sequential([dense])).sites if each.layer is dense]
         stale += not is_fresh(dense, site)
 
     # Six standard errors: one in 10**9.

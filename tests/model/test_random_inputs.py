@@ -3,12 +3,13 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
+from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.model.diagnosis.batch import batch_of
 from keras_initlab.model.diagnosis.random_inputs import random_inputs
 
 
 def made_up(model, examples=200):
-    x, note = random_inputs(model, examples)
+    x, note = random_inputs(Anatomy(model), examples)
     return x, note
 
 
@@ -130,8 +131,8 @@ def test_first_batch_of_a_dataset_is_taken():
 
     model = keras.Sequential([keras.Input((3,)), kl.Dense(1)])
 
-    batch = batch_of(model, Numbers(), 100)
-    generated = batch_of(model, iter([(np.ones((5, 3), "float32"),)]), 100)
+    batch = batch_of(Anatomy(model), Numbers(), 100)
+    generated = batch_of(Anatomy(model), iter([(np.ones((5, 3), "float32"),)]), 100)
 
     assert batch.size == 4
     assert batch.y is not None
@@ -142,4 +143,4 @@ def test_empty_dataset_is_refused():
     model = keras.Sequential([keras.Input((3,)), kl.Dense(1)])
 
     with pytest.raises(ValueError, match="at least one batch"):
-        batch_of(model, iter([]), 100)
+        batch_of(Anatomy(model), iter([]), 100)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from chains import deep, rows_of
 from keras import layers as kl
-from monitoring import TENSORFLOW, X, Y, compiled, network
+from monitoring import ROWS, TENSORFLOW, X, Y, compiled, network
 
 from keras_initlab import HeNormal, diagnose
 from keras_initlab.model.diagnosis.passes import Pass
@@ -99,7 +99,7 @@ def test_half_of_the_batch_is_looked_at_when_memory_runs_out(monkeypatch):
     monkeypatch.setattr(Pass, "run", scarce)
     report = diagnose(compiled(), (X, Y))
 
-    assert sizes == [96, 48, 24]
+    assert sizes == [ROWS, ROWS // 2, ROWS // 4]
     assert sum("out of memory" in note for note in report.notes) == 2
     assert report.layers
 
@@ -107,7 +107,7 @@ def test_half_of_the_batch_is_looked_at_when_memory_runs_out(monkeypatch):
 def test_only_so_many_examples_are_looked_at():
     report = diagnose(network(), X, examples=10)
 
-    assert report.notes[0] == "the first 10 of 96 examples are looked at"
+    assert report.notes[0] == f"the first 10 of {ROWS} examples are looked at"
 
 
 @pytest.mark.skipif(not TENSORFLOW, reason="an operation of TensorFlow")

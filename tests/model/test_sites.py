@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_initlab.model.sites import sites_of
+from keras_initlab.anatomy.anatomy import Anatomy
 
 INPUTS = {1: (8,), 2: (12, 8), 3: (12, 12, 8)}
 
@@ -61,7 +61,7 @@ def test_fans_are_those_of_the_layer(layer, axes, expected):
     copy = type(layer).from_config(layer.get_config())
     model = model_of(copy, shape=INPUTS[axes])
 
-    for site in sites_of(model):
+    for site in Anatomy(model).sites:
         role, fan_in, fan_out = expected[site.variable.name]
         assert (site.role, site.fans.fan_in, site.fans.fan_out) == (role, fan_in, fan_out)
 
@@ -70,7 +70,7 @@ def test_table_is_looked_up():
     inputs = keras.Input((3,), dtype="int32")
     model = keras.Model(inputs, layers.Embedding(50, 8)(inputs))
 
-    (site,) = sites_of(model)
+    (site,) = Anatomy(model).sites
 
     assert (site.role, site.fans.fan_in) == ("table", 1)
 
@@ -91,7 +91,7 @@ def dense(**options):
 def test_activation_that_follows_is_known(inside, activation):
     model = model_of(*inside, dense(), shape=(8,))
 
-    assert sites_of(model)[0].activation == activation
+    assert Anatomy(model).sites[0].activation == activation
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_activation_that_follows_is_known(inside, activation):
 def test_norm_behind_a_layer_is_seen_through_what_keeps_the_scale(after, normed):
     model = model_of(dense(), *after, dense(), shape=(8,))
 
-    assert sites_of(model)[0].normed == normed
+    assert Anatomy(model).sites[0].normed == normed
 
 
 def test_norm_on_one_of_two_ways_is_not_enough():
@@ -114,7 +114,7 @@ def test_norm_on_one_of_two_ways_is_not_enough():
     x = dense()(inputs)
     model = keras.Model(inputs, layers.Add()([x, layers.LayerNormalization()(x)]))
 
-    site = sites_of(model)[0]
+    site = Anatomy(model).sites[0]
 
     assert (site.normed, site.added) == (False, True)
 
@@ -123,27 +123,27 @@ def test_what_stands_behind_a_nested_model_is_known():
     inner = keras.Sequential([keras.Input((8,)), dense()])
     model = model_of(inner, layers.LayerNormalization(), dense(), shape=(8,))
 
-    assert [site.normed for site in sites_of(model)] == [True, False]
+    assert [site.normed for site in Anatomy(model).sites] == [True, False]
 
 
 def test_output_inside_a_nested_model_is_known():
     head = keras.Sequential([keras.Input((8,)), dense(), dense()])
     model = model_of(dense(), head, shape=(8,))
 
-    assert sorted(site.is_output for site in sites_of(model)) == [False, False, True]
+    assert sorted(site.is_output for site in Anatomy(model).sites) == [False, False, True]
 
 
 def test_layer_inside_a_wrapper_stands_where_the_wrapper_does():
     model = model_of(layers.TimeDistributed(dense()), layers.LayerNormalization(), shape=(3, 8))
 
-    assert sites_of(model)[0].normed is True
+    assert Anatomy(model).sites[0].normed is True
 
 
 def test_shared_layer_that_leads_back_to_itself_ends():
     drop = layers.Dropout(0.1)
     model = model_of(dense(), drop, layers.ReLU(), drop, dense(), shape=(8,))
 
-    assert [site.normed for site in sites_of(model)] == [False, False]
+    assert [site.normed for site in Anatomy(model).sites] == [False, False]
 
 
 def test_surroundings_are_unknown_without_a_graph():
@@ -158,7 +158,7 @@ def test_surroundings_are_unknown_without_a_graph():
     model = Net()
     model(np.zeros((2, 8), "float32"))
 
-    first, last = sites_of(model)
+    first, last = Anatomy(model).sites
     assert (first.normed, first.added, first.is_output) == (None, None, None)
     assert last.is_output is True
 
@@ -166,7 +166,7 @@ def test_surroundings_are_unknown_without_a_graph():
 def test_output_is_known_through_its_activation():
     model = model_of(dense(), dense(), layers.Activation("softmax"), shape=(8,))
 
-    assert [site.is_output for site in sites_of(model)] == [False, True]
+    assert [site.is_output for site in Anatomy(model).sites] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,9 @@ def test_output_is_known_through_its_activation():
 def test_activation_before_a_layer_is_known(before, expected):
     model = model_of(*before, dense(name="last"), shape=(8,))
 
-    assert {site.layer.name: site.activation_before for site in sites_of(model)}["last"] == expected
+    assert {site.layer.name: site.activation_before for site in Anatomy(model).sites}[
+        "last"
+    ] == expected
 
 
 def test_activation_before_a_nested_model_is_known():
@@ -191,7 +193,7 @@ def test_activation_before_a_nested_model_is_known():
     inputs = keras.Input((8,))
     model = keras.Model(inputs, dense(name="last")(nested(dense(activation="gelu")(inputs))))
 
-    found = {site.layer.name: site.activation_before for site in sites_of(model)}
+    found = {site.layer.name: site.activation_before for site in Anatomy(model).sites}
 
     assert (found["inner"], found["last"]) == ("gelu", "relu")
 
@@ -201,7 +203,7 @@ def test_activations_before_a_shared_layer_must_agree():
     ways = [shared(dense(activation=name)(inputs)) for name in ("relu", "gelu")]
     model = keras.Model(inputs, layers.Add()(ways))
 
-    assert sites_of(model)[-1].activation_before == ""
+    assert Anatomy(model).sites[-1].activation_before == ""
 
 
 def test_activation_before_attention_is_not_that_before_its_last_projection():
@@ -209,6 +211,6 @@ def test_activation_before_attention_is_not_that_before_its_last_projection():
     x = dense(activation="relu")(inputs)
     model = keras.Model(inputs, layers.MultiHeadAttention(2, 4, name="mha")(x, x))
 
-    found = {site.layer.name: site.activation_before for site in sites_of(model)}
+    found = {site.layer.name: site.activation_before for site in Anatomy(model).sites}
 
     assert found["attention_output"] == ""

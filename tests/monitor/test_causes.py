@@ -7,11 +7,12 @@ import pytest
 from monitoring import BATCH, INPUTS, WIDTH, X, compiled, fitted, logger_of
 
 from keras_initlab._wire import SECTIONS, LayerInfo
+from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.selection import Selection
 from keras_initlab.monitor import Look
-from keras_initlab.monitor.health import Evidence, problems_of
-from keras_initlab.monitor.layers import Selection
-from keras_initlab.monitor.looks import Section
-from keras_initlab.monitor.prediction import Prior, priors_of
+from keras_initlab.signal.looks import Section
+from keras_initlab.signal.prediction import Prior, priors_of
+from keras_initlab.signal.rules import Evidence, problems_of
 
 # What breaks a rule at the second layer of three.
 BREAKS = {
@@ -203,7 +204,7 @@ def test_equal_kernel_of_any_value_is_recognised(value):
     dense = keras.layers.Dense(10, kernel_initializer=constant, name="b")
     model = keras.Sequential([keras.Input((100,)), dense])
 
-    text = text_of("collapsed", "relu", "Constant", priors_of(Selection(model)))
+    text = text_of("collapsed", "relu", "Constant", priors_of(Selection(Anatomy(model))))
 
     assert "the weights of b are all equal (Constant). Use HeNormal()" in text
 

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 
 from keras_initlab._wire import SECTIONS, LayerInfo, tag_of
 from keras_initlab.monitor import Look, TensorBoardSink
-from keras_initlab.monitor.looks import Section
+from keras_initlab.signal.looks import Section
 
 pytestmark = pytest.mark.once
 

@@ -12,9 +12,9 @@ from monitoring import JAX, MODES, logger_of
 
 # One of each kind: covers, reading, statistics, the state, opening, closing, verdicts.
 SAMPLE = (
-    *("recorder._call_of", "Recorder._watching", "Rows.signals", "moments.moment_rows"),
+    *("recording._call_of", "Recording._watching", "Rows.signals", "moments.moment_rows"),
     *("parameters.part_of", "samples.block_of", "Probe.start", "Probe.read", "Session.open"),
-    *("Session.close", "Session._settle", "Watcher.looks", "health.problems_of"),
+    *("Session.close", "Session._settle", "Watcher.looks", "rules.problems_of"),
     *("_backend.reachable", "_backend.when", "_backend.sync_state"),
 )
 

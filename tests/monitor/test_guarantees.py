@@ -16,7 +16,7 @@ import pytest
 from monitoring import BATCH, JAX, TENSORFLOW, TORCH, X, Y, compiled, fitted, is_clean, logger_of
 
 from keras_initlab import ActivationVarianceLogger, _backend
-from keras_initlab.monitor.step.recorder import Recorder
+from keras_initlab.signal.recording import Recording
 
 # --- files -----------------------------------------------------------------------------------
 
@@ -233,9 +233,9 @@ def test_one_copy_to_the_host_for_each_look(monkeypatch):
 
 
 def test_activations_are_collected_only_inside_a_training_step():
-    recorder = Recorder(compiled(), [])
+    recording = Recording()
 
-    assert recorder._watching() is None
+    assert recording._watching() is None
 
 
 # --- copies of the callback ------------------------------------------------------------------

@@ -5,8 +5,8 @@ import pytest
 
 from keras_initlab._wire import SECTIONS, LayerInfo
 from keras_initlab.monitor import THRESHOLDS, Look
-from keras_initlab.monitor.health import Evidence, problems_of
-from keras_initlab.monitor.looks import Section
+from keras_initlab.signal.looks import Section
+from keras_initlab.signal.rules import Evidence, problems_of
 
 pytestmark = pytest.mark.once
 

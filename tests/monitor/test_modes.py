@@ -223,6 +223,6 @@ def test_steps_go_on_after_backup_and_restore(tmp_path):
 def test_validation_and_prediction_are_not_looked_at():
     logger, model = logger_of(), compiled()
 
-    fitted(model, logger, validation_data=(X * 100, Y), validation_batch_size=96)
+    fitted(model, logger, validation_data=(X * 100, Y), validation_batch_size=len(X))
 
     assert {look.by_layer("count")["a"] for look in logger.looks} == {BATCH * monitoring.WIDTH}

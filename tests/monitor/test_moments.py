@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_initlab import _backend
-from keras_initlab.monitor.step.activations import COLUMNS, Activation, activation_rows
-from keras_initlab.monitor.step.histograms import BIN_EDGES, histogram_of
-from keras_initlab.monitor.step.moments import MOMENTS, combined, moment_rows
-from keras_initlab.monitor.step.samples import block_of, weight_sample_of
+from keras_initlab.signal.activations import COLUMNS, Activation, activation_rows
+from keras_initlab.signal.histograms import BIN_EDGES, histogram_of
+from keras_initlab.signal.moments import MOMENTS, combined, moment_rows
+from keras_initlab.signal.samples import block_of, weight_sample_of
 from keras_initlab.theory import flat_regions
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from keras_initlab._wire import SECTIONS
 from keras_initlab.monitor import Look, Problem, TrainingReport
-from keras_initlab.monitor.looks import History
+from keras_initlab.signal.looks import History
 
 
 @pytest.fixture(scope="module")

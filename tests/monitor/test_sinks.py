@@ -26,7 +26,7 @@ from keras_initlab._wire import (
     tag_of,
 )
 from keras_initlab.monitor import Look, TensorBoardSink
-from keras_initlab.monitor.looks import Section
+from keras_initlab.signal.looks import Section
 
 pytestmark = pytest.mark.once
 

@@ -5,7 +5,7 @@ import monitoring
 import pytest
 from monitoring import JAX, MODES, TENSORFLOW, TORCH, compiled, fitted, logger_of
 
-from keras_initlab.monitor.step.probe import Probe
+from keras_initlab.monitor.probe import Probe
 
 
 def counting(traced):

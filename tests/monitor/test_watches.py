@@ -9,7 +9,7 @@ from monitoring import BATCH, TORCH, X, Y, compiled, fitted, logger_of
 
 from keras_initlab import ActivationVarianceLogger, Clock, Early, EpochEnds, Every
 from keras_initlab._wire import SECTIONS
-from keras_initlab.monitor.step.histograms import BIN_EDGES
+from keras_initlab.signal.histograms import BIN_EDGES
 
 
 def seen_by(logger, model=None, **options):

@@ -1,10 +1,7 @@
 """What a comparison has found: as data, as a table and as a figure."""
 
-import json
-import os
 import statistics
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -13,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_initlab.model.comparing.record import Run
-from keras_initlab.model.extras import frame_of, plain
-from keras_initlab.monitor.tables import as_html, as_text, share_in_words, words
+from keras_initlab.signal.extras import frame_of, plain
+from keras_initlab.signal.printing import share_in_words, words
+from keras_initlab.signal.report import Report
 
 __all__ = ["Comparison", "SchemeSummary"]
 
@@ -51,7 +49,7 @@ class SchemeSummary:
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(Report):
     """The same model, trained under several schemes and seeds.
 
     Args:
@@ -116,24 +114,7 @@ class Comparison:
 
         return comparison_figure(self.schemes, self.monitor, self.target)
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Write everything to a file, as JSON.
-
-        Raises:
-            ValueError: If its name does not end with `.json`.
-            OSError: If it cannot be written.
-        """
-        if Path(path).suffix.lower() != ".json":
-            raise ValueError(f"`path` must end with .json. Received: path={str(path)!r}.")
-        Path(path).write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
-
     # --- as people read it ---------------------------------------------------------------------
-
-    def __repr__(self) -> str:
-        return as_text(self)
-
-    def _repr_html_(self) -> str:
-        return as_html(self)
 
     def __rich__(self) -> Group:
         rows = self.summary()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_initlab.model.comparing.record import Run
-from keras_initlab.model.extras import blank_figure, label
+from keras_initlab.signal.extras import blank_figure, label
 
 __all__ = ["comparison_figure"]
 

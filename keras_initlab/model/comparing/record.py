@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from keras_initlab.model.extras import plain
+from keras_initlab.signal.extras import plain
 
 __all__ = ["Run", "store", "stored_run", "write_whole"]
 

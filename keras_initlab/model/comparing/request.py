@@ -12,10 +12,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_initlab.initializers.catalogue import label_of
 from keras_initlab.model.comparing.keeper import Options
 from keras_initlab.model.comparing.record import Run
 from keras_initlab.model.comparing.trial import Task, Trial
-from keras_initlab.model.extras import plain
+from keras_initlab.signal.extras import plain
 
 __all__ = ["check_travels", "checked_options", "labelled", "seeds_of", "trials_of"]
 
@@ -62,9 +63,7 @@ def _named(schemes: Sequence[Any]) -> list[tuple[str, Any]]:
 def _label_of(scheme: Any) -> str:
     if scheme is None:
         return _AS_BUILT
-    if isinstance(scheme, str):
-        return scheme
-    return getattr(scheme, "__name__", type(scheme).__name__)
+    return scheme if isinstance(scheme, str) else label_of(scheme)
 
 
 def seeds_of(seeds: Any) -> tuple[int, ...]:

@@ -174,7 +174,7 @@ def _train(model: Any, trial: Trial, keeper: Keeper) -> None:
 
 def _draw_anew(model: Any, trial: Trial, arguments: Mapping[str, Any]) -> None:
     # The room's own front, which imports this module.
-    from keras_initlab.model import initialize
+    from keras_initlab.model.initialization.initialize import initialize
 
     scheme, data = trial.scheme, None
     if isinstance(scheme, str) and scheme == _CORRECTED:

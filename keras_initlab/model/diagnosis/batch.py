@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.initializers.checks import checked_count
 from keras_initlab.model.diagnosis.batch_checks import (
     check_ids,
@@ -61,11 +62,11 @@ class Batch:
         return Batch(*parts, (*self.notes, note), self.others)
 
 
-def batch_of(model: Any, data: Any, examples: int) -> Batch:
+def batch_of(anatomy: Anatomy, data: Any, examples: int) -> Batch:
     """A batch for a model.
 
     Args:
-        model: A built Keras model.
+        anatomy: Of a built Keras model.
         data: Inputs, `(inputs, labels)`, `(inputs, labels, weights)`, or a dataset, of which the
             first batch is taken; `None` for random inputs.
         examples: Examples at most.
@@ -75,27 +76,27 @@ def batch_of(model: Any, data: Any, examples: int) -> Batch:
     """
     checked_count(examples, "examples", "bounds the examples looked at")
     if data is None:
-        return made_up(model, examples, lengths_for(model))
+        return made_up(anatomy, examples, lengths_for(anatomy.model))
     first = _first_of(data)
     # Keras's own unpacking takes a list for a tuple; here it is one of several inputs.
     parts = (*first, None, None)[:3] if isinstance(first, tuple) else (first, None, None)
-    check_inputs(model, parts[0])
+    check_inputs(anatomy.model, parts[0])
     count, notes = length_of(parts[0]), ()
     check_lengths(parts, count)
     if count > examples:
         parts = _first_examples(parts, examples)
         notes = (f"the first {examples} of {count} examples are looked at",)
-    check_ids(model, parts[0])
+    check_ids(anatomy, parts[0])
     for name, part in zip(("inputs", "labels", "sample weights"), parts, strict=True):
         check_numbers(name, part)
     return Batch(*keras.tree.map_structure(_tensor_of, parts), notes)
 
 
-def made_up(model: Any, examples: int, lengths: Sequence[int]) -> Batch:
+def made_up(anatomy: Anatomy, examples: int, lengths: Sequence[int]) -> Batch:
     """Random inputs, of the first of some lengths where the model leaves the length open.
 
     Args:
-        model: A built Keras model.
+        anatomy: Of a built Keras model.
         examples: Examples at most; fewer of long ones.
         lengths: What is to be tried in turn.
 
@@ -104,7 +105,7 @@ def made_up(model: Any, examples: int, lengths: Sequence[int]) -> Batch:
     """
     length, *others = lengths
     fewer = max(1, min(examples, examples * LENGTHS[0] // length))
-    x, note = random_inputs(model, fewer, length)
+    x, note = random_inputs(anatomy, fewer, length)
     tensors = keras.tree.map_structure(ops.convert_to_tensor, x)
     return Batch(tensors, notes=(note,), others=tuple(others))
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_initlab import _backend
-from keras_initlab.model.graph import Graph
+from keras_initlab.anatomy.anatomy import Anatomy
 
 __all__ = ["check_ids", "check_inputs", "check_lengths", "check_numbers", "length_of"]
 
@@ -27,19 +27,18 @@ def check_inputs(model: Any, x: Any) -> None:
             _check_kind(f"for the input {tensor.name!r}", array)
 
 
-def check_ids(model: Any, x: Any) -> None:
+def check_ids(anatomy: Anatomy, x: Any) -> None:
     """Each id has a row in the tables that look it up.
 
     Args:
-        model: A built Keras model.
+        anatomy: Of a built Keras model.
         x: Inputs that `check_inputs` has passed.
 
     Raises:
         ValueError: If one has none; JAX would read another row, or NaN, without a word.
     """
-    graph = Graph(model)
-    for tensor, array in _pairs(model, x):
-        tables = graph.tables_of(tensor)
+    for tensor, array in _pairs(anatomy.model, x):
+        tables = anatomy.graph.tables_of(tensor)
         if tables and not _backend.is_sparse(array):
             _check_ids(tensor.name, array, min(tables, key=lambda each: each.input_dim))
 

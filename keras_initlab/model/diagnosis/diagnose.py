@@ -7,22 +7,22 @@ from typing import Any
 
 from keras_initlab import _backend
 from keras_initlab._wire import SECTIONS
+from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.built import check_built
+from keras_initlab.anatomy.selection import Selection, checked_filter
+from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.initializers.checks import checked_count
-from keras_initlab.model.built import check_built
 from keras_initlab.model.diagnosis.batch import Batch, batch_of, made_up
 from keras_initlab.model.diagnosis.passes import Measured, Pass, UnmeasurableError
 from keras_initlab.model.diagnosis.report import SignalReport
 from keras_initlab.model.diagnosis.rows import rows_of
-from keras_initlab.model.linting.lint import lint
+from keras_initlab.model.linting.lint import findings_in
 from keras_initlab.model.linting.rules import Finding
-from keras_initlab.model.sites import sites_of
-from keras_initlab.model.wiring import layers_in
-from keras_initlab.monitor.assemble import activation_section, weight_section
-from keras_initlab.monitor.health import Evidence, problems_of
-from keras_initlab.monitor.layers import Selection, checked_filter
-from keras_initlab.monitor.looks import Look, Section
-from keras_initlab.monitor.prediction import Prior, predicted, priors_of
-from keras_initlab.monitor.step.guard import in_one_line
+from keras_initlab.signal.assemble import activation_section, weight_section
+from keras_initlab.signal.guard import in_one_line
+from keras_initlab.signal.looks import Look, Section
+from keras_initlab.signal.prediction import Prior, predicted, priors_of
+from keras_initlab.signal.rules import Evidence, problems_of
 
 __all__ = ["diagnose", "diagnosed"]
 
@@ -73,14 +73,15 @@ def diagnose(
     check_built(model)
     if max_elements is not None:
         checked_count(max_elements, "max_elements", "bounds the elements looked at per layer")
-    batch = batch_of(model, data, examples)
+    anatomy = Anatomy(model)
+    batch = batch_of(anatomy, data, examples)
     return diagnosed(
-        model, batch, loss=loss, layers=layers, max_elements=max_elements, ignore=ignore
+        anatomy, batch, loss=loss, layers=layers, max_elements=max_elements, ignore=ignore
     )
 
 
 def diagnosed(
-    model: Any,
+    anatomy: Anatomy,
     batch: Batch,
     *,
     loss: Any = None,
@@ -89,11 +90,12 @@ def diagnosed(
     ignore: Collection[str] = (),
 ) -> SignalReport:
     """`diagnose` on a batch that was checked already."""
+    model = anatomy.model
     with _backend.without_remat(layers_in(model)):
-        selection = Selection(model, checked_filter(layers))
+        selection = Selection(anatomy, checked_filter(layers))
         chosen, notes = _loss_of(model, batch, loss)
-        found = _Diagnosis(model, selection, chosen, max_elements)
-        return found.report(batch, lint(model, ignore=ignore), notes)
+        found = _Diagnosis(anatomy, selection, chosen, max_elements)
+        return found.report(batch, findings_in(anatomy, ignore=ignore), notes)
 
 
 def _loss_of(model: Any, batch: Batch, loss: Any) -> tuple[Any, tuple[str, ...]]:
@@ -113,10 +115,10 @@ def _loss_of(model: Any, batch: Batch, loss: Any) -> tuple[Any, tuple[str, ...]]
 class _Diagnosis:
     """One model, to be looked at once."""
 
-    def __init__(self, model: Any, selection: Selection, loss: Any, most: int | None):
-        self._model = model
+    def __init__(self, anatomy: Anatomy, selection: Selection, loss: Any, most: int | None):
+        self._anatomy, self._model = anatomy, anatomy.model
         self._selection = selection
-        self._pass = Pass(model, selection, most, loss)
+        self._pass = Pass(self._model, selection, most, loss)
 
     def report(self, batch: Batch, findings: list[Finding], notes: tuple[str, ...]) -> SignalReport:
         """The report on one batch."""
@@ -127,7 +129,7 @@ class _Diagnosis:
             replace(each, text=each.text.removeprefix(f"step {each.step}, "))
             for each in problems_of(Evidence(look, look, None, priors))
         )
-        sites = sites_of(self._model, frozen=True)
+        sites = self._anatomy.all_sites
         rows = rows_of(look, measured, self._selection, sites, (*problems, *findings), priors)
         notes = (*batch.notes, *notes, *self._unmeasured())
         return SignalReport(rows, problems, tuple(findings), notes, measured.loss)
@@ -139,7 +141,7 @@ class _Diagnosis:
         strange: tuple[Batch, Measured] | None = None
         refusal: Exception | None = None
         for length in lengths:
-            tried = made_up(self._model, examples, (length,)) if length else batch
+            tried = made_up(self._anatomy, examples, (length,)) if length else batch
             try:
                 found = self._run(tried)
             except UnmeasurableError:

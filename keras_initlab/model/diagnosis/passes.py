@@ -8,18 +8,17 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
+from keras_initlab.anatomy.selection import Selection
+from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.model.diagnosis.batch import Batch
 from keras_initlab.model.diagnosis.taps import Outlets, Tap
-from keras_initlab.model.wiring import layers_in
-from keras_initlab.monitor.layers import Selection
-from keras_initlab.monitor.schedule import Every
-from keras_initlab.monitor.step.calls import Call
-from keras_initlab.monitor.step.moments import MOMENTS, moment_rows
-from keras_initlab.monitor.step.parameters import PARAMETER_COLUMNS, part_of
-from keras_initlab.monitor.step.recorder import Recorder
-from keras_initlab.monitor.step.rows import Rows
-from keras_initlab.monitor.step.samples import Block, block_of
-from keras_initlab.monitor.step.settings import Settings
+from keras_initlab.signal.calls import Call
+from keras_initlab.signal.measures import Measures
+from keras_initlab.signal.moments import MOMENTS, moment_rows
+from keras_initlab.signal.parameters import PARAMETER_COLUMNS, part_of
+from keras_initlab.signal.recording import Recording
+from keras_initlab.signal.rows import Rows
+from keras_initlab.signal.samples import Block, block_of
 
 __all__ = ["Measured", "Pass", "UnmeasurableError"]
 
@@ -77,9 +76,7 @@ class Pass:
 
     def __init__(self, model: Any, selection: Selection, max_elements: int | None, loss: Any):
         watch = ("activations", "gradients", "weights")
-        self.rows = Rows(
-            selection, Settings(Every(1), watch, max_elements, histograms=False), bounded=False
-        )
+        self.rows = Rows(selection, Measures(watch=watch, max_elements=max_elements), bounded=False)
         self._model = model
         self._selection = selection
         self._most = max_elements
@@ -88,7 +85,7 @@ class Pass:
         self.hidden: list[Any] = []
         self._is_hidden: list[bool] = []
         self._places: list[int | None] = []
-        self._recorder = Recorder(model, [])
+        self._recorder = Recording()
 
     def run(self, batch: Batch) -> Measured:
         """Measure one batch."""

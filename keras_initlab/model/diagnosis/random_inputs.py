@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from keras_initlab import _backend
-from keras_initlab.model.graph import Graph
-from keras_initlab.model.wiring import layers_in
+from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.graph import Graph
+from keras_initlab.anatomy.wiring import layers_in
 
 __all__ = ["LENGTHS", "lengths_for", "random_inputs"]
 
@@ -59,25 +60,25 @@ def _count(layer: Any, name: str) -> int:
     return count if isinstance(count, int) and count > 0 else LENGTHS[-1]
 
 
-def random_inputs(model: Any, examples: int, length: int = LENGTHS[0]) -> tuple[Any, str]:
+def random_inputs(anatomy: Anatomy, examples: int, length: int = LENGTHS[0]) -> tuple[Any, str]:
     """Arrays for the inputs of a model, and what they are in words.
 
     Floats are standard normal, integers lie within the vocabularies that take them, and of
     sequences that mask the id 0 the ends of some are padded with it. Masks have random lengths.
 
     Args:
-        model: A built Keras model.
+        anatomy: Of a built Keras model.
         examples: Length of the first axis.
         length: Length of the axes that the model leaves open.
 
     Raises:
         ValueError: If the model does not say what it takes.
     """
-    random = np.random.default_rng(0)
+    model, random = anatomy.model, np.random.default_rng(0)
     where = f", of length {length} where it is open" if _is_open(model) else ""
     if getattr(model, "inputs", None):
-        graph = Graph(model)
-        arrays = [_array_for(tensor, graph, random, (examples, length)) for tensor in model.inputs]
+        sizes = examples, length
+        arrays = [_array_for(each, anatomy.graph, random, sizes) for each in model.inputs]
         kinds = sorted({_kind_of(array) for array in arrays})
         x = keras.tree.pack_sequence_as(_backend.input_structure(model), arrays)
         return x, f"random inputs stand in for data: {', '.join(kinds)}{where}"

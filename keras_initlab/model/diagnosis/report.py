@@ -1,8 +1,6 @@
 """What was seen in a model: a row for each call of a layer, and what is wrong."""
 
-import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,16 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_initlab._wire import Problem
-from keras_initlab.model.extras import frame_of, plain
 from keras_initlab.model.linting.rules import Finding
-from keras_initlab.monitor.tables import (
-    as_html,
-    as_text,
+from keras_initlab.signal.extras import frame_of, plain
+from keras_initlab.signal.figure import BACKWARD, FORWARD, Curve, profile_figure
+from keras_initlab.signal.printing import (
     kind_in_words,
     number_in_words,
     share_in_words,
     words,
 )
+from keras_initlab.signal.report import Verdict
 
 __all__ = ["Change", "LayerSignal", "SignalReport"]
 
@@ -108,8 +106,8 @@ class Change:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class SignalReport:
+@dataclass(frozen=True, repr=False)
+class SignalReport(Verdict):
     """The signal of a model, and what is wrong with it.
 
     Args:
@@ -138,15 +136,6 @@ class SignalReport:
         """Whether neither the signal nor the weights show a problem."""
         return not self.problems and not self.findings
 
-    def assert_healthy(self) -> None:
-        """Pass if the model is healthy: for a test.
-
-        Raises:
-            AssertionError: If it is not, with every problem in words.
-        """
-        if not self.healthy:
-            raise AssertionError("\n".join(self._complaints()))
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON. A number that is not finite is `None`."""
         return {"healthy": self.healthy, **plain(asdict(self))}
@@ -166,55 +155,35 @@ class SignalReport:
         Raises:
             ImportError: If matplotlib is not installed.
         """
-        from keras_initlab.model.diagnosis.figure import profile_figure
-
-        return profile_figure(self.layers)
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the report to a file; its ending says as what.
-
-        Args:
-            path: Ends with `.json`, `.html` or `.txt`, or with `.png`, `.svg` or `.pdf` for the
-                figure.
-
-        Raises:
-            ValueError: If the name ends otherwise.
-            OSError: If it cannot be written.
-        """
-        ending = os.path.splitext(os.fspath(path))[1].lower()
-        if ending in (".png", ".svg", ".pdf"):
-            self.plot().savefig(path)
-            return
-        makers = {
-            ".json": lambda: json.dumps(self.to_dict(), indent=1),
-            ".html": self._repr_html_,
-            ".txt": self.__str__,
+        curves = {
+            "variance of output": [
+                self._curve("variance", "measured", FORWARD),
+                self._curve("predicted_variance", "theory", "gray", "--"),
+            ],
+            "variance of gradient": [
+                self._curve("gradient_variance", "outputs", BACKWARD),
+                self._curve("weight_gradient_variance", "weights", BACKWARD, "s:", alpha=0.6),
+            ],
         }
-        if ending not in makers:
-            raise ValueError(
-                f"`path` must end with .json, .html, .txt, .png, .svg or .pdf. Received: {path!r}."
-            )
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(makers[ending]() + "\n")
+        return profile_figure([layer.name for layer in self.layers], curves)
+
+    def _curve(self, name: str, title: str, color: str, style: str = "o-", **options: Any) -> Curve:
+        values = [getattr(layer, name) for layer in self.layers]
+        return Curve(title, values, color, style, options)
 
     # --- as people read it ---------------------------------------------------------------------
 
-    def __str__(self) -> str:
-        return as_text(self)
-
-    def _repr_html_(self) -> str:
-        return as_html(self)
-
     def __rich__(self) -> Group:
         parts: list[Any] = [self._table()] if self.layers else []
-        parts += [words(line, "red") for line in self._complaints()]
+        parts += [words(line, "red") for line in self.complaints()]
         parts += [words(line, "cyan") for line in self._changes()]
         parts += [words(f"note: {note}", "dim") for note in self.notes]
         if self.healthy and self.layers:
             parts.append(Text("The signal is healthy.", "green"))
         return Group(*parts)
 
-    def _complaints(self) -> list[str]:
+    def complaints(self) -> list[str]:
+        """Every problem of the signal and of the weights, in words."""
         said = [f"{problem.rule}: {problem.text}" for problem in self.problems]
         return said + [str(finding) for finding in self.findings]
 

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from keras_initlab._wire import LayerInfo, Problem
+from keras_initlab.anatomy.selection import Selection, is_loop
+from keras_initlab.anatomy.sites import Site
+from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.model.diagnosis.passes import Measured
 from keras_initlab.model.diagnosis.report import LayerSignal
 from keras_initlab.model.linting.rules import Finding
-from keras_initlab.model.sites import Site
-from keras_initlab.model.wiring import layers_in
-from keras_initlab.monitor.layers import Selection, is_loop
-from keras_initlab.monitor.looks import Look, numbers_by_layer
-from keras_initlab.monitor.prediction import Prior
+from keras_initlab.signal.looks import Look, numbers_by_layer
+from keras_initlab.signal.prediction import Prior
 
 __all__ = ["rows_of"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
-from keras_initlab.monitor.step.calls import first_float
+from keras_initlab.signal.calls import first_float
 
 __all__ = ["Outlets", "Tap"]
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from keras_initlab.anatomy.sites import Site
+from keras_initlab.anatomy.uses import forget_units_of
 from keras_initlab.initializers import (
     BagEmbedding,
     CriticalBias,
@@ -22,7 +24,6 @@ from keras_initlab.initializers import (
     XavierNormal,
     Zeros,
 )
-from keras_initlab.model.sites import Site, forget_units_of
 from keras_initlab.theory import CriticalPoint, Kind, critical_point
 
 __all__ = ["Advice", "Surroundings", "advice_for", "bias_advice_for"]
@@ -100,10 +101,9 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
     beside = around.short_tables and site.is_of_numbers and not site.is_behind_table
     if beside and site.reads_inputs and _is_plain(site):
         return _for_numbers(site)
-    if around.labelled:
-        # Labels come with a batch, by which the weights are corrected.
-        site = replace(site, activation_before="")
-    advice = _for_output(site, around) if is_output else _for_hidden(site)
+    # Labels come with a batch, by which the weights are corrected.
+    before = "" if around.labelled else site.activation_before
+    advice = _for_output(site, before, around) if is_output else _for_hidden(site, before)
     # What lies on padding adds nothing.
     advice = replace(advice, scheme=_times(advice.scheme, 1 / site.inside))
     if beside or (around.labelled and site.is_behind_table):
@@ -137,7 +137,7 @@ def _length_of_vectors(site: Site, around: Surroundings) -> float:
     return min(length, product) if around.labelled else product
 
 
-def _for_output(site: Site, around: Surroundings) -> Advice:
+def _for_output(site: Site, before: str, around: Surroundings) -> Advice:
     kind = site.use.kind
     if around.width_base is not None:
         return Advice(MuNormal(role="output", base_width=around.width_base, kind=kind))
@@ -145,18 +145,18 @@ def _for_output(site: Site, around: Surroundings) -> Advice:
     if site.is_dotted:
         # A product of two vectors of n entries has the variance of n products of two of them.
         target = math.sqrt(target / site.variable.shape[-1])
-    return Advice(_linear(site, target), target)
+    return Advice(_linear(site, before, target), target)
 
 
-def _for_hidden(site: Site) -> Advice:
+def _for_hidden(site: Site, before: str) -> Advice:
     kind, activation = site.use.kind, site.activation
     share = site.branch_share
     if share is not None and not site.normed:
         if activation in ("", "linear"):
-            return Advice(_linear(site, share), share)
+            return Advice(_linear(site, before, share), share)
         return Advice(_times(_held(activation, kind), share), share)
     if activation in ("", "linear"):
-        return Advice(_linear(site, 1.0), 1.0)
+        return Advice(_linear(site, before, 1.0), 1.0)
     if activation in _SELF_NORMALIZING:
         return Advice(LecunNormal(kind=kind), 1.0)
     point = _point(activation)
@@ -186,13 +186,13 @@ def _is_plain(site: Site) -> bool:
     return dense and not (site.is_output or site.is_dotted or site.branch_share is not None)
 
 
-def _linear(site: Site, variance: float) -> Any:
+def _linear(site: Site, before: str, variance: float) -> Any:
     """The scheme whose sums have a variance, for what the activation before the layer leaves."""
     kind = site.use.kind
-    if site.activation_before == "relu":
+    if before == "relu":
         scheme: Any = HeNormal(kind=kind)
     else:
-        scheme, variance = LecunNormal(kind=kind), variance / _square_behind(site.activation_before)
+        scheme, variance = LecunNormal(kind=kind), variance / _square_behind(before)
     return _times(scheme, variance)
 
 

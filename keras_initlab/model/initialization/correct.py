@@ -9,14 +9,14 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
+from keras_initlab.anatomy.uses import is_cell
+from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.model.diagnosis.batch import Batch
 from keras_initlab.model.initialization.cells import cells_of, each_cell, sums_of_gates
 from keras_initlab.model.initialization.plan import Draw
-from keras_initlab.model.sites import is_cell
-from keras_initlab.model.wiring import layers_in
-from keras_initlab.monitor.step.calls import activation_recorded, first_float
-from keras_initlab.monitor.step.hooks import Cover, Hooks
-from keras_initlab.monitor.step.samples import block_of
+from keras_initlab.signal.calls import activation_recorded, first_float
+from keras_initlab.signal.hooks import Cover, Hooks
+from keras_initlab.signal.samples import block_of
 
 __all__ = ["Corrected", "corrected"]
 

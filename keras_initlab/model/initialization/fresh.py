@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import math
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +11,10 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
+from keras_initlab.anatomy.ledger import note_values, was_given
+from keras_initlab.anatomy.sites import Site
+from keras_initlab.anatomy.uses import argument_of, forget_units_of
 from keras_initlab.initializers import RandomScheme
-from keras_initlab.model.sites import Site, argument_of, forget_units_of
 from keras_initlab.theory import fans_of, spread_of
 
 __all__ = ["is_fresh", "remember"]
@@ -35,13 +36,10 @@ _UNIFORM_END = math.sqrt(3.0)
 # How far half precision may round a number past an end, of the number.
 _ROUNDING = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 
-# What `initialize` has drawn: a digest by name of each variable, as long as its layer lives.
-_drawn: "weakref.WeakKeyDictionary[Any, dict[str, bytes]]" = weakref.WeakKeyDictionary()
-
 
 def remember(layer: Any, variable: Any, values: Any) -> None:
     """Note what a variable of a layer was given, as freshly drawn."""
-    _drawn.setdefault(layer, {})[variable.name] = _digest_of(_sample_of(values))
+    note_values(layer, variable.name, _digest_of(_sample_of(values)))
 
 
 def is_fresh(layer: Any, sites: Sequence[Site]) -> bool:
@@ -66,7 +64,7 @@ def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
     if "float" not in str(variable.dtype) or not math.prod(variable.shape):
         return True
     sample = _sample_of(variable.value)
-    if _drawn.get(layer, {}).get(variable.name) == _digest_of(sample):
+    if was_given(layer, variable.name, _digest_of(sample)):
         return True
     initializer = getattr(layer, argument_of(layer, variable), None)
     constant = _constant_of(initializer, layer, variable)

@@ -10,15 +10,18 @@ from typing import Any
 from keras import ops
 
 from keras_initlab import _backend
+from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.built import check_built
+from keras_initlab.anatomy.ledger import note_scheme
+from keras_initlab.anatomy.selection import checked_filter
+from keras_initlab.initializers.catalogue import label_of
 from keras_initlab.initializers.checks import checked_count, checked_seed
-from keras_initlab.model.built import check_built
 from keras_initlab.model.diagnosis.batch import Batch, batch_of
 from keras_initlab.model.diagnosis.diagnose import diagnosed
 from keras_initlab.model.diagnosis.report import Change, SignalReport
 from keras_initlab.model.initialization.correct import Corrected, corrected
 from keras_initlab.model.initialization.fresh import remember
 from keras_initlab.model.initialization.plan import Draw, Request, plan_of
-from keras_initlab.monitor.layers import checked_filter, label_of, note_scheme
 from keras_initlab.sampling import cores
 
 __all__ = ["initialize"]
@@ -83,7 +86,8 @@ def initialize(
     checked_seed(seed)
     if width_base is not None:
         checked_count(width_base, "width_base", "is the width of the model that was tuned")
-    batch = None if data is None else batch_of(model, data, examples)
+    anatomy = Anatomy(model)
+    batch = None if data is None else batch_of(anatomy, data, examples)
     labels = None if batch is None else batch.y
     if isinstance(data, tuple) and labels is not None:
         # All of them tell the base rates, not only those that are looked at.
@@ -91,7 +95,7 @@ def initialize(
     request = Request(
         scheme, seed, labels, checked_filter(only), checked_filter(skip), overwrite, width_base
     )
-    work = _Work(model, plan_of(model, request))
+    work = _Work(model, plan_of(anatomy, request))
     if batch is not None:
         batch = work.correct(batch)
     if batch is None:
@@ -99,7 +103,7 @@ def initialize(
         report = SignalReport((), (), (), ("no data: the signal was not measured",))
     else:
         with work.assigned():
-            report = diagnosed(model, batch)
+            report = diagnosed(anatomy, batch)
     return replace(report, changes=work.changes(), notes=(*report.notes, *work.notes()))
 
 

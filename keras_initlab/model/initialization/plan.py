@@ -8,6 +8,11 @@ from typing import Any
 import keras
 
 from keras_initlab import _backend
+from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.selection import Filter
+from keras_initlab.anatomy.sites import Site
+from keras_initlab.anatomy.uses import argument_of
+from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.initializers.catalogue import scheme_of
 from keras_initlab.initializers.seeds import seeded
 from keras_initlab.model.initialization.auto import (
@@ -19,9 +24,6 @@ from keras_initlab.model.initialization.auto import (
 from keras_initlab.model.initialization.fresh import is_fresh
 from keras_initlab.model.initialization.streams import paths_of, seed_for
 from keras_initlab.model.priors import priors_of
-from keras_initlab.model.sites import Site, argument_of, sites_of
-from keras_initlab.model.wiring import layers_in
-from keras_initlab.monitor.layers import Filter
 
 __all__ = ["Draw", "Request", "plan_of"]
 
@@ -83,20 +85,20 @@ class Draw:
             ) from error
 
 
-def plan_of(model: Any, request: Request) -> list[Draw]:
+def plan_of(anatomy: Anatomy, request: Request) -> list[Draw]:
     """What to do with each weight of a model, in the order of its layers.
 
     Args:
-        model: A built Keras model.
+        anatomy: Of a built Keras model.
         request: What was asked for.
 
     Raises:
         ValueError: If a pattern of the mapping matches nothing.
     """
+    model, sites = anatomy.model, anatomy.all_sites
     paths, planned = paths_of(model), []
     trained = not request.overwrite and _backend.updates_done(model) > 0
     chosen = _Chosen(request)
-    sites = sites_of(model, frozen=True)
     tables = any(site.role == "table" for site in sites)
     around = Surroundings(request.labels is not None, request.width_base, tables)
     fresh = {id(site.layer): is_fresh(site.layer, sites) for site in sites}
@@ -109,7 +111,7 @@ def plan_of(model: Any, request: Request) -> list[Draw]:
     chosen.check()
     _check_matches(sites, request)
     drawn = [draw for draw in planned if draw.advice.scheme is not None]
-    planned += _biases(model, drawn, paths, request)
+    planned += _biases(anatomy, drawn, paths, request)
     return planned + (_restarts(model, planned, paths, request) if request.overwrite else [])
 
 
@@ -204,12 +206,14 @@ def _with_seed(advice: Advice, site: Site, paths: dict[int, str], request: Reque
     return replace(advice, scheme=scheme)
 
 
-def _biases(model: Any, drawn: list[Draw], paths: dict[int, str], request: Request) -> list[Draw]:
+def _biases(
+    anatomy: Anatomy, drawn: list[Draw], paths: dict[int, str], request: Request
+) -> list[Draw]:
     """Biases that go with the weights which are drawn by `"auto"`."""
     if request.scheme != _AUTO:
         return []
     found: dict[int, Draw] = {}
-    priors = {id(each.layer): each.bias for each in priors_of(model, request.labels)}
+    priors = {id(each.layer): each.bias for each in priors_of(anatomy, request.labels)}
     for draw in drawn:
         bias = getattr(draw.layer, "bias", None)
         if bias is None or not any(bias is each for each in _backend.own_weights(draw.layer)):

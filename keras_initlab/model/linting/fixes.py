@@ -1,6 +1,7 @@
 """What to write instead: arguments of a layer, as code."""
 
-from keras_initlab.model.sites import Site, argument_of
+from keras_initlab.anatomy.sites import Site
+from keras_initlab.anatomy.uses import argument_of
 from keras_initlab.theory import Kind, gain_of
 
 __all__ = ["better_scheme", "fitting_kind", "needed_variance"]

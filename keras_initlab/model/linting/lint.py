@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from typing import Any
 
-from keras_initlab.model.built import check_built
+from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.built import check_built
 from keras_initlab.model.linting.rules import RULES, Finding
 from keras_initlab.model.linting.samples import subject_of
 
@@ -36,13 +37,20 @@ def lint(model: Any, *, labels: Any = None, ignore: Collection[str] = ()) -> lis
         equal-units, a: all weights are zero, and relu lets no gradient through to change \
 them. Use kernel_initializer="he_normal".
     """
+    check_built(model)
+    return findings_in(Anatomy(model), labels=labels, ignore=ignore)
+
+
+def findings_in(
+    anatomy: Anatomy, *, labels: Any = None, ignore: Collection[str] = ()
+) -> list[Finding]:
+    """`lint` of a model whose anatomy is known already."""
     unknown = set(ignore) - set(RULES)
     if unknown:
         raise ValueError(
             f"`ignore` must hold some of {', '.join(RULES)}. Received: ignore={list(ignore)}."
         )
-    check_built(model)
-    subject = subject_of(model, labels)
+    subject = subject_of(anatomy, labels)
     found: list[Finding] = []
     for name, rule in RULES.items():
         if name not in ignore:

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 
 from keras_initlab._words import printable
+from keras_initlab.anatomy.uses import forget_units_of
 from keras_initlab.model.linting.alike import groups_alike
 from keras_initlab.model.linting.fixes import better_scheme, fitting_kind, needed_variance
 from keras_initlab.model.linting.samples import Sample, Subject
 from keras_initlab.model.priors import Prior
-from keras_initlab.model.sites import forget_units_of
 from keras_initlab.theory import ACTIVATIONS, FLAT_SLOPE
 from keras_initlab.theory.flatness import slopes_of
 

@@ -8,9 +8,10 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
+from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.sites import Site
+from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.model.priors import Prior, priors_of
-from keras_initlab.model.sites import Site, sites_of
-from keras_initlab.model.wiring import layers_in
 
 __all__ = ["PREFIX", "Broken", "Sample", "Subject", "subject_of"]
 
@@ -76,10 +77,10 @@ class Subject:
     priors: list[Prior]
 
 
-def subject_of(model: Any, labels: Any = None) -> Subject:
+def subject_of(anatomy: Anatomy, labels: Any = None) -> Subject:
     """The numbers of a model's weights, and what the labels say of its biases."""
-    samples = [_sample_of(site) for site in sites_of(model)]
-    return Subject(samples, _broken_in(model), priors_of(model, labels))
+    samples = [_sample_of(site) for site in anatomy.sites]
+    return Subject(samples, _broken_in(anatomy.model), priors_of(anatomy, labels))
 
 
 def _broken_in(model: Any) -> list[Broken]:

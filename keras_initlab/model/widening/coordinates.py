@@ -11,9 +11,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from keras_initlab.model.extras import blank_figure, frame_of, plain
 from keras_initlab.monitor import ActivationVarianceLogger
-from keras_initlab.monitor.tables import as_html, as_text, words
+from keras_initlab.signal.extras import blank_figure, frame_of, plain
+from keras_initlab.signal.printing import words
+from keras_initlab.signal.report import Report
 
 __all__ = ["CoordinateCheck", "coordinate_check"]
 
@@ -22,7 +23,7 @@ _FLAT = 0.25
 
 
 @dataclass(frozen=True, repr=False)
-class CoordinateCheck:
+class CoordinateCheck(Report):
     """Sizes of activations by width and step.
 
     Args:
@@ -129,12 +130,6 @@ class CoordinateCheck:
         return figure
 
     # --- as people read it ---------------------------------------------------------------------
-
-    def __repr__(self) -> str:
-        return as_text(self)
-
-    def _repr_html_(self) -> str:
-        return as_html(self)
 
     def __rich__(self) -> Group:
         last = self.rms.shape[2] - 1

@@ -3,8 +3,9 @@
 from typing import Any
 
 from keras_initlab import _backend
-from keras_initlab.model.built import check_built
-from keras_initlab.model.sites import Site, sites_of
+from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.built import check_built
+from keras_initlab.anatomy.sites import Site
 
 __all__ = ["rate_factors", "scale_learning_rates"]
 
@@ -46,7 +47,9 @@ def rate_factors(model: Any, base: Any, *, family: str = "adam") -> dict[str, fl
     check_built(model)
     check_built(base)
     pairs = _pairs(model, base)
-    wide, narrow = ({id(site.variable): site for site in sites_of(each)} for each in (model, base))
+    wide, narrow = (
+        {id(site.variable): site for site in Anatomy(each).sites} for each in (model, base)
+    )
     factors = {}
     for variable, small in pairs:
         inward, outward = _growth(variable, small, wide, narrow)

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_initlab.monitor.layers import Selection, activation_name
-from keras_initlab.monitor.step.rows import Link
-from keras_initlab.monitor.step.samples import weight_sample_of
+from keras_initlab.anatomy.selection import Selection, activation_name
+from keras_initlab.signal.rows import Link
+from keras_initlab.signal.samples import weight_sample_of
 from keras_initlab.theory import moments_of
 
 __all__ = ["Prior", "predicted", "priors_of"]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from keras_initlab import _backend
-from keras_initlab.monitor.layers import Selection
-from keras_initlab.monitor.step.guard import Guard
-from keras_initlab.monitor.step.hooks import Cover, Hooks, observed
-from keras_initlab.monitor.step.probe import Probe
-from keras_initlab.monitor.step.recorder import Recorder
-from keras_initlab.monitor.step.settings import Settings
+from keras_initlab.anatomy.selection import Selection
+from keras_initlab.monitor.probe import Probe
+from keras_initlab.monitor.recorder import Recorder
+from keras_initlab.monitor.settings import Settings
+from keras_initlab.signal.guard import Guard
+from keras_initlab.signal.hooks import Cover, Hooks, observed
 
 __all__ = ["Session"]
 

@@ -13,13 +13,14 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab._wire import LayerInfo
-from keras_initlab.monitor.layers import Selection, is_loop
-from keras_initlab.monitor.step.activations import Activation, activation_rows
-from keras_initlab.monitor.step.calls import Call
-from keras_initlab.monitor.step.histograms import BINS, histogram_of
-from keras_initlab.monitor.step.moments import mean_square
-from keras_initlab.monitor.step.parameters import Weight, gradient_block, heaviest, parameter_rows
-from keras_initlab.monitor.step.samples import Block, block_of
+from keras_initlab.anatomy.selection import Selection, is_loop
+from keras_initlab.signal.activations import Activation, activation_rows
+from keras_initlab.signal.calls import Call
+from keras_initlab.signal.histograms import BINS, histogram_of
+from keras_initlab.signal.measures import Measures
+from keras_initlab.signal.moments import mean_square
+from keras_initlab.signal.parameters import Weight, gradient_block, heaviest, parameter_rows
+from keras_initlab.signal.samples import Block, block_of
 
 __all__ = ["Link", "Rows", "Seen"]
 
@@ -62,18 +63,18 @@ class Rows:
 
     Args:
         selection: Which layers are watched.
-        settings: `watch`, `max_elements` and `histograms` of the logger.
+        measures: What is measured.
         bounded: Whether the rows go into an array, which has room for so many.
     """
 
-    def __init__(self, selection: Selection, settings: Any, *, bounded: bool = True):
+    def __init__(self, selection: Selection, measures: Measures, *, bounded: bool = True):
         self.calls: list[LayerInfo] = []
         self.weights: list[LayerInfo] = []
         self.links: list[Link] = []
         self.unseen: dict[str, str] = {}
         self.sizes: list[int] = []
         self._selection = selection
-        self._settings = settings
+        self._measures = measures
         growing = any(not layer.built for layer in selection.covered)
         calls = sum(_backend.call_count(layer) for layer in selection.watched)
         self.most_calls = _PASSES * calls + _GROWTH if bounded else sys.maxsize
@@ -114,7 +115,7 @@ class Rows:
         return Seen(seen[: self.most_calls], [_readable(tensor) for tensor in entering.values()])
 
     def _row_for(self, call: Call, counts: Counter) -> int | None:
-        wanted = "activations" in self._settings.watch and self._selection.watches(call.layer)
+        wanted = "activations" in self._measures.watch and self._selection.watches(call.layer)
         if not wanted or call.output is None:
             return None
         hidden = _hidden(call.output)
@@ -154,7 +155,7 @@ class Rows:
             return ops.convert_to_tensor(np.float32(np.nan))
         if _backend.is_sparse(tensor):
             return _backend.mean_square_of_sparse(tensor)
-        return mean_square(block_of(tensor, self._settings.max_elements))
+        return mean_square(block_of(tensor, self._measures.max_elements))
 
     def of_calls(self, seen: Seen) -> Any:
         """The rows of the watched calls, as wide as the array."""
@@ -163,7 +164,7 @@ class Rows:
         return self._wide(table, [each.block for each in measured])
 
     def _activation(self, call: Call) -> Activation:
-        most = self._settings.max_elements
+        most = self._measures.max_elements
         flat = self._selection.flats.get(id(call.layer))
         block = block_of(call.output, most, call.mask)
         before = None
@@ -173,11 +174,11 @@ class Rows:
 
     def _wide(self, table: Any, blocks: list[Block]) -> Any:
         """Rows filled up to the array's width, with histograms at its end where asked for."""
-        room = self._settings.width - self._settings.bins - table.shape[1]
+        room = self._measures.width - self._measures.bins - table.shape[1]
         parts = [table]
         if room:
             parts.append(ops.zeros((len(blocks), room), "float32"))
-        if self._settings.histograms:
+        if self._measures.histograms:
             counts = [_nothing() if each is None else histogram_of(each) for each in blocks]
             parts.append(ops.stack(counts))
         return ops.concatenate(parts, axis=1) if len(parts) > 1 else table
@@ -212,7 +213,7 @@ class Rows:
         ids = [ops.reshape(each, (-1,)) for each in ids]
         if not ids:
             return None
-        most = self._settings.max_elements
+        most = self._measures.max_elements
         limit = None if most is None else max(1, most // variable.shape[-1])
         return _backend.distinct_rows(ops.concatenate(ids), limit)
 
@@ -232,17 +233,17 @@ class Rows:
         ]
         if not weights:
             return None
-        most = self._settings.max_elements
+        most = self._measures.max_elements
         shares = untouched([weight.layer for weight in weights])
-        table = parameter_rows(weights, shares, most, self._settings.watch)
+        table = parameter_rows(weights, shares, most, self._measures.watch)
         blocks = self._gradient_blocks(weights)
         return self._wide(table, blocks or [None] * len(weights))
 
     def _gradient_blocks(self, weights: list[Weight]) -> list[Block]:
         """What the histograms of the weights' rows count."""
-        if not self._settings.bins or "gradients" not in self._settings.watch:
+        if not self._measures.bins or "gradients" not in self._measures.watch:
             return []
-        return [gradient_block(weight, self._settings.max_elements) for weight in weights]
+        return [gradient_block(weight, self._measures.max_elements) for weight in weights]
 
 
 def _readable(tensor: Any) -> Any:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_initlab._wire import LayerInfo
-from keras_initlab.monitor.looks import Section
-from keras_initlab.monitor.step.activations import COLUMNS
-from keras_initlab.monitor.step.histograms import BINS
-from keras_initlab.monitor.step.moments import MOMENTS, combined
-from keras_initlab.monitor.step.parameters import PARAMETER_COLUMNS
+from keras_initlab.signal.activations import COLUMNS
+from keras_initlab.signal.histograms import BINS
+from keras_initlab.signal.looks import Section
+from keras_initlab.signal.moments import MOMENTS, combined
+from keras_initlab.signal.parameters import PARAMETER_COLUMNS
 
 __all__ = ["activation_section", "weight_section"]
 

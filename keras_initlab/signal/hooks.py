@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from keras_initlab import _backend
-from keras_initlab.monitor.step.guard import Guard
+from keras_initlab.signal.guard import Guard
 
 __all__ = ["Cover", "Hooks", "Observer", "observed"]
 

@@ -8,9 +8,9 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab._wire import LayerInfo
-from keras_initlab.monitor.layers import Selection
-from keras_initlab.monitor.step.recorder import Recorder
-from keras_initlab.monitor.step.rows import Rows
+from keras_initlab.anatomy.selection import Selection
+from keras_initlab.signal.recording import Recording
+from keras_initlab.signal.rows import Rows
 
 __all__ = ["Reference"]
 
@@ -33,7 +33,7 @@ class Reference:
         self._layers = selection.covered
         self._rows = Rows(selection, settings, bounded=False)
         self._batch = keras.tree.map_structure(ops.convert_to_tensor, batch)
-        self._recorder = Recorder(model, [])
+        self._recorder = Recording()
         self._run = _backend.compiled(model, self._measure)
 
     def look(self) -> tuple[list[LayerInfo], np.ndarray]:

@@ -2,7 +2,6 @@
 
 import fnmatch
 import re
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,9 @@ import keras
 
 from keras_initlab import _backend
 from keras_initlab._wire import LayerInfo
+from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.ledger import scheme_noted
+from keras_initlab.initializers.catalogue import label_of
 from keras_initlab.theory import FlatRegions, activation_of, flat_regions
 
 __all__ = [
@@ -18,8 +20,6 @@ __all__ = [
     "activation_name",
     "checked_filter",
     "is_loop",
-    "label_of",
-    "note_scheme",
 ]
 
 # Their steps run inside a loop body that cannot be watched from outside: the whole is watched.
@@ -38,9 +38,6 @@ _SILENT = {
 _ACTIVATION_LAYERS = {"ReLU": "relu", "ELU": "elu", "LeakyReLU": "leaky_relu"}
 
 _NOWHERE = FlatRegions("output", ())
-
-# The scheme by layer, where the layer's own initializer is no longer what its kernel comes from.
-_drawn_since: "weakref.WeakKeyDictionary[Any, str]" = weakref.WeakKeyDictionary()
 
 Filter = Callable[[Any], bool]
 
@@ -101,7 +98,7 @@ class Selection:
     """The layers of one model: those that are covered, and among them those that are watched.
 
     Args:
-        model: A Keras model.
+        anatomy: Of a Keras model.
         chosen: Says of a layer whether to watch it; `None` for those that carry signal.
         may_be_empty: Whether the model may have no layers yet.
 
@@ -109,7 +106,10 @@ class Selection:
         NothingToWatchError: If no layer is left to watch.
     """
 
-    def __init__(self, model: Any, chosen: Filter | None = None, *, may_be_empty: bool = False):
+    def __init__(
+        self, anatomy: Anatomy, chosen: Filter | None = None, *, may_be_empty: bool = False
+    ):
+        self.anatomy, model = anatomy, anatomy.model
         self._chosen = chosen
         self.covered: list[Any] = []
         self.watched: list[Any] = []
@@ -123,8 +123,14 @@ class Selection:
         self.flats = {id(layer): _flat_regions_of(layer) for layer in self.covered}
         self.loops = [self.names[layer] for layer in self.watched if is_loop(layer)]
         self._watched_ids = {id(layer) for layer in self.watched}
-        self.outputs = _output_layers(model)
+        self._outputs: dict[int, bool] = {}
         self._unbuilt = _backend.unbuilt_layers(model)
+
+    def is_output(self, layer: Any) -> bool:
+        """Whether nothing with weights stands between the layer and an output of the model."""
+        if id(layer) not in self._outputs:
+            self._outputs[id(layer)] = bool(self.anatomy.graph.is_output(layer))
+        return self._outputs[id(layer)]
 
     def is_like(self, other: "Selection") -> bool:
         """Whether both choose the same layers of the same model, with the same weights."""
@@ -145,7 +151,7 @@ class Selection:
             depth=depth,
             scheme=_scheme_name(layer),
             dtype=layer.compute_dtype or "",
-            is_output=id(layer) in self.outputs,
+            is_output=self.is_output(layer),
             units=units or 0,
         )
 
@@ -189,15 +195,6 @@ def _unique_names(layers: list[Any]) -> dict[Any, str]:
     return unique
 
 
-def _output_layers(model: Any) -> set[int]:
-    """Layers whose calls make the outputs of a functional model."""
-    history = [
-        getattr(tensor, "_keras_history", None)
-        for tensor in keras.tree.flatten(getattr(model, "outputs", None) or [])
-    ]
-    return {id(each.operation) for each in history if each is not None}
-
-
 def _flat_regions_of(layer: Any) -> FlatRegions | None:
     """Where a layer's activation is flat; `None` where that cannot be told, as of softmax."""
     known = _ACTIVATION_LAYERS.get(type(layer).__name__)
@@ -209,19 +206,10 @@ def _flat_regions_of(layer: Any) -> FlatRegions | None:
         return None
 
 
-def note_scheme(layer: Any, name: str) -> None:
-    """Say from what a layer's kernel was drawn after the layer was built."""
-    _drawn_since[layer] = name
-
-
-def label_of(scheme: Any) -> str:
-    """The name of an initializer in tables: its class, and what it is made of."""
-    return getattr(scheme, "label", type(scheme).__name__)
-
-
 def _scheme_name(layer: Any) -> str:
-    if layer in _drawn_since:
-        return _drawn_since[layer]
+    since = scheme_noted(layer)
+    if since:
+        return since
     for name in ("kernel_initializer", "embeddings_initializer", "depthwise_initializer"):
         initializer = getattr(layer, name, None)
         if initializer is not None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_initlab import _backend
-from keras_initlab.monitor.step.session import Session
+from keras_initlab.monitor.session import Session
 
 __all__ = ["session_of", "uncover"]
 

@@ -7,9 +7,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from keras_initlab._wire import LARGE_VARIANCE, SECTIONS, THRESHOLDS, LayerInfo, Problem
-from keras_initlab.monitor.causes import text_of
-from keras_initlab.monitor.looks import Look, Section
-from keras_initlab.monitor.prediction import Prior
+from keras_initlab.signal.causes import text_of
+from keras_initlab.signal.looks import Look, Section
+from keras_initlab.signal.prediction import Prior
 
 __all__ = ["Evidence", "problems_of"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
-from keras_initlab.monitor.step.moments import (
+from keras_initlab.signal.moments import (
     MOMENTS,
     at_least_one,
     elements_of,
@@ -19,7 +19,7 @@ from keras_initlab.monitor.step.moments import (
     stacked_rows,
     sums_of,
 )
-from keras_initlab.monitor.step.samples import Block
+from keras_initlab.signal.samples import Block
 from keras_initlab.theory import FlatRegions
 
 __all__ = ["COLUMNS", "Activation", "activation_rows"]

@@ -8,14 +8,14 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
-from keras_initlab.monitor.layers import Selection
+from keras_initlab.anatomy.selection import Selection
 from keras_initlab.monitor.schedule import Clock, is_due
-from keras_initlab.monitor.step.calls import Call
-from keras_initlab.monitor.step.guard import Guard
-from keras_initlab.monitor.step.parameters import Weight, nothing_like, part_of
-from keras_initlab.monitor.step.rows import Rows
-from keras_initlab.monitor.step.settings import Glimpse, Settings
-from keras_initlab.monitor.step.touched import TouchedRows
+from keras_initlab.monitor.settings import Glimpse, Settings
+from keras_initlab.monitor.touched import TouchedRows
+from keras_initlab.signal.calls import Call
+from keras_initlab.signal.guard import Guard
+from keras_initlab.signal.parameters import Weight, nothing_like, part_of
+from keras_initlab.signal.rows import Rows
 
 __all__ = ["Probe"]
 

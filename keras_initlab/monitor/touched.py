@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
-from keras_initlab.monitor.step.calls import Call
+from keras_initlab.signal.calls import Call
 
 __all__ = ["TouchedRows"]
 

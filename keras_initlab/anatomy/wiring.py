@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_initlab import _backend
-from keras_initlab.model.operations import Test
+from keras_initlab.anatomy.operations import Test
 
 __all__ = ["Wiring", "layers_in"]
 

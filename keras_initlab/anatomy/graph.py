@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_initlab.model.operations import (
+from keras_initlab.anatomy.operations import (
     ACTIVATIONS,
     Test,
     is_adding,
@@ -22,7 +22,7 @@ from keras_initlab.model.operations import (
     is_summing,
     is_weightless,
 )
-from keras_initlab.model.wiring import Wiring, layers_in
+from keras_initlab.anatomy.wiring import Wiring, layers_in
 
 __all__ = ["Graph"]
 

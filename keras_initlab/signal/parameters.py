@@ -9,8 +9,8 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
-from keras_initlab.monitor.step.moments import MOMENTS, moment_rows, stacked_rows
-from keras_initlab.monitor.step.samples import (
+from keras_initlab.signal.moments import MOMENTS, moment_rows, stacked_rows
+from keras_initlab.signal.samples import (
     Block,
     rows_block,
     weight_sample_of,

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
-from keras_initlab.monitor.step.samples import Block, grouped
+from keras_initlab.signal.samples import Block, grouped
 
 __all__ = [
     "MOMENTS",

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from keras_initlab._wire import SECTIONS, LayerInfo, Problem
 from keras_initlab._words import printable
-from keras_initlab.monitor.looks import Look
-from keras_initlab.monitor.prediction import Prior
+from keras_initlab.signal.looks import Look
+from keras_initlab.signal.prediction import Prior
 from keras_initlab.theory import critical_point, gain_of
 
 __all__ = ["text_of"]

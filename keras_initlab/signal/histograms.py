@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_initlab.monitor.step.samples import Block
+from keras_initlab.signal.samples import Block
 
 __all__ = ["BINS", "BIN_EDGES", "histogram_of"]
 

@@ -1,0 +1,38 @@
+"""What a logger watches, and what one look at it brings back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_initlab.monitor.schedule import Schedule
+from keras_initlab.signal.measures import Measures
+
+__all__ = ["Glimpse", "Settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Measures):
+    """What a logger watches, and when.
+
+    Args:
+        schedule: When to look.
+    """
+
+    schedule: Schedule
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """One look as it came from the device.
+
+    Args:
+        step: Updates before it.
+        inputs: Mean squares of the tensors that enter the model.
+        activations: One `(rows, columns)` array per replica.
+        parameters: The same for the weights.
+    """
+
+    step: int
+    inputs: np.ndarray
+    activations: list[np.ndarray]
+    parameters: list[np.ndarray]

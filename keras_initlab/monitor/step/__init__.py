@@ -1,1 +1,0 @@
-"""What runs inside the training step: covers that collect tensors, and the numbers made of them."""
