@@ -17,7 +17,7 @@ from keras_initlab.monitor.settings import Glimpse, Settings
 from keras_initlab.signal.assemble import activation_section, weight_section
 from keras_initlab.signal.guard import in_one_line
 from keras_initlab.signal.looks import History, Look, Section
-from keras_initlab.signal.prediction import predicted, priors_of
+from keras_initlab.signal.prediction import predicted, starts_of
 from keras_initlab.signal.rules import Evidence, problems_of
 
 __all__ = ["Watcher"]
@@ -44,7 +44,7 @@ class Watcher:
         self._settings = settings
         self._chosen = chosen
         self._batch = reference
-        self._priors: dict = {}
+        self._starts: dict = {}
         self._first_step = -1
         self._clock = Clock(0, 0, 1)
         self.empty = ""
@@ -131,7 +131,7 @@ class Watcher:
         """Set the clock, and keep what the weights are now for theory."""
         self._clock = clock
         if self._first_step < 0:
-            self._priors = priors_of(self._selection)
+            self._starts = starts_of(self._selection)
             self._first_step = clock.step
         self._probe.start(clock)
 
@@ -161,7 +161,7 @@ class Watcher:
                 continue
             look = Look(glimpse.step, now_s, self._sections(glimpse, not len(past)))
             first, previous = (past[0], past[-1]) if len(past) else (look, None)
-            evidence = Evidence(look, first, previous, self._priors)
+            evidence = Evidence(look, first, previous, self._starts)
             yield replace(look, problems=problems_of(evidence))
 
     def _sections(self, glimpse: Glimpse, is_first: bool) -> dict[str, Section]:
@@ -198,7 +198,7 @@ class Watcher:
     def _theory(self, table: Section, glimpse: Glimpse) -> Section:
         values = predicted(
             self._probe.rows.links,
-            self._priors,
+            self._starts,
             self._selection.names,
             glimpse.inputs,
             table.values[:, [_MEAN, _VARIANCE]],

@@ -5,26 +5,21 @@ from dataclasses import replace
 
 from keras_initlab._wire import SECTIONS, LayerInfo, Problem
 from keras_initlab._words import printable
+from keras_initlab.signal.advice import needed_variance, scheme_for
 from keras_initlab.signal.looks import Look
-from keras_initlab.signal.prediction import Prior
-from keras_initlab.theory import critical_point, gain_of
+from keras_initlab.signal.prediction import Start
 
 __all__ = ["text_of"]
 
 # Weights off by less than this factor in variance are not blamed.
 _BLAMED = 1.3
 
-_XAVIER = ("", "linear", "tanh")
-
-# So many layers a gain of one layer holds the signal of any activation (docs/choosing.md).
-_SHALLOW = 15
-
 # Weights whose variance is this share of their mean square are one number.
 _EQUAL = 1e-12
 
 
 def text_of(
-    problem: Problem, rows: Sequence[LayerInfo], look: Look, priors: Mapping[str, Prior]
+    problem: Problem, rows: Sequence[LayerInfo], look: Look, starts: Mapping[str, Start]
 ) -> Problem:
     """The problem with its text.
 
@@ -32,11 +27,11 @@ def text_of(
         problem: The problem, its text empty.
         rows: The layers concerned.
         look: The look that showed it.
-        priors: What is known of the weights before training, by name of the layer.
+        starts: What is known of the weights before training, by name of the layer.
     """
     seen = _SEEN[problem.rule](problem, look)
     parts = [f"step {problem.step}, {_span(rows)}: {seen}"]
-    parts.append(_cause(problem, rows, look, priors))
+    parts.append(_cause(problem, rows, look, starts))
     return replace(problem, text=printable("; ".join(part for part in parts if part) + "."))
 
 
@@ -87,18 +82,18 @@ _SEEN = {
 
 
 def _cause(
-    problem: Problem, rows: Sequence[LayerInfo], look: Look, priors: Mapping[str, Prior]
+    problem: Problem, rows: Sequence[LayerInfo], look: Look, starts: Mapping[str, Start]
 ) -> str:
     row = rows[0]
     if problem.rule in ("vanishing", "exploding", "dead", "saturated", "collapsed"):
-        blamed = _blamed_weights(rows, look, priors, problem)
+        blamed = _blamed_weights(rows, look, starts, problem)
         if blamed:
             return blamed
     return _OTHERWISE[problem.rule].format(layer=row.name, activation=row.activation or "linear")
 
 
 def _blamed_weights(
-    rows: Sequence[LayerInfo], look: Look, priors: Mapping[str, Prior], problem: Problem
+    rows: Sequence[LayerInfo], look: Look, starts: Mapping[str, Start], problem: Problem
 ) -> str:
     """Weights whose variance does not fit the activation, in the layers concerned or before."""
     names = {row.name for row in rows}
@@ -106,65 +101,38 @@ def _blamed_weights(
     if problem.what == "activations":
         others = [row for row in others if row.depth < rows[0].depth]
     for row in (*rows, *others):
-        prior = priors.get(row.name)
-        if prior is None or prior.fan_in == 0 or row.is_output:
+        start = starts.get(row.name)
+        if start is None or start.fan_in == 0 or row.is_output:
             continue
         # The mean of equal numbers is rounded.
-        if prior.second - prior.mean**2 <= _EQUAL * prior.second:
+        if start.second - start.mean**2 <= _EQUAL * start.second:
             return f"the weights of {row.name} are all equal ({row.scheme}). Use {_fix(row, look)}"
-        text = _misfit(row, prior, problem, look)
+        text = _misfit(row, start, problem, look)
         if text:
             return text
     return ""
 
 
-def _misfit(row: LayerInfo, prior: Prior, problem: Problem, look: Look) -> str:
-    needed = _needed(row.activation)
+def _misfit(row: LayerInfo, start: Start, problem: Problem, look: Look) -> str:
+    needed = needed_variance(row.activation)
     if needed is None:
         return ""
-    factor = prior.weight_variance / needed
+    factor = start.weight_variance / needed
     small = factor < 1 / _BLAMED and problem.rule in ("vanishing", "collapsed", "dead")
     large = factor > _BLAMED and problem.rule in ("exploding", "saturated")
     if not (small or large):
         return ""
     scheme = f" ({row.scheme})" if row.scheme else ""
     return (
-        f"{row.name}{scheme} has weights of variance {prior.weight_variance:.2g} / fan_in where "
+        f"{row.name}{scheme} has weights of variance {start.weight_variance:.2g} / fan_in where "
         f"{row.activation or 'linear'} holds the signal at {needed:.3g} / fan_in. "
         f"Use {_fix(row, look)}"
     )
 
 
-def _needed(activation: str) -> float | None:
-    """Weight variance times fan-in that suits an activation; `None` where unknown.
-
-    Of slope 1 at zero it is Xavier's 1, which holds small signals and gradients alike.
-    """
-    if activation in _XAVIER:
-        return 1.0
-    try:
-        return float(gain_of(activation) ** 2)
-    except ValueError:
-        return None
-
-
 def _fix(row: LayerInfo, look: Look) -> str:
-    if row.activation in _XAVIER:
-        return "XavierUniform()"
-    if row.activation == "relu" or _needed(row.activation) is None:
-        return "HeNormal()"
     alike = sum(each.activation == row.activation for each in look.layers)
-    if alike > _SHALLOW and _is_half_stable(row.activation):
-        return f'CriticalNormal("{row.activation}") and CriticalBias("{row.activation}")'
-    return f'HeNormal(activation="{row.activation}")'
-
-
-def _is_half_stable(activation: str) -> bool:
-    """Whether the gain of one layer lets a deep stack drift, and biases hold it."""
-    try:
-        return critical_point(activation).bias_variance > 0
-    except ValueError:
-        return False
+    return scheme_for(row.activation, depth=alike)
 
 
 _OTHERWISE = {

@@ -9,11 +9,13 @@ import keras
 import numpy as np
 
 from keras_initlab.anatomy.selection import Selection, activation_name
+from keras_initlab.anatomy.sites import Site
+from keras_initlab.anatomy.uses import is_cell
 from keras_initlab.signal.rows import Link
 from keras_initlab.signal.samples import weight_sample_of
 from keras_initlab.theory import moments_of
 
-__all__ = ["Prior", "predicted", "priors_of"]
+__all__ = ["Start", "predicted", "starts_of"]
 
 # So many elements of a weight are copied to the host, once, before training.
 _MOST_ELEMENTS = 65_536
@@ -22,15 +24,17 @@ _PASSING = {"InputLayer", "Flatten", "Reshape", "Permute", "RepeatVector", "Iden
 
 
 @dataclass(frozen=True)
-class Prior:
+class Start:
     """What is known of a layer's weights before training.
 
     Args:
-        fan_in: Inputs that one unit sums, 0 for a table or a norm.
+        fan_in: Inputs that one unit sums, 0 for a table or a norm. Of the weights of a window those
+            count that lie on the signal, not on its padding.
         mean: Mean of the kernel, table or scale.
         second: Its mean square.
         bias_mean: Mean of the biases, or of a norm's offsets.
         bias_second: Their mean square.
+        first: `C_w` of a kernel before it in the same layer, as in a separable convolution.
     """
 
     fan_in: float
@@ -38,11 +42,12 @@ class Prior:
     second: float
     bias_mean: float
     bias_second: float
+    first: float = 1.0
 
     @property
     def weight_variance(self) -> float:
         """`C_w`, the weights' mean square times the fan."""
-        return self.fan_in * self.second
+        return self.first * self.fan_in * self.second
 
 
 @dataclass(frozen=True)
@@ -55,49 +60,64 @@ class _Signal:
         return self.variance + self.mean**2
 
 
-def priors_of(selection: Selection) -> dict[str, Prior]:
+def starts_of(selection: Selection) -> dict[str, Start]:
     """By name, the watched layers of which theory can say something."""
-    found = {name: _prior_of(layer) for layer, name in selection.names.items()}
-    return {name: prior for name, prior in found.items() if prior is not None}
+    sites: dict[int, list[Site]] = {}
+    for site in selection.anatomy.all_sites:
+        sites.setdefault(id(site.layer), []).append(site)
+    found = {
+        name: _start_of(layer, sites.get(id(layer), [])) for layer, name in selection.names.items()
+    }
+    return {name: start for name, start in found.items() if start is not None}
 
 
-def _prior_of(layer: Any) -> Prior | None:
-    weight, fan = _weight_and_fan(layer)
+def _start_of(layer: Any, sites: list[Site]) -> Start | None:
+    weight, fan, first = _weight_and_fan(layer, sites)
     if weight is None:
         return None
     values = _values_of(weight)
     offsets = getattr(layer, "bias", None)
     offsets = getattr(layer, "beta", None) if offsets is None else offsets
     biases = np.zeros(1) if offsets is None else _values_of(offsets)
-    return Prior(
+    return Start(
         fan,
         float(values.mean()),
         float((values**2).mean()),
         float(biases.mean()),
         float((biases**2).mean()),
+        first,
     )
 
 
-def _weight_and_fan(layer: Any) -> tuple[Any, float]:
-    """The weight that carries the signal and how many inputs a unit sums; `None` if unknown."""
+def _weight_and_fan(layer: Any, sites: list[Site]) -> tuple[Any, float, float]:
+    """The weight that carries the signal, how many inputs a unit sums, and `C_w` before it.
+
+    The weight is `None` where theory has nothing to say.
+    """
+    nothing = None, 0.0, 1.0
+    if not layer.built or getattr(layer, "quantization_mode", None):
+        return nothing
     kinds = keras.layers
-    if not layer.built:
-        return None, 0
-    if isinstance(layer, kinds.Embedding):
-        return layer.embeddings, 0
     if isinstance(layer, (kinds.BatchNormalization, kinds.LayerNormalization)):
-        return getattr(layer, "gamma", None), 0
-    kernel = getattr(layer, "kernel", None)
-    if kernel is None or getattr(layer, "quantization_mode", None):
-        return None, 0
-    if isinstance(layer, kinds.EinsumDense):
-        inputs, output = layer.equation.split("->")
-        summed = [axis for axis in inputs.split(",")[1] if axis not in output]
-        sizes = dict(zip(inputs.split(",")[1], kernel.shape, strict=True))
-        return kernel, math.prod(sizes[axis] for axis in summed)
-    if isinstance(layer, (kinds.Dense, kinds.Conv1D, kinds.Conv2D, kinds.Conv3D)):
-        return kernel, math.prod(kernel.shape[:-1])
-    return None, 0
+        return getattr(layer, "gamma", None), 0.0, 1.0
+    if not sites or any(site.fans is None for site in sites):
+        return nothing
+    if [site.role for site in sites] == ["table"]:
+        return sites[0].variable, 0.0, 1.0
+    # A cell's gates, and what a layer of the user's own does with a kernel, are not followed.
+    if any(site.role != "kernel" for site in sites) or is_cell(layer):
+        return nothing
+    *before, last = sites
+    first = math.prod(_fan_of(site) * _square_of(site.variable) for site in before)
+    return last.variable, _fan_of(last), float(first)
+
+
+def _fan_of(site: Site) -> float:
+    return 0.0 if site.fans is None else float(site.fans.fan_in * site.inside)
+
+
+def _square_of(weight: Any) -> float:
+    return float((_values_of(weight) ** 2).mean())
 
 
 def _values_of(weight: Any) -> np.ndarray:
@@ -107,7 +127,7 @@ def _values_of(weight: Any) -> np.ndarray:
 
 def predicted(
     links: Sequence[Link],
-    priors: dict[str, Prior],
+    starts: dict[str, Start],
     names: dict[Any, str],
     inputs: Sequence[float],
     measured: np.ndarray,
@@ -118,7 +138,7 @@ def predicted(
 
     Args:
         links: All calls in order, and where their inputs come from.
-        priors: By name of the layer.
+        starts: By name of the layer.
         names: Name by layer.
         inputs: Mean squares of the tensors that enter the model.
         measured: `(rows, 2)` mean and variance as measured.
@@ -137,7 +157,7 @@ def predicted(
             for source in link.sources
             if source >= 0 or -1 - source < len(inputs)
         ]
-        signal = _after(link, arriving, priors.get(names.get(link.layer, "")))
+        signal = _after(link, arriving, starts.get(names.get(link.layer, "")))
         if signal is not None and link.row is not None and link.row < len(table):
             table[link.row] = signal.mean, signal.variance
         if signal is None and link.row is not None and link.row < len(table):
@@ -151,16 +171,16 @@ def _entering(square: float) -> _Signal | None:
     return None if math.isnan(square) else _Signal(0.0, square)
 
 
-def _after(link: Link, arriving: list[_Signal | None], prior: Prior | None) -> _Signal | None:
+def _after(link: Link, arriving: list[_Signal | None], start: Start | None) -> _Signal | None:
     kind = type(link.layer).__name__
-    if prior is not None and prior.fan_in == 0:
-        return _looked_up_or_normed(link.layer, prior)
     signals = [signal for signal in arriving if signal is not None]
+    if start is not None and start.fan_in == 0:
+        return _looked_up_or_normed(link.layer, start, signals)
     if not signals or len(signals) < len(link.sources):
         return None
-    if prior is not None:
-        q = prior.weight_variance * signals[0].second + prior.bias_second
-        return _activated(activation_name(link.layer), q, linear_mean=prior.bias_mean)
+    if start is not None:
+        q = start.weight_variance * signals[0].second + start.bias_second
+        return _activated(activation_name(link.layer), q, linear_mean=start.bias_mean)
     if kind in _PASSING:
         return signals[0]
     if kind == "Dropout":
@@ -176,11 +196,14 @@ def _after(link: Link, arriving: list[_Signal | None], prior: Prior | None) -> _
     return None if silent else _activated(name, signals[0].second)
 
 
-def _looked_up_or_normed(layer: Any, prior: Prior) -> _Signal:
+def _looked_up_or_normed(layer: Any, start: Start, arriving: list[_Signal]) -> _Signal:
     if isinstance(layer, keras.layers.Embedding):
-        return _Signal(prior.mean, prior.second - prior.mean**2)
-    spread = prior.bias_second - prior.bias_mean**2
-    return _Signal(prior.bias_mean, prior.second + spread)
+        return _Signal(start.mean, start.second - start.mean**2)
+    spread = start.bias_second - start.bias_mean**2
+    # What is small beside epsilon stays small.
+    variance = arriving[0].variance if len(arriving) == 1 else math.inf
+    share = variance / (variance + layer.epsilon) if math.isfinite(variance) else 1.0
+    return _Signal(start.bias_mean, start.second * share + spread)
 
 
 def _activated(name: str, q: float, linear_mean: float = 0.0) -> _Signal | None:

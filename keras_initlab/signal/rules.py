@@ -9,7 +9,7 @@ import numpy as np
 from keras_initlab._wire import LARGE_VARIANCE, SECTIONS, THRESHOLDS, LayerInfo, Problem
 from keras_initlab.signal.causes import text_of
 from keras_initlab.signal.looks import Look, Section
-from keras_initlab.signal.prediction import Prior
+from keras_initlab.signal.prediction import Start
 
 __all__ = ["Evidence", "problems_of"]
 
@@ -29,13 +29,13 @@ class Evidence:
         look: The look to judge.
         first: The first look of all, maybe the same.
         previous: The look before, `None` at the first.
-        priors: What is known of the layers' weights before training, by name.
+        starts: What is known of the layers' weights before training, by name.
     """
 
     look: Look
     first: Look
     previous: Look | None
-    priors: Mapping[str, Prior]
+    starts: Mapping[str, Start]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _problem(finding: _Finding, evidence: Evidence) -> Problem:
         finding.threshold,
         "",
     )
-    return text_of(problem, finding.rows, evidence.look, evidence.priors)
+    return text_of(problem, finding.rows, evidence.look, evidence.starts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from keras_initlab.model.linting.rules import Finding
 from keras_initlab.signal.assemble import activation_section, weight_section
 from keras_initlab.signal.guard import in_one_line
 from keras_initlab.signal.looks import Look, Section
-from keras_initlab.signal.prediction import Prior, predicted, priors_of
+from keras_initlab.signal.prediction import Start, predicted, starts_of
 from keras_initlab.signal.rules import Evidence, problems_of
 
 __all__ = ["diagnose", "diagnosed"]
@@ -123,14 +123,14 @@ class _Diagnosis:
     def report(self, batch: Batch, findings: list[Finding], notes: tuple[str, ...]) -> SignalReport:
         """The report on one batch."""
         batch, measured = self._measured(batch)
-        priors = priors_of(self._selection)
-        look = self._look(measured, priors)
+        starts = starts_of(self._selection)
+        look = self._look(measured, starts)
         problems = tuple(
             replace(each, text=each.text.removeprefix(f"step {each.step}, "))
-            for each in problems_of(Evidence(look, look, None, priors))
+            for each in problems_of(Evidence(look, look, None, starts))
         )
         sites = self._anatomy.all_sites
-        rows = rows_of(look, measured, self._selection, sites, (*problems, *findings), priors)
+        rows = rows_of(look, measured, self._selection, sites, (*problems, *findings), starts)
         notes = (*batch.notes, *notes, *self._unmeasured())
         return SignalReport(rows, problems, tuple(findings), notes, measured.loss)
 
@@ -177,12 +177,12 @@ class _Diagnosis:
             "Try `data=` with a batch of inputs."
         )
 
-    def _look(self, measured: Measured, priors: dict[str, Prior]) -> Look:
+    def _look(self, measured: Measured, starts: dict[str, Start]) -> Look:
         rows = self._pass.rows
         activations = activation_section(rows.calls, [measured.activations], 0)
         names = SECTIONS["activations"]
         seen = activations.values[:, [names.index("mean"), names.index("variance")]]
-        theory = predicted(rows.links, priors, self._selection.names, measured.inputs, seen)
+        theory = predicted(rows.links, starts, self._selection.names, measured.inputs, seen)
         sections = {"activations": activations, "theory": Section(activations.layers, theory)}
         if len(measured.weights):
             sections["weights"] = weight_section(rows.weights, [measured.weights], 0, rows.sizes)

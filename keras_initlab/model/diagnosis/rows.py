@@ -13,7 +13,7 @@ from keras_initlab.model.diagnosis.passes import Measured
 from keras_initlab.model.diagnosis.report import LayerSignal
 from keras_initlab.model.linting.rules import Finding
 from keras_initlab.signal.looks import Look, numbers_by_layer
-from keras_initlab.signal.prediction import Prior
+from keras_initlab.signal.prediction import Start
 
 __all__ = ["rows_of"]
 
@@ -29,7 +29,7 @@ def rows_of(
     selection: Selection,
     sites: Sequence[Site],
     complaints: Sequence[Problem | Finding],
-    priors: dict[str, Prior],
+    starts: dict[str, Start],
 ) -> tuple[LayerSignal, ...]:
     """One row for each call, in call order.
 
@@ -39,7 +39,7 @@ def rows_of(
         selection: The layers.
         sites: Their weights.
         complaints: What is wrong.
-        priors: What is known of the weights, also of those that are not trained.
+        starts: What is known of the weights, also of those that are not trained.
     """
     numbers = numbers_by_layer(look)
     layer_of = {name: layer for layer, name in selection.names.items()}
@@ -49,8 +49,8 @@ def rows_of(
         site = _main_site(layer_of[name], sites)
         known = {**numbers.get(name, {}), **numbers[info.name]}
         weight_variance = known.get("weight_variance", np.nan)
-        if np.isnan(weight_variance) and name in priors:
-            weight_variance = priors[name].second - priors[name].mean ** 2
+        if np.isnan(weight_variance) and name in starts:
+            weight_variance = starts[name].second - starts[name].mean ** 2
         before, backward = measured.before[place], measured.backward[place]
         rules, verdict = _verdict(info, site, complaints)
         rows.append(

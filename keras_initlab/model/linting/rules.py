@@ -9,9 +9,10 @@ import numpy as np
 from keras_initlab._words import printable
 from keras_initlab.anatomy.uses import forget_units_of
 from keras_initlab.model.linting.alike import groups_alike
-from keras_initlab.model.linting.fixes import better_scheme, fitting_kind, needed_variance
+from keras_initlab.model.linting.fixes import better_scheme
 from keras_initlab.model.linting.samples import Sample, Subject
 from keras_initlab.model.priors import Prior
+from keras_initlab.signal.advice import needed_variance
 from keras_initlab.theory import ACTIVATIONS, FLAT_SLOPE
 from keras_initlab.theory.flatness import slopes_of
 
@@ -152,7 +153,7 @@ def _wrong_fan(subject: Subject) -> Iterator[Finding]:
                 f"{site.fans.fan_in:g}: its output has {found / needed:.2g} x the variance that "
                 f"{site.activation or 'linear'} needs"
             )
-            yield _finding("wrong-fan", each, evidence, fitting_kind(site))
+            yield _finding("wrong-fan", each, evidence, better_scheme(site))
 
 
 def _gain(subject: Subject) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.selection import Selection
 from keras_initlab.monitor import Look
 from keras_initlab.signal.looks import Section
-from keras_initlab.signal.prediction import Prior, priors_of
+from keras_initlab.signal.prediction import Start, starts_of
 from keras_initlab.signal.rules import Evidence, problems_of
 
 # What breaks a rule at the second layer of three.
@@ -38,23 +38,23 @@ def section_of(name, rows, numbers):
     return Section(rows, values)
 
 
-def text_of(rule, activation="gelu", scheme="GlorotUniform", priors=None, breaks=None):
+def text_of(rule, activation="gelu", scheme="GlorotUniform", starts=None, breaks=None):
     """The text of the one problem of a look whose layers `a`, `b` and `c` are alike."""
     numbers = {"count": 1000, "variance": 1, "effective_rank": 4, **(breaks or BREAKS[rule])}
     section = section_of("activations", rows_of(activation, scheme), numbers)
     look = Look(3, 0.0, {"activations": section})
-    (problem,) = problems_of(Evidence(look, look, None, priors or {}))
+    (problem,) = problems_of(Evidence(look, look, None, starts or {}))
     assert problem.rule == rule
     return problem.text
 
 
-def prior(weight_variance, mean=0.0, fan_in=100.0):
-    return Prior(fan_in, mean, weight_variance / fan_in, 0.0, 0.0)
+def start(weight_variance, mean=0.0, fan_in=100.0):
+    return Start(fan_in, mean, weight_variance / fan_in, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("rule", ["vanishing", "dead", "collapsed"])
 def test_weights_too_small_for_relu_are_blamed_and_he_is_advised(rule):
-    text = text_of(rule, "relu", "XavierUniform", {"b": prior(1.0)})
+    text = text_of(rule, "relu", "XavierUniform", {"b": start(1.0)})
 
     assert text.startswith("step 3, b: ")
     assert "b (XavierUniform) has weights of variance 1 / fan_in" in text
@@ -65,14 +65,14 @@ def test_weights_too_small_for_relu_are_blamed_and_he_is_advised(rule):
 
 @pytest.mark.parametrize("rule", ["exploding", "saturated"])
 def test_weights_too_large_for_tanh_are_blamed_and_xavier_is_advised(rule):
-    text = text_of(rule, "tanh", "RandomNormal", {"b": prior(9.0)})
+    text = text_of(rule, "tanh", "RandomNormal", {"b": start(9.0)})
 
     assert "b (RandomNormal) has weights of variance 9 / fan_in" in text
-    assert text.endswith("Use XavierUniform().")
+    assert text.endswith("Use LecunNormal().")
 
 
 def test_other_activation_is_named_in_the_fix():
-    text = text_of("exploding", "gelu", priors={"b": prior(9.0)})
+    text = text_of("exploding", "gelu", starts={"b": start(9.0)})
 
     assert text.endswith('Use HeNormal(activation="gelu").')
 
@@ -84,7 +84,7 @@ def test_pair_that_holds_is_advised_where_a_gain_does_not(depth, advised):
     numbers = {"count": 1000, "effective_rank": 4, "variance": variance}
     look = Look(0, 0.0, {"activations": section_of("activations", rows, numbers)})
 
-    (problem,) = problems_of(Evidence(look, look, None, {"h1": prior(1.0)}))
+    (problem,) = problems_of(Evidence(look, look, None, {"h1": start(1.0)}))
 
     assert f"Use {advised}(" in problem.text
 
@@ -105,21 +105,21 @@ def test_gradient_that_had_vanished_may_come_back(norm, told):
 @pytest.mark.parametrize("rule", BREAKS)
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_equal_weights_are_blamed_for_everything(rule, value):
-    equal = Prior(100.0, value, value**2, 0.0, 0.0)
+    equal = Start(100.0, value, value**2, 0.0, 0.0)
 
-    text = text_of(rule, scheme="Constant", priors={"b": equal})
+    text = text_of(rule, scheme="Constant", starts={"b": equal})
 
     assert "the weights of b are all equal (Constant)" in text
 
 
 def test_weights_before_the_layer_are_blamed_where_its_own_are_right():
-    text = text_of("dead", "relu", priors={"a": prior(0.5), "b": prior(2.0), "c": prior(2.0)})
+    text = text_of("dead", "relu", starts={"a": start(0.5), "b": start(2.0), "c": start(2.0)})
 
     assert "a (GlorotUniform) has weights of variance 0.5 / fan_in" in text
 
 
 def test_weights_after_the_layer_are_not_blamed_for_its_signal():
-    text = text_of("dead", "relu", priors={"a": prior(2.0), "b": prior(2.0), "c": prior(0.5)})
+    text = text_of("dead", "relu", starts={"a": start(2.0), "b": start(2.0), "c": start(0.5)})
 
     assert "fan_in" not in text
 
@@ -127,17 +127,17 @@ def test_weights_after_the_layer_are_not_blamed_for_its_signal():
 @pytest.mark.parametrize("factor", [1.29, 1 / 1.29])
 def test_weights_within_a_third_of_what_is_needed_are_not_blamed(factor):
     for rule in ("vanishing", "exploding"):
-        assert "fan_in" not in text_of(rule, "relu", priors={"b": prior(2 * factor)})
+        assert "fan_in" not in text_of(rule, "relu", starts={"b": start(2 * factor)})
 
 
 def test_tables_and_norms_are_not_blamed():
-    ones = Prior(0.0, 1.0, 1.0, 0.0, 0.0)
+    ones = Start(0.0, 1.0, 1.0, 0.0, 0.0)
 
-    assert "all equal" not in text_of("dead", "relu", priors={"b": ones})
+    assert "all equal" not in text_of("dead", "relu", starts={"b": ones})
 
 
 def test_weights_before_an_activation_that_theory_does_not_know_are_not_blamed():
-    assert "fan_in" not in text_of("vanishing", "my_own", priors={"b": prior(0.1)})
+    assert "fan_in" not in text_of("vanishing", "my_own", starts={"b": start(0.1)})
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_rate_through_depth_is_not_told_where_it_says_the_contrary():
 
 
 def test_equal_weights_before_an_activation_without_a_gain_get_a_scheme_that_takes_none():
-    zeros = Prior(4.0, 0.0, 0.0, 0.0, 0.0)
+    zeros = Start(4.0, 0.0, 0.0, 0.0, 0.0)
 
     assert "Use HeNormal()" in text_of("collapsed", "my_own", "Zeros", {"b": zeros})
 
@@ -204,7 +204,7 @@ def test_equal_kernel_of_any_value_is_recognised(value):
     dense = keras.layers.Dense(10, kernel_initializer=constant, name="b")
     model = keras.Sequential([keras.Input((100,)), dense])
 
-    text = text_of("collapsed", "relu", "Constant", priors_of(Selection(Anatomy(model))))
+    text = text_of("collapsed", "relu", "Constant", starts_of(Selection(Anatomy(model))))
 
     assert "the weights of b are all equal (Constant). Use HeNormal()" in text
 
@@ -230,7 +230,7 @@ def test_equal_weights_before_tanh_are_reported_as_collapsed():
     # The output is drawn anew each time: where its weights nearly cancel, a gradient vanishes too.
     (problem,) = [each for each in logger.report.problems if each.rule == "collapsed"]
     assert (problem.rule, problem.layers, problem.step) == ("collapsed", ("a", "b", "c"), 0)
-    assert "the weights of a are all equal (Constant). Use XavierUniform()." in problem.text
+    assert "the weights of a are all equal (Constant). Use LecunNormal()." in problem.text
 
 
 def test_network_with_fitting_weights_is_healthy():

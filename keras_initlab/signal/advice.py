@@ -1,0 +1,85 @@
+"""The one adviser: what to draw weights from, by the activation that follows them."""
+
+from keras_initlab.theory import Kind, critical_point, gain_of
+
+__all__ = ["in_keras", "needed_variance", "scheme_for"]
+
+# Of slope 1 at zero: what holds small signals and gradients alike is 1 / fan_in.
+_UNIT = ("", "linear", "tanh")
+
+# They end a model, or a gate: nothing is to be held.
+_ENDS = ("sigmoid", "softmax")
+
+# So many layers a gain of one layer holds the signal of any activation (docs/choosing.md).
+_SHALLOW = 15
+
+# The schemes that Keras has too, with the same distribution and the same fans.
+_OF_KERAS = {"HeNormal()": '"he_normal"', "LecunNormal()": '"lecun_normal"'}
+
+
+def needed_variance(activation: str) -> float | None:
+    """Weight variance times fan-in that holds the signal; `None` where it is not known.
+
+    Args:
+        activation: Name of what follows, empty for nothing.
+    """
+    if activation in _UNIT:
+        return 1.0
+    try:
+        return float(gain_of(activation) ** 2)
+    except ValueError:
+        return None
+
+
+def scheme_for(activation: str, *, depth: int = 1, kind: Kind | None = None) -> str:
+    """A scheme of this package, as code, whose variance is `needed_variance / fan_in`.
+
+    Args:
+        activation: Name of what follows, empty for nothing.
+        depth: How many layers of the model have this activation.
+        kind: What the shape of the kernel does not tell.
+
+    Example:
+        >>> scheme_for("relu"), scheme_for("tanh"), scheme_for("gelu")
+        ('HeNormal()', 'LecunNormal()', 'HeNormal(activation="gelu")')
+        >>> scheme_for("relu", kind=Kind("transposed", strides=2))
+        'HeNormal(kind=Kind("transposed", strides=2))'
+    """
+    told = "" if kind is None else _as_code(kind)
+    if activation in (*_UNIT, *_ENDS):
+        return f"LecunNormal({told})"
+    if activation == "relu" or needed_variance(activation) is None:
+        return f"HeNormal({told})"
+    if depth > _SHALLOW and not told and _is_half_stable(activation):
+        return f'CriticalNormal("{activation}") and CriticalBias("{activation}")'
+    after = f'activation="{activation}"'
+    return f"HeNormal({', '.join(each for each in (told, after) if each)})"
+
+
+def in_keras(scheme: str) -> str:
+    """What `scheme_for` gives as a layer takes it: Keras's string where Keras has the scheme.
+
+    Example:
+        >>> in_keras("HeNormal()"), in_keras('HeNormal(activation="gelu")')
+        ('"he_normal"', 'keras_initlab.HeNormal(activation="gelu")')
+    """
+    words = scheme.replace("Kind(", "keras_initlab.Kind(")
+    return _OF_KERAS.get(scheme, f"keras_initlab.{words}")
+
+
+def _as_code(kind: Kind) -> str:
+    """The argument `kind`, with what bears on the inputs of a unit; empty where the shape does."""
+    strides = f"strides={kind.strides}" if kind.name == "transposed" and kind.strides != 1 else ""
+    groups = f"groups={kind.groups}" if kind.groups != 1 else ""
+    if not strides and not groups:
+        return "" if kind.name == "dense" else f'kind="{kind.name}"'
+    name = "" if kind.name == "dense" else f'"{kind.name}"'
+    return f"kind=Kind({', '.join(each for each in (name, strides, groups) if each)})"
+
+
+def _is_half_stable(activation: str) -> bool:
+    """Whether the gain of one layer lets a deep stack drift, and biases hold it."""
+    try:
+        return critical_point(activation).bias_variance > 0
+    except ValueError:
+        return False
