@@ -11,7 +11,30 @@ from keras_initlab import _missing, _registration
 from keras_initlab._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from keras_initlab.initializers import *  # noqa: F403
+    # mypy reads lists of names as they are written.
+    from keras_initlab.initializers.attention import *  # noqa: F403
+    from keras_initlab.initializers.base import ArrayScheme as ArrayScheme
+    from keras_initlab.initializers.base import RandomScheme as RandomScheme
+    from keras_initlab.initializers.base import VarianceScheme as VarianceScheme
+    from keras_initlab.initializers.catalogue import list_schemes as list_schemes
+    from keras_initlab.initializers.catalogue import scheme as scheme
+    from keras_initlab.initializers.critical import *  # noqa: F403
+    from keras_initlab.initializers.embeddings import *  # noqa: F403
+    from keras_initlab.initializers.given import *  # noqa: F403
+    from keras_initlab.initializers.identity import *  # noqa: F403
+    from keras_initlab.initializers.linear import *  # noqa: F403
+    from keras_initlab.initializers.orthogonal import *  # noqa: F403
+    from keras_initlab.initializers.output import *  # noqa: F403
+    from keras_initlab.initializers.plain import *  # noqa: F403
+    from keras_initlab.initializers.rectifier import *  # noqa: F403
+    from keras_initlab.initializers.recurrent import *  # noqa: F403
+    from keras_initlab.initializers.residual import *  # noqa: F403
+    from keras_initlab.initializers.siren import *  # noqa: F403
+    from keras_initlab.initializers.structured import *  # noqa: F403
+    from keras_initlab.initializers.transformer import *  # noqa: F403
+    from keras_initlab.initializers.variance import *  # noqa: F403
+    from keras_initlab.initializers.widths import *  # noqa: F403
+    from keras_initlab.initializers.wrappers import *  # noqa: F403
     from keras_initlab.model import *  # noqa: F403
     from keras_initlab.monitor import *  # noqa: F403
     from keras_initlab.tables import *  # noqa: F403
@@ -22,18 +45,21 @@ _ROOMS = ("initializers", "model", "monitor", "tables", "theory")
 _registration.register_with_keras()
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__all__":
-        return sorted(name for room in _rooms() for name in room.__all__)
-    if not name.startswith("_"):
-        for room in _rooms():
-            if name in room.__all__:
-                return getattr(room, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# A type checker would take any name for a name of the package.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name == "__all__":
+            return sorted(name for room in _rooms() for name in room.__all__)
+        if not name.startswith("_"):
+            for room in _rooms():
+                if name in room.__all__:
+                    return getattr(room, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return ["__version__", *__getattr__("__all__")]
+    return sorted(["__version__", *(name for room in _rooms() for name in room.__all__)])
 
 
 def _rooms() -> list[Any]:

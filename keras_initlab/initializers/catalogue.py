@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
@@ -15,11 +15,15 @@ PACKAGE = "keras_initlab"
 CATALOGUE: dict[str, type] = {}
 
 
-def scheme(cls: type) -> type:
+_Class = TypeVar("_Class", bound=type)
+
+
+def scheme(cls: _Class) -> _Class:
     """Enter a class into the catalogue and register it with Keras as `keras_initlab>Name`."""
     CATALOGUE[cls.__name__] = cls
     _backend.name_initializer(f"{PACKAGE}>{cls.__name__}", cls)
-    return keras.saving.register_keras_serializable(PACKAGE)(cls)
+    keras.saving.register_keras_serializable(PACKAGE)(cls)
+    return cls
 
 
 def scheme_of(scheme: Any) -> Any:

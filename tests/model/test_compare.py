@@ -26,8 +26,9 @@ from comparisons import (
     whole,
 )
 
-from keras_initlab import initialize
+from keras_initlab import HeNormal, Scaled, initialize
 from keras_initlab.model.comparing.compare import compare
+from keras_initlab.model.comparing.request import labelled
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,14 @@ def test_runs_are_all_schemes_with_all_seeds_in_order(comparison):
     runs = [(run.scheme, run.seed) for run in comparison.runs]
 
     assert runs == [(scheme, seed) for scheme in SCHEMES for seed in (0, 1)]
+
+
+def test_labels_say_what_a_scheme_is_made_of():
+    schemes = [Scaled(HeNormal(), 0.5), Scaled("he_normal", 2.0), "zeros", None, HeNormal]
+
+    assert list(labelled(schemes)) == [
+        *("Scaled(HeNormal, 0.5)", "Scaled(HeNormal, 2)", "zeros", "as built", "HeNormal"),
+    ]
 
 
 @pytest.mark.parametrize("seed", [0, 1])

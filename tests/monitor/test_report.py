@@ -177,3 +177,60 @@ def test_history_is_whole_up_to_two_thousand_looks():
         history.append(Look(step, 0.0))
 
     assert len(history) == 2_000
+
+
+def test_report_prints_itself_as_a_table(logger):
+    assert "Signal per layer" in str(logger.report)
+    assert repr(logger.report) == str(logger.report)
+    assert max(map(len, str(logger.report).splitlines())) <= 150
+    assert logger.report._repr_html_().startswith("<pre")
+
+
+@pytest.mark.parametrize("ending", ["json", "html", "txt", "png", "svg"])
+def test_report_is_saved_as_its_ending_says(logger, tmp_path, ending):
+    path = tmp_path / f"report.{ending}"
+
+    logger.report.save(path)
+
+    begins = {"json": b"{", "html": b"<pre", "png": b"\x89PNG", "svg": b"<?xml"}
+    assert path.read_bytes().lstrip().startswith(begins.get(ending, b"Signal per layer"))
+
+
+def test_report_says_which_endings_there_are(logger, tmp_path):
+    with pytest.raises(ValueError, match=r"must end with .json, .html.*report.docx"):
+        logger.report.save(tmp_path / "report.docx")
+
+
+def test_table_of_pandas_has_first_and_last_numbers(logger):
+    frame = logger.report.to_pandas()
+
+    assert list(frame.index) == ["a", "b", "c"]
+    last = logger.looks[-1].by_layer("variance")
+    assert frame["last_variance"].to_dict() == pytest.approx(last)
+    assert frame["first_variance"]["a"] == logger.looks[0].by_layer("variance")["a"]
+
+
+def test_empty_report_is_a_table_too():
+    empty = TrainingReport((), None, None, (), ())
+
+    assert empty.to_pandas().empty
+    assert "No looks" in str(empty)
+    assert empty.plot() is not None
+
+
+def test_unhealthy_or_unseen_fails_a_test_with_the_reason(logger):
+    logger.report.assert_healthy()
+
+    with pytest.raises(AssertionError, match=r"dead: step 3, b: is \[dead\]"):
+        sick(logger.report).assert_healthy()
+    with pytest.raises(AssertionError, match="was not seen\\.\nno steps"):
+        TrainingReport((), None, None, (), ("no steps",)).assert_healthy()
+
+
+def test_curves_of_the_figure_are_those_of_the_looks(logger):
+    forward, backward = logger.report.plot().axes
+
+    drawn = {line.get_label(): list(line.get_ydata()) for line in forward.lines}
+    assert drawn["last look"] == list(logger.looks[-1].by_layer("variance").values())
+    assert drawn["first look"] == list(logger.looks[0].by_layer("variance").values())
+    assert len(backward.lines) == 2
