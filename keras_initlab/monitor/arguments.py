@@ -19,8 +19,9 @@ UNSEEN_STEP = (
 )
 
 UNSEEN_CALLS = (
-    "No activations were seen, for the training step does not call the model itself but parts of "
-    "it (`stateless_call` of nested models, say). Try `diagnose` on each part."
+    "No activations were seen, for the training step calls parts of the model alone "
+    "(`stateless_call` of nested models, say), gives back a state without what others have put "
+    "into it, or computes the model anew on the way back (`RematScope`). Try `diagnose`."
 )
 
 

@@ -167,7 +167,9 @@ class Watcher:
     def _sections(self, glimpse: Glimpse, is_first: bool) -> dict[str, Section]:
         sections, rows, bins = {}, self._probe.rows, self._settings.bins
         if "activations" in self._settings.watch:
-            sections["activations"] = activation_section(rows.calls, glimpse.activations, bins)
+            # A step of the user's own on JAX may have dropped what the calls have shown.
+            seen = rows.calls[: len(glimpse.activations[0])]
+            sections["activations"] = activation_section(seen, glimpse.activations, bins)
         if len(glimpse.parameters[0]):
             counted = bins if "gradients" in self._settings.watch else 0
             table = weight_section(rows.weights, glimpse.parameters, counted, rows.sizes)

@@ -10,6 +10,8 @@ import pytest
 from monitor.faults import failing, targets
 from monitoring import JAX, MODES, logger_of
 
+from keras_initlab import SignalWarning
+
 # One of each kind: covers, reading, statistics, the state, opening, closing, verdicts.
 SAMPLE = (
     *("recording._call_of", "Recording._watching", "Rows.signals", "moments.moment_rows"),
@@ -123,7 +125,9 @@ def test_step_that_drops_our_state_is_completed():
     known = len(model.non_trainable_variables)
     logger = logger_of()
 
-    monitoring.fitted(model, logger, epochs=2)
+    with pytest.warns(SignalWarning, match="gives back a state without"):
+        monitoring.fitted(model, logger, epochs=2)
 
     assert len(model.non_trainable_variables) == known
+    assert logger.report.healthy is None
     assert monitoring.is_clean(model)
