@@ -56,3 +56,11 @@ UNNAMED = {
 
 # Models whose pretrained tables `initialize` draws over.
 OVERDRAWN = {"pretrained_word_vectors"}
+
+# Models in which XLA fuses anew, and rounds otherwise, what is read of the forward pass: their
+# training is the same bit for bit where activations are not watched.
+FUSED_ANEW = {
+    "tensorflow": set(),
+    "jax": {"text_transformer", "attention_without_dropout"},
+    "torch": set(),
+}

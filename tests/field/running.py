@@ -77,13 +77,13 @@ def plain(name):
 
 
 @functools.cache
-def watched(name):
+def watched(name, **options):
     """The same with the callback."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         case = entry_of(name).build()
         seeds = list(case.model._seed_generators)
-        logger = ActivationVarianceLogger(update_freq=5, on_problem=None, verbose=0)
+        logger = ActivationVarianceLogger(update_freq=5, on_problem=None, verbose=0, **options)
         trained = fitted(case, logger)
     warned = [str(each.message) for each in caught if _is_ours(each)]
     return Watched(trained, len(logger.looks), logger.report, warned, is_clean(case.model, seeds))
