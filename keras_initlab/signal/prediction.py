@@ -28,13 +28,13 @@ class Start:
     """What is known of a layer's weights before training.
 
     Args:
-        fan_in: Inputs that one unit sums, 0 for a table or a norm. Of the weights of a window those
-            count that lie on the signal, not on its padding.
+        fan_in: Inputs that one unit sums, 0 for a table or a norm.
         mean: Mean of the kernel, table or scale.
         second: Its mean square.
         bias_mean: Mean of the biases, or of a norm's offsets.
         bias_second: Their mean square.
         first: `C_w` of a kernel before it in the same layer, as in a separable convolution.
+        inside: Of the weights of a window the part that lies on the signal, not on its padding.
     """
 
     fan_in: float
@@ -43,11 +43,17 @@ class Start:
     bias_mean: float
     bias_second: float
     first: float = 1.0
+    inside: float = 1.0
 
     @property
     def weight_variance(self) -> float:
         """`C_w`, the weights' mean square times the fan."""
         return self.first * self.fan_in * self.second
+
+    @property
+    def gain(self) -> float:
+        """What a mean square is multiplied with, where nothing comes from the padding."""
+        return self.weight_variance * self.inside
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def starts_of(selection: Selection) -> dict[str, Start]:
 
 
 def _start_of(layer: Any, sites: list[Site]) -> Start | None:
-    weight, fan, first = _weight_and_fan(layer, sites)
+    weight, fan, first, inside = _weight_and_fan(layer, sites)
     if weight is None:
         return None
     values = _values_of(weight)
@@ -86,34 +92,35 @@ def _start_of(layer: Any, sites: list[Site]) -> Start | None:
         float(biases.mean()),
         float((biases**2).mean()),
         first,
+        inside,
     )
 
 
-def _weight_and_fan(layer: Any, sites: list[Site]) -> tuple[Any, float, float]:
-    """The weight that carries the signal, how many inputs a unit sums, and `C_w` before it.
+def _weight_and_fan(layer: Any, sites: list[Site]) -> tuple[Any, float, float, float]:
+    """The weight that carries the signal, its fan, `C_w` before it, and the part inside.
 
     The weight is `None` where theory has nothing to say.
     """
-    nothing = None, 0.0, 1.0
+    nothing = None, 0.0, 1.0, 1.0
     if not layer.built or getattr(layer, "quantization_mode", None):
         return nothing
     kinds = keras.layers
     if isinstance(layer, (kinds.BatchNormalization, kinds.LayerNormalization)):
-        return getattr(layer, "gamma", None), 0.0, 1.0
+        return getattr(layer, "gamma", None), 0.0, 1.0, 1.0
     if not sites or any(site.fans is None for site in sites):
         return nothing
     if [site.role for site in sites] == ["table"]:
-        return sites[0].variable, 0.0, 1.0
+        return sites[0].variable, 0.0, 1.0, 1.0
     # A cell's gates, and what a layer of the user's own does with a kernel, are not followed.
     if any(site.role != "kernel" for site in sites) or is_cell(layer):
         return nothing
     *before, last = sites
     first = math.prod(_fan_of(site) * _square_of(site.variable) for site in before)
-    return last.variable, _fan_of(last), float(first)
+    return last.variable, _fan_of(last), float(first), math.prod(site.inside for site in sites)
 
 
 def _fan_of(site: Site) -> float:
-    return 0.0 if site.fans is None else float(site.fans.fan_in * site.inside)
+    return 0.0 if site.fans is None else float(site.fans.fan_in)
 
 
 def _square_of(weight: Any) -> float:
@@ -179,7 +186,7 @@ def _after(link: Link, arriving: list[_Signal | None], start: Start | None) -> _
     if not signals or len(signals) < len(link.sources):
         return None
     if start is not None:
-        q = start.weight_variance * signals[0].second + start.bias_second
+        q = start.gain * signals[0].second + start.bias_second
         return _activated(activation_name(link.layer), q, linear_mean=start.bias_mean)
     if kind in _PASSING:
         return signals[0]
