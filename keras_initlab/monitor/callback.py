@@ -142,7 +142,6 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Put the taps on the model."""
         self._guard, self._notes, self._blind = Guard(), [], False
-        self._seen_from = len(self.looks)
         wrong = self._guarded(self._begin)
         if wrong is not None:
             raise wrong
@@ -198,7 +197,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
 
     def _begin(self) -> Exception | None:
         """Open a watcher; what the user has to hear of, where `layers` chooses none."""
-        model = self.model
+        model, self._seen_from = self.model, len(self.looks)
         refusal = _backend.refusal_of(model)
         if refusal is not None:
             self._tell_blindness(f"{refusal}; nothing is watched.")

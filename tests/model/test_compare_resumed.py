@@ -86,14 +86,15 @@ def test_killed_comparison_goes_on_from_the_last_whole_epoch(tmp_path):
 
     assert lines_of(path) == ["0", "1", "0", "1"]
     assert not list(folder.rglob("*.h5"))
-    for run in runs:
+    whole, resumed = [0, STEPS - 1, 2 * STEPS - 1], [0, STEPS - 1, STEPS, 2 * STEPS - 1]
+    # The first step after the kill is looked at too.
+    for run, steps in zip(runs, (whole, resumed), strict=True):
         assert run.status == "finished"
         assert run.steps == (STEPS, 2 * STEPS)
         _, history = by_hand(run.seed)
         np.testing.assert_allclose(run.history["loss"], history["loss"], rtol=1e-5)
         events = EventAccumulator(run.directory).Reload().Tensors("activation_variance/a")
-        # The first step after the kill is looked at too.
-        assert [event.step for event in events] == [0, STEPS - 1, STEPS, 2 * STEPS - 1]
+        assert [event.step for event in events] == steps
 
 
 def test_interrupted_comparison_keeps_what_is_finished(tmp_path):
