@@ -147,13 +147,13 @@ class Session:
 
     def _step_covers(self, layers: list[Any]) -> Iterator[Cover]:
         yield from self._recorder.covers(layers)
-        cover = self._recorder.step_cover()
+        cover, complete = self._recorder.step_cover(), observed(self._completing, self.guard)
 
         def train_step(original: Callable, *args: Any, **kwargs: Any) -> Any:
             if self.guard.run(self._must_trace_again):
                 raise _TraceAgainError
             known = self.guard.run(_backend.variables_in_trace, self.model)
-            outputs = cover(functools.partial(self._run_step, original), *args, **kwargs)
+            outputs = cover(functools.partial(complete, original), *args, **kwargs)
             # TensorFlow sets variables that a trace has made after the trace: it must end.
             made = known != self.guard.run(_backend.variables_in_trace, self.model)
             if not made and self.guard.run(self._must_trace_again):
@@ -162,13 +162,12 @@ class Session:
 
         yield self.model, "train_step", train_step
 
-    def _run_step(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
-        """The user's step; one on JAX that puts the state together itself may drop what is ours."""
-        outputs = original(*args, **kwargs)
+    def _completing(self, *args: Any, **kwargs: Any) -> Generator[None, Any, Any]:
+        """A user's step on JAX that puts the state together itself may drop what is ours."""
+        outputs = yield
         if not _backend.is_functional_step():
-            return outputs
-        before = args[0][1] if args else kwargs["state"][1]
-        return self.guard.run(self._completed, before, outputs) or outputs
+            return None
+        return self._completed(args[0][1] if args else kwargs["state"][1], outputs)
 
     def _completed(self, before: Any, outputs: Any) -> Any:
         logs, state = outputs
