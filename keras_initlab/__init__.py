@@ -50,7 +50,7 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
         if name == "__all__":
-            return sorted(name for room in _rooms() for name in room.__all__)
+            return _public_names()
         if not name.startswith("_"):
             for room in _rooms():
                 if name in room.__all__:
@@ -59,7 +59,11 @@ if not TYPE_CHECKING:
 
 
 def __dir__() -> list[str]:
-    return sorted(["__version__", *(name for room in _rooms() for name in room.__all__)])
+    return ["__version__", *_public_names()]
+
+
+def _public_names() -> list[str]:
+    return sorted(name for room in _rooms() for name in room.__all__)
 
 
 def _rooms() -> list[Any]:

@@ -15,7 +15,7 @@ from keras_initlab.signal.extras import frame_of
 from keras_initlab.signal.figure import BACKWARD, FORWARD, Curve, profile_figure
 from keras_initlab.signal.looks import Look, numbers_by_layer
 from keras_initlab.signal.printing import kind_in_words, number_in_words, share_in_words, words
-from keras_initlab.signal.report import Verdict
+from keras_initlab.signal.report import Verdict, in_words
 
 __all__ = ["TrainingReport"]
 
@@ -92,14 +92,7 @@ class TrainingReport(Verdict):
         Raises:
             ImportError: If pandas is not installed.
         """
-        rows = [
-            {
-                **asdict(layer),
-                **_prefixed("first", _numbers_of(self.first, layer.name)),
-                **_prefixed("last", _numbers_of(self.last, layer.name)),
-            }
-            for layer in self.layers
-        ]
+        rows = [_flat(each) for each in self.to_dict()["layers"]]
         return frame_of(rows, None if rows else ["name"]).set_index("name")
 
     def plot(self) -> Any:
@@ -130,14 +123,14 @@ class TrainingReport(Verdict):
 
     def complaints(self) -> list[str]:
         """Every problem in words; where nothing was seen, why."""
-        said = [f"{problem.rule}: {problem.text}" for problem in self.problems]
+        said = in_words(self.problems)
         unseen = self.healthy is None
         return said + ([_UNSEEN, *self.notes] if unseen else [])
 
     def __rich__(self) -> Group:
         """One table, the problems in words below it."""
         parts: list[Any] = [self._table()]
-        parts += [words(f"{problem.rule}: {problem.text}", "red") for problem in self.problems]
+        parts += [words(line, "red") for line in in_words(self.problems)]
         parts += [words(f"note: {note}", "dim") for note in self.notes]
         if self.healthy:
             parts.append(Text("The signal is healthy in every look.", "green"))
@@ -190,5 +183,10 @@ def _numbers_of(look: Look | None, layer: str) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 
 
-def _prefixed(prefix: str, numbers: dict[str, float | None]) -> dict[str, float | None]:
-    return {f"{prefix}_{name}": value for name, value in numbers.items()}
+def _flat(layer: dict[str, Any]) -> dict[str, Any]:
+    """An entry of `to_dict` with `first_variance` for `variance` of `first`, and so on."""
+    plain = {name: value for name, value in layer.items() if name not in ("first", "last")}
+    numbers = {
+        f"{look}_{name}": value for look in ("first", "last") for name, value in layer[look].items()
+    }
+    return {**plain, **numbers}

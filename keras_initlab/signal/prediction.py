@@ -10,7 +10,6 @@ import numpy as np
 
 from keras_initlab.anatomy.selection import Selection, activation_name
 from keras_initlab.anatomy.sites import Site
-from keras_initlab.anatomy.uses import is_cell
 from keras_initlab.signal.rows import Link
 from keras_initlab.signal.samples import weight_sample_of
 from keras_initlab.theory import moments_of
@@ -78,15 +77,35 @@ def starts_of(selection: Selection) -> dict[str, Start]:
 
 
 def _start_of(layer: Any, sites: list[Site]) -> Start | None:
-    weight, fan, first, inside = _weight_and_fan(layer, sites)
-    if weight is None:
+    """Of one layer with its sites; `None` where theory has nothing to say."""
+    kinds = keras.layers
+    if not layer.built or getattr(layer, "quantization_mode", None):
         return None
+    if isinstance(layer, (kinds.BatchNormalization, kinds.LayerNormalization)):
+        gamma = getattr(layer, "gamma", None)
+        return None if gamma is None else _described(layer, gamma)
+    if not sites or any(site.fans is None for site in sites):
+        return None
+    if [site.role for site in sites] == ["table"]:
+        return _described(layer, sites[0].variable)
+    # A cell's gates, and what a layer of the user's own does with a kernel, are not followed.
+    if any(site.role != "kernel" for site in sites):
+        return None
+    *before, last = sites
+    first = math.prod(_fan_of(site) * _square_of(site.variable) for site in before)
+    inside = math.prod(site.inside for site in sites)
+    return _described(layer, last.variable, _fan_of(last), float(first), inside)
+
+
+def _described(
+    layer: Any, weight: Any, fan_in: float = 0.0, first: float = 1.0, inside: float = 1.0
+) -> Start:
     values = _values_of(weight)
     offsets = getattr(layer, "bias", None)
     offsets = getattr(layer, "beta", None) if offsets is None else offsets
     biases = np.zeros(1) if offsets is None else _values_of(offsets)
     return Start(
-        fan,
+        fan_in,
         float(values.mean()),
         float((values**2).mean()),
         float(biases.mean()),
@@ -94,29 +113,6 @@ def _start_of(layer: Any, sites: list[Site]) -> Start | None:
         first,
         inside,
     )
-
-
-def _weight_and_fan(layer: Any, sites: list[Site]) -> tuple[Any, float, float, float]:
-    """The weight that carries the signal, its fan, `C_w` before it, and the part inside.
-
-    The weight is `None` where theory has nothing to say.
-    """
-    nothing = None, 0.0, 1.0, 1.0
-    if not layer.built or getattr(layer, "quantization_mode", None):
-        return nothing
-    kinds = keras.layers
-    if isinstance(layer, (kinds.BatchNormalization, kinds.LayerNormalization)):
-        return getattr(layer, "gamma", None), 0.0, 1.0, 1.0
-    if not sites or any(site.fans is None for site in sites):
-        return nothing
-    if [site.role for site in sites] == ["table"]:
-        return sites[0].variable, 0.0, 1.0, 1.0
-    # A cell's gates, and what a layer of the user's own does with a kernel, are not followed.
-    if any(site.role != "kernel" for site in sites) or is_cell(layer):
-        return nothing
-    *before, last = sites
-    first = math.prod(_fan_of(site) * _square_of(site.variable) for site in before)
-    return last.variable, _fan_of(last), float(first), math.prod(site.inside for site in sites)
 
 
 def _fan_of(site: Site) -> float:

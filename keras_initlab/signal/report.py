@@ -3,12 +3,18 @@
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from keras_initlab._wire import Problem
 from keras_initlab.signal.printing import as_html, as_text
 
-__all__ = ["Report", "Verdict"]
+__all__ = ["Report", "Verdict", "in_words"]
+
+
+def in_words(problems: Iterable[Problem]) -> list[str]:
+    """A line for each problem, its rule first."""
+    return [f"{problem.rule}: {problem.text}" for problem in problems]
 
 
 class Report(ABC):

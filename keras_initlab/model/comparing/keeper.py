@@ -14,6 +14,7 @@ from keras_initlab._wire import Problem
 from keras_initlab.model.comparing.record import Run, store, write_whole
 from keras_initlab.monitor import ActivationVarianceLogger, Look
 from keras_initlab.monitor.events import records_of, trial_events
+from keras_initlab.signal.report import in_words
 
 __all__ = ["EVENTS_FILE", "CallError", "Keeper", "Options", "weights_of"]
 
@@ -207,7 +208,7 @@ def _variance_in(look: Look) -> dict[str, float]:
 
 
 def _in_words(problems: Sequence[Problem]) -> tuple[str, ...]:
-    return tuple(f"{problem.rule}: {problem.text}" for problem in problems)
+    return tuple(in_words(problems))
 
 
 def _curves_of(run: Run) -> dict[str, dict[int, float]]:

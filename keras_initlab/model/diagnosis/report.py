@@ -20,7 +20,7 @@ from keras_initlab.signal.printing import (
     share_in_words,
     words,
 )
-from keras_initlab.signal.report import Verdict
+from keras_initlab.signal.report import Verdict, in_words
 
 __all__ = ["Change", "LayerSignal", "SignalReport"]
 
@@ -184,8 +184,7 @@ class SignalReport(Verdict):
 
     def complaints(self) -> list[str]:
         """Every problem of the signal and of the weights, in words."""
-        said = [f"{problem.rule}: {problem.text}" for problem in self.problems]
-        return said + [str(finding) for finding in self.findings]
+        return in_words(self.problems) + [str(finding) for finding in self.findings]
 
     def _changes(self) -> list[str]:
         drawn: dict[str, list[str]] = {}
