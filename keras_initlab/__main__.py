@@ -59,11 +59,8 @@ def main(words: Sequence[str] | None = None) -> int:
         # The reader has seen enough; what is still held back must go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except ModuleNotFoundError as error:
-        print(f"keras-initlab: {printable(_plain(_missing.explained(error)))}", file=sys.stderr)
-        return 2
     except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"keras-initlab: {printable(_plain(error))}", file=sys.stderr)
+        print(f"keras-initlab: {printable(_plain(_missing.explained(error)))}", file=sys.stderr)
         return 2
     # A backend raises errors of its own, with its own colours and pages of what it did.
     except Exception as error:

@@ -7,13 +7,13 @@ __all__ = ["explained"]
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def explained(error: ModuleNotFoundError) -> ModuleNotFoundError:
+def explained(error: Exception) -> Exception:
     """The error with the way out, where it is a backend that is missing, else the error itself.
 
     Args:
-        error: What importing Keras raised.
+        error: What importing Keras, or a command, raised.
     """
-    if error.name not in _BACKENDS:
+    if not isinstance(error, ModuleNotFoundError) or error.name not in _BACKENDS:
         return error
     present = [name for name in _BACKENDS if importlib.util.find_spec(name)]
     choice = "".join(f", or set KERAS_BACKEND={name}" for name in present)

@@ -1,5 +1,4 @@
 import ast
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 import keras_initlab
-from keras_initlab import _backend, _missing
+from keras_initlab import _backend
 
 PACKAGE = Path(keras_initlab.__file__).parent
 
@@ -293,30 +292,3 @@ def test_tensor_is_filled_in_place(dtype):
     assert keras.backend.standardize_dtype(tensor.dtype) == dtype
     values = keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
     np.testing.assert_array_equal(values, np.arange(6).reshape(2, 3))
-
-
-@pytest.mark.parametrize(
-    "code", ["import keras_initlab; keras_initlab.HeNormal", "from keras_initlab import *"]
-)
-def test_missing_backend_is_told_with_what_to_install(code):
-    hidden = "import sys; sys.modules.update(tensorflow=None, jax=None, torch=None)"
-
-    ran = subprocess.run(
-        [sys.executable, "-c", f"{hidden}; {code}"],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        capture_output=True,
-        text=True,
-    )
-
-    assert ran.returncode == 1
-    assert 'Try `pip install "keras_initlab[jax]"`.' in ran.stderr
-
-
-def test_missing_backend_is_told_with_one_that_is_there(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "torch" or None)
-
-    told = _missing.explained(ModuleNotFoundError("no", name="tensorflow"))
-    other = ModuleNotFoundError("no", name="pandas")
-
-    assert str(told).endswith("or set KERAS_BACKEND=torch.")
-    assert _missing.explained(other) is other

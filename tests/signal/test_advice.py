@@ -21,12 +21,16 @@ KINDS = [
 ]
 
 
+# What `from keras_initlab import *` gives.
+NAMES = {name: getattr(keras_initlab, name) for name in keras_initlab.__all__}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("activation", ["", "linear", "tanh", "relu", "gelu", "elu", "sigmoid"])
 def test_advice_can_be_typed_in_and_gives_what_it_says(activation, kind):
     code = scheme_for(activation, kind=kind)
 
-    ours = eval(code, vars(keras_initlab) | {name: getattr(keras_initlab, name) for name in NAMES})
+    ours = eval(code, NAMES)
     theirs = keras.initializers.get(eval(in_keras(code), {"keras_initlab": keras_initlab}))
 
     needed = 1.0 if activation == "sigmoid" else needed_variance(activation)
@@ -39,13 +43,10 @@ def test_advice_can_be_typed_in_and_gives_what_it_says(activation, kind):
         assert values.var() * fan_in == pytest.approx(needed, rel=error)
 
 
-NAMES = ("HeNormal", "LecunNormal", "CriticalNormal", "CriticalBias", "Kind")
-
-
 def test_advice_in_depth_can_be_typed_in():
     schemes = scheme_for("gelu", depth=30).split(" and ")
 
-    assert [type(eval(code, {name: getattr(keras_initlab, name) for name in NAMES})).__name__
+    assert [type(eval(code, NAMES)).__name__
             for code in schemes] == ["CriticalNormal", "CriticalBias"]  # fmt: skip
 
 

@@ -3,14 +3,13 @@
 import functools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_initlab._wire import Problem
 from keras_initlab.model.comparing.record import Run, store, write_whole
 from keras_initlab.monitor import ActivationVarianceLogger, Look
 from keras_initlab.monitor.events import records_of, trial_events
@@ -197,18 +196,14 @@ def _with_looks(run: Run, logger: ActivationVarianceLogger) -> Run:
         run = replace(
             run,
             first_variance=_variance_in(looks[0]),
-            first_problems=_in_words(looks[0].problems),
+            first_problems=tuple(in_words(looks[0].problems)),
         )
-    told = dict.fromkeys([*run.problems, *_in_words(logger.report.problems)])
+    told = dict.fromkeys([*run.problems, *in_words(logger.report.problems)])
     return replace(run, last_variance=_variance_in(looks[-1]), problems=tuple(told))
 
 
 def _variance_in(look: Look) -> dict[str, float]:
     return look.by_layer("variance") if "activations" in look.sections else {}
-
-
-def _in_words(problems: Sequence[Problem]) -> tuple[str, ...]:
-    return tuple(in_words(problems))
 
 
 def _curves_of(run: Run) -> dict[str, dict[int, float]]:
