@@ -55,4 +55,5 @@ def _compiled_programs_are_let_go():
         import jax
 
         jax.clear_caches()
-        gc.collect()
+    gc.collect()
+    gc.freeze()
