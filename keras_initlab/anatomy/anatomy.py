@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import Any
 
 from keras_initlab.anatomy.graph import Graph
+from keras_initlab.anatomy.nonlinearity import Nonlinearities
 from keras_initlab.anatomy.sites import Site, Sites
 
 __all__ = ["Anatomy"]
@@ -29,9 +30,14 @@ class Anatomy:
         self.model = model
 
     @cached_property
+    def nonlinearities(self) -> Nonlinearities:
+        """The activations of the layers."""
+        return Nonlinearities()
+
+    @cached_property
     def graph(self) -> Graph:
         """Which call gives which tensor to which call."""
-        return Graph(self.model)
+        return Graph(self.model, self.nonlinearities)
 
     @cached_property
     def _sites(self) -> Sites:

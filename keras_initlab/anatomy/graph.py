@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
+from keras_initlab.anatomy.nonlinearity import LINEAR, Nonlinearities, Nonlinearity
 from keras_initlab.anatomy.operations import (
-    ACTIVATIONS,
     Test,
     is_adding,
     is_counting,
@@ -22,6 +22,7 @@ from keras_initlab.anatomy.operations import (
     is_summing,
     is_weightless,
 )
+from keras_initlab.anatomy.traits import traits_of
 from keras_initlab.anatomy.wiring import Wiring, layers_in
 
 __all__ = ["Graph"]
@@ -34,7 +35,12 @@ class Graph(Wiring):
 
     Args:
         model: A Keras model.
+        nonlinearities: The activations of its layers.
     """
+
+    def __init__(self, model: Any, nonlinearities: Nonlinearities):
+        super().__init__(model)
+        self._nonlinearities = nonlinearities
 
     def is_output(self, layer: Any) -> bool | None:
         """Whether nothing with weights stands between the layer and the outputs of the model."""
@@ -66,7 +72,7 @@ class Graph(Wiring):
         tables = {
             id(node.operation): node.operation
             for node in self._maker_of.values()
-            if isinstance(node.operation, keras.layers.Embedding)
+            if traits_of(node.operation).looks_up
         }
         return Counter(
             id(node)
@@ -183,30 +189,28 @@ class Graph(Wiring):
     def tables_of(self, tensor: Any) -> list[Any]:
         """The layers that look up an input tensor, shaped at most, in tables."""
         found = [node.operation for node in self._behind([tensor], is_shaping)]
-        return [each for each in found if isinstance(each, keras.layers.Embedding)]
+        return [operation for operation in found if traits_of(operation).looks_up]
 
-    def activation_after(self, layer: Any) -> str:
-        """The layer's own activation, or that of the one call behind it; empty for none."""
-        own = getattr(getattr(layer, "activation", None), "__name__", "")
-        if own not in ("", "linear"):
+    def activation_after(self, layer: Any) -> Nonlinearity:
+        """The layer's own activation, or that of the one call behind it."""
+        own = self._nonlinearities.of(layer)
+        if not own.is_linear:
             return own
         reached = self._reached(layer, is_shaping)
         following = [node.operation for node in reached if not is_shaping(node)]
-        if len(following) != 1:
-            return ""
-        if isinstance(following[0], keras.layers.Activation):
-            return getattr(following[0].activation, "__name__", "")
-        return ACTIVATIONS.get(type(following[0]).__name__, "")
+        if len(following) != 1 or not traits_of(following[0]).activates:
+            return LINEAR
+        return self._nonlinearities.of(following[0])
 
-    def activation_before(self, layer: Any) -> str:
-        """The activation whose output the layer takes at each of its calls; empty if unknown."""
-        names = {
+    def activation_before(self, layer: Any) -> Nonlinearity:
+        """The activation whose output the layer takes at each of its calls; linear if unknown."""
+        found = {
             self._activation_of(node.input_tensors[0])
             for node in self._makers.get(id(layer), [])
             # An attention layer's call is no call of the projections in it.
             if layer in (node.operation, getattr(node.operation, "layer", None))
         }
-        return names.pop() if len(names) == 1 else ""
+        return found.pop() if len(found) == 1 else LINEAR
 
     def reads_inputs(self, layer: Any) -> bool:
         """Whether a layer takes inputs of the model, shaped, normalized or joined at most."""
@@ -246,29 +250,29 @@ class Graph(Wiring):
                 waiting += origins
             elif ends(maker):
                 continue
-            elif passes(maker) or isinstance(maker.operation, keras.layers.Concatenate):
+            elif passes(maker) or traits_of(maker.operation).joins:
                 waiting += maker.input_tensors
             else:
                 return False
         return bool(nodes)
 
-    def _activation_of(self, tensor: Any) -> str:
-        """The activation that made a tensor, but for its shape; empty if none did."""
+    def _activation_of(self, tensor: Any) -> Nonlinearity:
+        """The activation that made a tensor, but for its shape; linear if none did."""
         maker, origins = self._maker_of.get(id(tensor)), self._origins.get(id(tensor), [])
         if maker is None or not maker.input_tensors:
             # Into a nested model, or out of one.
-            return self._activation_of(origins[0]) if len(origins) == 1 else ""
+            return self._activation_of(origins[0]) if len(origins) == 1 else LINEAR
         if is_shaping(maker):
             return self._activation_of(maker.input_tensors[0])
         operation = maker.operation
         # Of a block with an activation somewhere inside it is not known what it gives.
-        is_plain = isinstance(operation, keras.layers.Activation) or any(
+        is_plain = traits_of(operation).activates or any(
             hasattr(operation, name) for name in ("kernel", "pointwise_kernel")
         )
-        own = getattr(getattr(operation, "activation", None), "__name__", "") if is_plain else ""
-        return own or ACTIVATIONS.get(type(operation).__name__, "")
+        return self._nonlinearities.of(operation) if is_plain else LINEAR
 
 
 def _keeps_numbers(node: Any) -> bool:
-    plain = isinstance(node.operation, (keras.layers.Dense, keras.layers.Concatenate))
+    traits = traits_of(node.operation)
+    plain = traits.kernel == "dense" or traits.joins
     return plain or is_showing(node) or is_norm(node)

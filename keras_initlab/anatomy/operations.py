@@ -1,11 +1,11 @@
-"""What the calls in a model's graph do to a signal, by the names of their layers."""
+"""What the calls in a model's graph do to a signal, by the traits of their layers."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
+from keras_initlab.anatomy.traits import traits_of
+
 __all__ = [
-    "ACTIVATIONS",
     "Test",
     "is_adding",
     "is_counting",
@@ -23,58 +23,25 @@ __all__ = [
 
 Test = Callable[[Any], bool]
 
-_NORM = re.compile(r"\w*(Batch|Layer|Group|RMS|Unit)Normalization")
 
-# The scale of what they take is that of what they give, or nearly so.
-_SCALING = re.compile(
-    r"(Global)?(Average|Max)Pooling\dD|(ZeroPadding|Cropping|UpSampling|SpatialDropout)\dD"
-    r"|(Alpha|Gaussian)?Dropout|GaussianNoise|Flatten|Reshape|Permute|RepeatVector|Identity"
-    r"|Activation|ReLU|LeakyReLU|PReLU|ELU|Concatenate|InputLayer"
-)
-
-_ADDING = re.compile("Add|Subtract|Multiply|Average")
-
-# Layers that are an activation, and operations of `keras.ops`.
-ACTIVATIONS = {
-    **{"ReLU": "relu", "ELU": "elu", "LeakyReLU": "leaky_relu"},
-    **{"Relu": "relu", "Elu": "elu", "LeakyRelu": "leaky_relu", "Gelu": "gelu", "Silu": "silu"},
-    **{"Tanh": "tanh", "Sigmoid": "sigmoid", "Softplus": "softplus", "Selu": "selu"},
-    **{"Softmax": "softmax", "Softsign": "softsign"},
-}
-
-# What they give has the distribution of what they take, but for a factor.
-_SHAPING = re.compile(
-    r"(Alpha|Gaussian)?Dropout|SpatialDropout\dD|GaussianNoise|Flatten|Reshape|Permute|Identity"
-    r"|ExpandDims|Squeeze|Transpose|Cast|InputLayer"
-)
-
-# Products of vectors.
-_DOT = "Dot|Matmul|Einsum|Tensordot"
-
-# What they give is a sum, or a row, of what they take.
-_LINEAR = re.compile("Add|Sum|Stack|Concatenate|GetItem|Mean|Average|Subtract")
+def _has(trait: str) -> Test:
+    return lambda node: bool(getattr(traits_of(node.operation), trait))
 
 
-def _named(pattern: re.Pattern) -> Test:
-    return lambda node: bool(pattern.fullmatch(type(node.operation).__name__))
-
-
-is_norm, is_scaling, is_adding = _named(_NORM), _named(_SCALING), _named(_ADDING)
-is_sum, is_shaping = _named(re.compile("Add")), _named(_SHAPING)
-is_product = _named(re.compile("Multiply"))
-is_dot = _named(re.compile(_DOT))
-is_pairing = _named(re.compile(f"{_DOT}|DotInteraction|Multiply|Square"))
+is_norm, is_scaling, is_shaping = _has("normalizes"), _has("keeps_scale"), _has("shapes")
+is_sum, is_adding, is_product = _has("adds"), _has("merges"), _has("multiplies")
+is_dot, is_pairing = _has("dots"), _has("pairs")
 
 
 def is_summing(node: Any) -> bool:
     """Whether what a call gives is a sum, a row or the activation of what it takes."""
-    return is_showing(node) or bool(_LINEAR.fullmatch(type(node.operation).__name__))
+    return is_showing(node) or traits_of(node.operation).linear
 
 
 def is_showing(node: Any) -> bool:
     """Whether it is the activation, the shape or a sum of what it takes."""
-    activates = type(node.operation).__name__ in ("Activation", *ACTIVATIONS)
-    return activates or is_shaping(node) or is_sum(node)
+    traits = traits_of(node.operation)
+    return traits.activates or traits.shapes or traits.adds
 
 
 def is_counting(node: Any) -> bool:

@@ -11,31 +11,17 @@ from keras_initlab import _backend
 from keras_initlab._wire import LayerInfo
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.ledger import scheme_noted
+from keras_initlab.anatomy.nonlinearity import Nonlinearity
+from keras_initlab.anatomy.traits import traits_of
 from keras_initlab.initializers.catalogue import label_of
-from keras_initlab.theory import FlatRegions, activation_of, flat_regions
+from keras_initlab.theory import FlatRegions, flat_regions
 
 __all__ = [
     "NothingToWatchError",
     "Selection",
-    "activation_name",
     "checked_filter",
     "is_loop",
 ]
-
-# Their steps run inside a loop body that cannot be watched from outside: the whole is watched.
-_LOOPS = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
-
-# They move, mask or drop the signal but make none.
-_SILENT = {
-    *("InputLayer", "Flatten", "Reshape", "Permute", "RepeatVector", "Identity", "Masking"),
-    *("Concatenate", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
-    *("AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization"),
-    *("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D", "Cropping1D", "Cropping2D", "Cropping3D"),
-    *("UpSampling1D", "UpSampling2D", "UpSampling3D"),
-}
-
-# Layers that are nothing but an activation, and its name.
-_ACTIVATION_LAYERS = {"ReLU": "relu", "ELU": "elu", "LeakyReLU": "leaky_relu"}
 
 _NOWHERE = FlatRegions("output", ())
 
@@ -43,16 +29,8 @@ Filter = Callable[[Any], bool]
 
 
 def is_loop(layer: Any) -> bool:
-    """Whether a layer calls its sublayers inside a loop body."""
-    return isinstance(layer, _LOOPS)
-
-
-def activation_name(layer: Any) -> str:
-    """The name of a layer's activation, empty where it has none."""
-    known = _ACTIVATION_LAYERS.get(type(layer).__name__)
-    if known or is_loop(layer):
-        return known or ""
-    return getattr(getattr(layer, "activation", None), "__name__", "")
+    """Whether a layer calls its sublayers inside a loop body, so that only the whole is watched."""
+    return traits_of(layer).loops
 
 
 def checked_filter(layers: Any) -> Filter | None:
@@ -120,7 +98,7 @@ class Selection:
         if not self.watched and not may_be_empty:
             raise NothingToWatchError(_nothing_to_watch(model, chosen))
         self.names = _unique_names(self.watched)
-        self.flats = {id(layer): _flat_regions_of(layer) for layer in self.covered}
+        self.flats = {id(layer): self._flat_regions_of(layer) for layer in self.covered}
         self.loops = [self.names[layer] for layer in self.watched if is_loop(layer)]
         self._watched_ids = {id(layer) for layer in self.watched}
         self._outputs: dict[int, bool] = {}
@@ -147,13 +125,24 @@ class Selection:
         return LayerInfo(
             name=self.names[layer] + suffix,
             kind=type(layer).__name__,
-            activation=activation_name(layer),
+            activation=self.nonlinearity(layer).name,
             depth=depth,
             scheme=_scheme_name(layer),
             dtype=layer.compute_dtype or "",
             is_output=self.is_output(layer),
             units=units or 0,
         )
+
+    def nonlinearity(self, layer: Any) -> Nonlinearity:
+        """The activation that a layer has, or is."""
+        return self.anatomy.nonlinearities.of(layer)
+
+    def _flat_regions_of(self, layer: Any) -> FlatRegions | None:
+        """Where a layer's activation is flat; `None` where that cannot be told, as of softmax."""
+        if is_loop(layer):
+            return _NOWHERE
+        curve = self.nonlinearity(layer).curve
+        return None if curve is None else flat_regions(curve)
 
     def _collect(self, layer: Any) -> None:
         hidden = is_loop(layer) or _backend.remat_mode(layer)
@@ -167,7 +156,7 @@ class Selection:
     def _wants(self, layer: Any, has_children: bool) -> bool:
         if self._chosen is not None:
             return bool(self._chosen(layer))
-        silent = type(layer).__name__ in _SILENT or isinstance(layer, keras.Model)
+        silent = traits_of(layer).silent or isinstance(layer, keras.Model)
         return not silent and (not has_children or _backend.owns_weights(layer))
 
 
@@ -193,17 +182,6 @@ def _unique_names(layers: list[Any]) -> dict[Any, str]:
         taken = sum(other == name or other.startswith(f"{name}@") for other in unique.values())
         unique[layer] = f"{name}@{taken + 1}" if taken else name
     return unique
-
-
-def _flat_regions_of(layer: Any) -> FlatRegions | None:
-    """Where a layer's activation is flat; `None` where that cannot be told, as of softmax."""
-    known = _ACTIVATION_LAYERS.get(type(layer).__name__)
-    if is_loop(layer):
-        return _NOWHERE
-    try:
-        return flat_regions(activation_of(known or getattr(layer, "activation", None)))
-    except (TypeError, ValueError):
-        return None
 
 
 def _scheme_name(layer: Any) -> str:

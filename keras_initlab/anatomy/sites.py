@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import keras
-
 from keras_initlab import _backend
 from keras_initlab.anatomy.graph import Graph
+from keras_initlab.anatomy.nonlinearity import LINEAR, Nonlinearity
+from keras_initlab.anatomy.traits import traits_of
 from keras_initlab.anatomy.uses import Use, use_of
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.theory import Fans, fans_of, share_inside
@@ -18,14 +18,8 @@ __all__ = ["Site", "Sites"]
 # With two axes in GRU, and where heads have offsets of their own.
 _OFFSETS = ("bias", "gamma", "beta")
 
-# Of keras-rs.
-_CROSS = "FeatureCross"
-
-_CONVOLUTIONS = (
-    *(keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D),
-    *(keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D),
-    *(keras.layers.SeparableConv1D, keras.layers.SeparableConv2D),
-)
+# Kernels that slide over the signal.
+_WINDOWS = ("convolution", "depthwise", "separable")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,15 +62,20 @@ class Site:
         """Connections as the shape alone tells them, which Keras's schemes take."""
         return fans_of(self.variable.shape, **(self.use.axes or {}))
 
-    @cached_property
+    @property
     def activation(self) -> str:
         """Name of what follows, empty for nothing."""
-        return "" if self.use.is_first else self.graph.activation_after(self.layer)
+        return self.nonlinearity.name
 
     @cached_property
-    def activation_before(self) -> str:
-        """Name of what made the input, empty for none or unknown."""
-        return "" if self._is_second else self.graph.activation_before(self.layer)
+    def nonlinearity(self) -> Nonlinearity:
+        """What follows."""
+        return LINEAR if self.use.is_first else self.graph.activation_after(self.layer)
+
+    @cached_property
+    def nonlinearity_before(self) -> Nonlinearity:
+        """What made the input, linear for none or unknown."""
+        return LINEAR if self._is_second else self.graph.activation_before(self.layer)
 
     @property
     def _is_second(self) -> bool:
@@ -182,7 +181,7 @@ class Sites:
 
     def __init__(self, model: Any, graph: Graph):
         layers = list(layers_in(model))
-        self.crosses = {id(layer.dense) for layer in layers if type(layer).__name__ == _CROSS}
+        self.crosses = {id(layer.dense) for layer in layers if traits_of(layer).crosses}
         self._graph = graph
         found: dict[int, Site] = {}
         for layer in layers:
@@ -211,7 +210,7 @@ def _carries_signal(variable: Any) -> bool:
 
 def _inside(layer: Any, graph: Graph) -> float:
     """The share of a convolution's window that lies on the signal, over all its calls."""
-    if not isinstance(layer, _CONVOLUTIONS) or layer.padding == "valid":
+    if traits_of(layer).kernel not in _WINDOWS or layer.padding == "valid":
         return 1.0
     windows, strides, dilations = layer.kernel_size, layer.strides, layer.dilation_rate
     shares = []

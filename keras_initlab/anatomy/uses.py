@@ -1,16 +1,13 @@
 """How a layer uses each of its weights."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-
+from keras_initlab.anatomy.traits import traits_of
 from keras_initlab.theory import Kind
 
 __all__ = ["Use", "argument_of", "forget_units_of", "is_cell", "use_of"]
-
-_GATES = {"LSTMCell": 4, "ConvLSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1}
-_FORGETTING = ("LSTMCell", "ConvLSTMCell")
 
 
 @dataclass(frozen=True)
@@ -35,52 +32,56 @@ class Use:
 def argument_of(layer: Any, variable: Any) -> str:
     """The layer's argument that draws a weight."""
     name = variable.name.removesuffix("_kernel")
-    if name == "kernel" and type(layer).__name__.startswith("DepthwiseConv"):
+    if name == "kernel" and traits_of(layer).kernel == "depthwise":
         name = "depthwise"
     return f"{name}_initializer"
 
 
 def is_cell(layer: Any) -> bool:
     """Whether a layer is a step of a recurrent one, of which Keras calls it in a loop."""
-    return type(layer).__name__ in _GATES
+    return bool(traits_of(layer).gates)
 
 
 def forget_units_of(layer: Any) -> int:
     """Units of a cell that has a forget gate, the second in its bias; 0 of any other layer."""
-    if type(layer).__name__ not in _FORGETTING:
+    if not traits_of(layer).forgets:
         return 0
     return int(layer.filters if hasattr(layer, "filters") else layer.units)
 
 
 def use_of(layer: Any, variable: Any) -> Use:
     """How a layer uses one of its own weights."""
-    kinds, name, cls = keras.layers, variable.name, type(layer).__name__
-    if isinstance(layer, kinds.Embedding) and name == "embeddings":
+    traits, name = traits_of(layer), variable.name
+    if traits.looks_up and name == "embeddings":
         return Use("table", Kind("lookup"))
-    if cls in _GATES and name in ("kernel", "recurrent_kernel"):
+    if traits.gates and name in ("kernel", "recurrent_kernel"):
         role = "recurrent" if name == "recurrent_kernel" else "kernel"
         # The state of a ConvLSTM is convolved without a stride.
-        strides = _strides(layer) if cls == "ConvLSTMCell" and role == "kernel" else 1
-        return Use(role, Kind(gates=_GATES[cls], strides=strides), is_first=True)
-    if isinstance(layer, kinds.EinsumDense) and name == "kernel":
-        return _einsum(layer.equation)
-    if isinstance(layer, kinds.Dense) and name == "kernel":
-        return Use("kernel", Kind())
-    return _convolution(layer, name) or Use("other", None)
+        strides = _strides(layer) if hasattr(layer, "strides") and role == "kernel" else 1
+        return Use(role, Kind(gates=traits.gates, strides=strides), is_first=True)
+    kernel = _KERNELS.get((traits.kernel, name))
+    return Use("other", None) if kernel is None else kernel(layer)
 
 
-def _convolution(layer: Any, name: str) -> Use | None:
-    kinds, cls = keras.layers, type(layer).__name__
-    if name == "depthwise_kernel" or (cls.startswith("DepthwiseConv") and name == "kernel"):
-        depthwise = Kind("depthwise", strides=_strides(layer))
-        return Use("kernel", depthwise, (-2, -1), is_first=name == "depthwise_kernel")
-    if name == "pointwise_kernel":
-        return Use("kernel", Kind())
-    if cls.startswith("Conv") and cls.endswith("Transpose") and name == "kernel":
-        return Use("kernel", Kind("transposed", strides=_strides(layer)), (-2,))
-    if isinstance(layer, (kinds.Conv1D, kinds.Conv2D, kinds.Conv3D)) and name == "kernel":
-        return Use("kernel", Kind(strides=_strides(layer), groups=layer.groups))
-    return None
+def _depthwise(layer: Any, *, is_first: bool = False) -> Use:
+    kind = Kind("depthwise", strides=_strides(layer))
+    return Use("kernel", kind, (-2, -1), is_first=is_first)
+
+
+# By how the layer uses its kernel, and the name of the weight.
+_KERNELS: dict[tuple[str, str], Callable[[Any], Use]] = {
+    ("dense", "kernel"): lambda layer: Use("kernel", Kind()),
+    ("einsum", "kernel"): lambda layer: _einsum(layer.equation),
+    ("convolution", "kernel"): lambda layer: Use(
+        "kernel", Kind(strides=_strides(layer), groups=layer.groups)
+    ),
+    ("transposed", "kernel"): lambda layer: Use(
+        "kernel", Kind("transposed", strides=_strides(layer)), (-2,)
+    ),
+    ("depthwise", "kernel"): _depthwise,
+    ("separable", "depthwise_kernel"): lambda layer: _depthwise(layer, is_first=True),
+    ("separable", "pointwise_kernel"): lambda layer: Use("kernel", Kind()),
+}
 
 
 def _strides(layer: Any) -> int | list[int]:

@@ -201,7 +201,7 @@ class Watcher:
         values = predicted(
             self._probe.rows.links,
             self._starts,
-            self._selection.names,
+            self._selection,
             glimpse.inputs,
             table.values[:, [_MEAN, _VARIANCE]],
         )

@@ -1,6 +1,6 @@
 """The one adviser: what to draw weights from, by the activation that follows them."""
 
-from keras_initlab.theory import Kind, critical_point, gain_of
+from keras_initlab.theory import ACTIVATIONS, Activation, Kind, critical_point, gain_of
 
 __all__ = ["in_keras", "needed_variance", "scheme_for"]
 
@@ -17,25 +17,30 @@ _SHALLOW = 15
 _OF_KERAS = {"HeNormal()": '"he_normal"', "LecunNormal()": '"lecun_normal"'}
 
 
-def needed_variance(activation: str) -> float | None:
+def needed_variance(activation: str | Activation | None) -> float | None:
     """Weight variance times fan-in that holds the signal; `None` where it is not known.
 
     Args:
-        activation: Name of what follows, empty for nothing.
+        activation: What follows: its name, empty for nothing, or the function with its constants;
+            `None` where it is unknown.
     """
-    if activation in _UNIT:
-        return 1.0
+    name = getattr(activation, "name", activation)
+    if activation is None or name in _UNIT:
+        return None if activation is None else 1.0
     try:
         return float(gain_of(activation) ** 2)
     except ValueError:
         return None
 
 
-def scheme_for(activation: str, *, depth: int = 1, kind: Kind | None = None) -> str:
+def scheme_for(
+    activation: str | Activation | None, *, depth: int = 1, kind: Kind | None = None
+) -> str:
     """A scheme of this package, as code, whose variance is `needed_variance / fan_in`.
 
     Args:
-        activation: Name of what follows, empty for nothing.
+        activation: What follows: its name, empty for nothing, or the function with its constants;
+            `None` where it is unknown.
         depth: How many layers of the model have this activation.
         kind: What the shape of the kernel does not tell.
 
@@ -44,16 +49,27 @@ def scheme_for(activation: str, *, depth: int = 1, kind: Kind | None = None) -> 
         ('HeNormal()', 'LecunNormal()', 'HeNormal(activation="gelu")')
         >>> scheme_for("relu", kind=Kind("transposed", strides=2))
         'HeNormal(kind=Kind("transposed", strides=2))'
+        >>> from keras_initlab.theory import activation_of
+        >>> scheme_for(activation_of(lambda x: np.maximum(x, 0.0) ** 2))
+        'VarianceScaling(scale=0.6667)'
     """
     told = "" if kind is None else _as_code(kind)
-    if activation in (*_UNIT, *_ENDS):
+    name, needed = getattr(activation, "name", activation), needed_variance(activation)
+    if name in (*_UNIT, *_ENDS):
         return f"LecunNormal({told})"
-    if activation == "relu" or needed_variance(activation) is None:
+    if name == "relu" or needed is None:
         return f"HeNormal({told})"
-    if depth > _SHALLOW and not told and _is_half_stable(activation):
-        return f'CriticalNormal("{activation}") and CriticalBias("{activation}")'
-    after = f'activation="{activation}"'
-    return f"HeNormal({', '.join(each for each in (told, after) if each)})"
+    if not _is_known_by(name, activation):
+        return f"VarianceScaling({', '.join(filter(None, (f'scale={needed:.4g}', told)))})"
+    if depth > _SHALLOW and not told and _is_half_stable(name):
+        return f'CriticalNormal("{name}") and CriticalBias("{name}")'
+    after = f'activation="{name}"'
+    return f"HeNormal({', '.join(filter(None, (told, after)))})"
+
+
+def _is_known_by(name: str, activation: str | Activation) -> bool:
+    """Whether a scheme takes an activation by its name."""
+    return isinstance(activation, str) or ACTIVATIONS.get(name) is activation
 
 
 def in_keras(scheme: str) -> str:
@@ -74,7 +90,7 @@ def _as_code(kind: Kind) -> str:
     if not strides and not groups:
         return "" if kind.name == "dense" else f'kind="{kind.name}"'
     name = "" if kind.name == "dense" else f'"{kind.name}"'
-    return f"kind=Kind({', '.join(each for each in (name, strides, groups) if each)})"
+    return f"kind=Kind({', '.join(filter(None, (name, strides, groups)))})"
 
 
 def _is_half_stable(activation: str) -> bool:

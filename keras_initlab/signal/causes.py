@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from keras_initlab._wire import SECTIONS, LayerInfo, Problem
 from keras_initlab._words import printable
-from keras_initlab.signal.advice import needed_variance, scheme_for
 from keras_initlab.signal.looks import Look
 from keras_initlab.signal.prediction import Start
 
@@ -106,18 +105,17 @@ def _blamed_weights(
             continue
         # The mean of equal numbers is rounded.
         if start.second - start.mean**2 <= _EQUAL * start.second:
-            return f"the weights of {row.name} are all equal ({row.scheme}). Use {_fix(row, look)}"
-        text = _misfit(row, start, problem, look)
+            return f"the weights of {row.name} are all equal ({row.scheme}). Use {start.scheme}"
+        text = _misfit(row, start, problem)
         if text:
             return text
     return ""
 
 
-def _misfit(row: LayerInfo, start: Start, problem: Problem, look: Look) -> str:
-    needed = needed_variance(row.activation)
-    if needed is None:
+def _misfit(row: LayerInfo, start: Start, problem: Problem) -> str:
+    if start.needed is None:
         return ""
-    factor = start.weight_variance / needed
+    factor = start.weight_variance / start.needed
     small = factor < 1 / _BLAMED and problem.rule in ("vanishing", "collapsed", "dead")
     large = factor > _BLAMED and problem.rule in ("exploding", "saturated")
     if not (small or large):
@@ -125,14 +123,9 @@ def _misfit(row: LayerInfo, start: Start, problem: Problem, look: Look) -> str:
     scheme = f" ({row.scheme})" if row.scheme else ""
     return (
         f"{row.name}{scheme} has weights of variance {start.weight_variance:.2g} / fan_in where "
-        f"{row.activation or 'linear'} holds the signal at {needed:.3g} / fan_in. "
-        f"Use {_fix(row, look)}"
+        f"{start.activation or 'linear'} holds the signal at {start.needed:.3g} / fan_in. "
+        f"Use {start.scheme}"
     )
-
-
-def _fix(row: LayerInfo, look: Look) -> str:
-    alike = sum(each.activation == row.activation for each in look.layers)
-    return scheme_for(row.activation, depth=alike)
 
 
 _OTHERWISE = {

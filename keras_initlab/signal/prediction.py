@@ -1,25 +1,27 @@
 """What theory says about each watched layer before training, from its weights as they are."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_initlab.anatomy.selection import Selection, activation_name
+from keras_initlab.anatomy.nonlinearity import Nonlinearity
+from keras_initlab.anatomy.selection import Selection
 from keras_initlab.anatomy.sites import Site
+from keras_initlab.anatomy.traits import traits_of
+from keras_initlab.signal.advice import needed_variance, scheme_for
 from keras_initlab.signal.rows import Link
 from keras_initlab.signal.samples import weight_sample_of
-from keras_initlab.theory import moments_of
+from keras_initlab.theory import Activation, Kind, moments_of
 
 __all__ = ["Start", "predicted", "starts_of"]
 
 # So many elements of a weight are copied to the host, once, before training.
 _MOST_ELEMENTS = 65_536
-
-_PASSING = {"InputLayer", "Flatten", "Reshape", "Permute", "RepeatVector", "Identity", "Masking"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class Start:
         bias_second: Their mean square.
         first: `C_w` of a kernel before it in the same layer, as in a separable convolution.
         inside: Of the weights of a window the part that lies on the signal, not on its padding.
+        needed: What `weight_variance` has to be to hold the signal, `None` where unknown.
+        scheme: A scheme with that variance, as code.
+        activation: Name of what follows, empty for nothing.
     """
 
     fan_in: float
@@ -43,6 +48,9 @@ class Start:
     bias_second: float
     first: float = 1.0
     inside: float = 1.0
+    needed: float | None = None
+    scheme: str = ""
+    activation: str = ""
 
     @property
     def weight_variance(self) -> float:
@@ -53,6 +61,25 @@ class Start:
     def gain(self) -> float:
         """What a mean square is multiplied with, where nothing comes from the padding."""
         return self.weight_variance * self.inside
+
+    def before(
+        self,
+        curve: str | Activation | None,
+        activation: str,
+        *,
+        depth: int = 1,
+        kind: Kind | None = None,
+    ) -> "Start":
+        """The same with what the activation behind it needs.
+
+        Args:
+            curve: The activation, `None` where it is unknown.
+            activation: Its name.
+            depth: How many layers of the model have it.
+            kind: What the shape of the kernel does not tell.
+        """
+        scheme = scheme_for(curve, depth=depth, kind=kind)
+        return replace(self, needed=needed_variance(curve), scheme=scheme, activation=activation)
 
 
 @dataclass(frozen=True)
@@ -70,10 +97,17 @@ def starts_of(selection: Selection) -> dict[str, Start]:
     sites: dict[int, list[Site]] = {}
     for site in selection.anatomy.all_sites:
         sites.setdefault(id(site.layer), []).append(site)
-    found = {
-        name: _start_of(layer, sites.get(id(layer), [])) for layer, name in selection.names.items()
-    }
-    return {name: start for name, start in found.items() if start is not None}
+    alike = Counter(site.activation for site in selection.anatomy.all_sites)
+    found = {}
+    for layer, name in selection.names.items():
+        of_layer = sites.get(id(layer), [])
+        start = _start_of(layer, of_layer)
+        if start is not None and start.fan_in:
+            then, kind = of_layer[-1].nonlinearity, of_layer[-1].use.kind
+            start = start.before(then.curve, then.name, depth=alike[then.name], kind=kind)
+        if start is not None:
+            found[name] = start
+    return found
 
 
 def _start_of(layer: Any, sites: list[Site]) -> Start | None:
@@ -131,7 +165,7 @@ def _values_of(weight: Any) -> np.ndarray:
 def predicted(
     links: Sequence[Link],
     starts: dict[str, Start],
-    names: dict[Any, str],
+    selection: Selection,
     inputs: Sequence[float],
     measured: np.ndarray,
 ) -> np.ndarray:
@@ -142,7 +176,7 @@ def predicted(
     Args:
         links: All calls in order, and where their inputs come from.
         starts: By name of the layer.
-        names: Name by layer.
+        selection: The layers that are watched.
         inputs: Mean squares of the tensors that enter the model.
         measured: `(rows, 2)` mean and variance as measured.
 
@@ -160,7 +194,8 @@ def predicted(
             for source in link.sources
             if source >= 0 or -1 - source < len(inputs)
         ]
-        signal = _after(link, arriving, starts.get(names.get(link.layer, "")))
+        start = starts.get(selection.names.get(link.layer, ""))
+        signal = _after(link, arriving, start, selection.nonlinearity(link.layer))
         if signal is not None and link.row is not None and link.row < len(table):
             table[link.row] = signal.mean, signal.variance
         if signal is None and link.row is not None and link.row < len(table):
@@ -174,8 +209,10 @@ def _entering(square: float) -> _Signal | None:
     return None if math.isnan(square) else _Signal(0.0, square)
 
 
-def _after(link: Link, arriving: list[_Signal | None], start: Start | None) -> _Signal | None:
-    kind = type(link.layer).__name__
+def _after(
+    link: Link, arriving: list[_Signal | None], start: Start | None, then: Nonlinearity
+) -> _Signal | None:
+    traits = traits_of(link.layer)
     signals = [signal for signal in arriving if signal is not None]
     if start is not None and start.fan_in == 0:
         return _looked_up_or_normed(link.layer, start, signals)
@@ -183,24 +220,23 @@ def _after(link: Link, arriving: list[_Signal | None], start: Start | None) -> _
         return None
     if start is not None:
         q = start.gain * signals[0].second + start.bias_second
-        return _activated(activation_name(link.layer), q, linear_mean=start.bias_mean)
-    if kind in _PASSING:
+        return _activated(then, q, linear_mean=start.bias_mean)
+    if traits.passes:
         return signals[0]
-    if kind == "Dropout":
+    if isinstance(link.layer, keras.layers.Dropout) and traits.shapes:
         kept = 1 - link.layer.rate
         return _Signal(signals[0].mean, signals[0].second / kept - signals[0].mean ** 2)
-    if kind == "Add":
+    if traits.adds:
         return _Signal(sum(x.mean for x in signals), sum(x.variance for x in signals))
-    if kind == "Concatenate" and all(link.sizes):
+    if traits.joins and all(link.sizes):
         return _pooled(signals, [float(size or 0) for size in link.sizes])
-    name = activation_name(link.layer)
     # A layer with weights of which nothing is known may do anything before its activation.
-    silent = not name or link.layer.weights
-    return None if silent else _activated(name, signals[0].second)
+    silent = not then.name or (link.layer.weights and not traits.activates)
+    return None if silent else _activated(then, signals[0].second)
 
 
 def _looked_up_or_normed(layer: Any, start: Start, arriving: list[_Signal]) -> _Signal:
-    if isinstance(layer, keras.layers.Embedding):
+    if traits_of(layer).looks_up:
         return _Signal(start.mean, start.second - start.mean**2)
     spread = start.bias_second - start.bias_mean**2
     # What is small beside epsilon stays small.
@@ -209,13 +245,13 @@ def _looked_up_or_normed(layer: Any, start: Start, arriving: list[_Signal]) -> _
     return _Signal(start.bias_mean, start.second * share + spread)
 
 
-def _activated(name: str, q: float, linear_mean: float = 0.0) -> _Signal | None:
-    if name in ("", "linear"):
+def _activated(then: Nonlinearity, q: float, linear_mean: float = 0.0) -> _Signal | None:
+    if then.is_linear:
         return _Signal(linear_mean, q - linear_mean**2)
-    if not (math.isfinite(q) and q > 0):
+    if then.curve is None or not (math.isfinite(q) and q > 0):
         return None
     try:
-        moments = moments_of(name, q)
+        moments = moments_of(then.curve, q)
     except ValueError:
         return None
     return _Signal(moments.mean, moments.variance)

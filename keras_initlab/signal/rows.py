@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab._wire import LayerInfo
 from keras_initlab.anatomy.selection import Selection, is_loop
+from keras_initlab.anatomy.traits import traits_of
 from keras_initlab.signal.activations import Activation, activation_rows
 from keras_initlab.signal.calls import Call
 from keras_initlab.signal.histograms import BINS, histogram_of
@@ -205,7 +205,7 @@ class Rows:
         return found
 
     def _ids(self, layer: Any, variable: Any, calls: list[Call]) -> Any:
-        if not isinstance(layer, keras.layers.Embedding) or variable.shape[0] != layer.input_dim:
+        if not traits_of(layer).looks_up or variable.shape[0] != layer.input_dim:
             return None
         ids = [call.inputs[0] for call in calls if call.layer is layer and call.inputs]
         ids = [_backend.reachable(each) for each in ids]

@@ -154,7 +154,7 @@ def activation_of(activation: str | Function | Activation | None) -> Activation:
             f"Received: activation={activation!r}."
         )
     if is_layer(activation):
-        return _by_layer(activation, constants_in(activation))
+        return _by_layer(activation)
     # Keras's own functions are known exactly; their values may come in float32.
     name = keras_name_of(activation)
     return _by_search(activation) if name is None else _by_name(name)
@@ -187,13 +187,27 @@ def _by_name(name: str) -> Activation:
     )
 
 
-@lru_cache(maxsize=64)
-def _by_layer(layer: Any, constants: tuple[float, ...] | None) -> Activation:
-    return _by_search(pointwise_of(layer, constants))
+# By class, configuration and constants: a layer itself, and with it its model, is not remembered.
+_of_layers: dict[tuple[type, str, tuple[float, ...] | None], Activation] = {}
+_MOST_LAYERS = 64
+
+
+def _by_layer(layer: Any) -> Activation:
+    settings = {key: value for key, value in layer.get_config().items() if key != "name"}
+    form = type(layer), repr(settings), constants_in(layer)
+    if form not in _of_layers:
+        if len(_of_layers) >= _MOST_LAYERS:
+            _of_layers.clear()
+        _of_layers[form] = _searched(pointwise_of(layer, form[-1]))
+    return _of_layers[form]
 
 
 @lru_cache(maxsize=64)
 def _by_search(function: Function) -> Activation:
+    return _searched(function)
+
+
+def _searched(function: Function) -> Activation:
     name = str(getattr(function, "__name__", type(function).__name__))
     values = _tried(function, np.linspace(-8.0, 8.0, 65), name)
     half = values.dtype.itemsize <= 4

@@ -1,5 +1,6 @@
 """Layer objects as pointwise functions of a number, without a touch to the layers themselves."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -77,7 +78,7 @@ def _copied(layer: Any, constants: Sequence[float] | None) -> tuple[Callable[[An
     reasons: list[str] = []
     # The axes that a layer shares, or its kind of window, say how many it needs.
     for axes in range(2, _MOST_AXES + 1):
-        twin = _tried(reasons, lambda: type(layer).from_config(layer.get_config()))
+        twin = _tried(reasons, lambda: type(layer).from_config(_in_float64(layer)))
         if twin is not None and _fits(twin, twin, axes, reasons):
             _hold(twin, constants)
             return twin, axes
@@ -85,6 +86,13 @@ def _copied(layer: Any, constants: Sequence[float] | None) -> tuple[Callable[[An
     if not layer.weights and _fits(layer, layer.call, 2, reasons):
         return layer.call, 2
     raise _refusal(type(layer).__name__, f"it cannot be called on numbers ({reasons[0]})")
+
+
+def _in_float64(layer: Any) -> dict[str, Any]:
+    """The configuration of a layer that computes as exactly as its backend can."""
+    config: dict[str, Any] = layer.get_config()
+    # In float32 `exp(x) - 1` is zero where a small signal is.
+    return {**config, "dtype": "float64"} if "dtype" in config else config
 
 
 def _fits(layer: Any, call: Callable[[Any], Any], axes: int, reasons: list[str]) -> bool:
@@ -98,7 +106,10 @@ def _fits(layer: Any, call: Callable[[Any], Any], axes: int, reasons: list[str])
 
 def _tried(reasons: list[str], make: Callable[[], Any]) -> Any:
     try:
-        return make()
+        with warnings.catch_warnings():
+            # JAX goes on in float32, and says so.
+            warnings.simplefilter("ignore")
+            return make()
     # Layers raise anything on an input that is not theirs.
     except Exception as error:
         reasons.append(f"{type(error).__name__}: {(str(error).strip() or '-').splitlines()[0]}")
@@ -112,7 +123,7 @@ def _hold(twin: Any, constants: Sequence[float] | None) -> None:
     if twin.non_trainable_weights:
         raise _refusal(type(twin).__name__, "it keeps statistics of its input")
     for weight, value in zip(twin.weights, constants or (), strict=constants is not None):
-        weight.assign(np.full(tuple(weight.shape), value, "float32"))
+        weight.assign(np.full(tuple(weight.shape), value))
 
 
 def _refusal(name: str, reason: str) -> ValueError:

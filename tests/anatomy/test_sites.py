@@ -183,7 +183,7 @@ def test_output_is_known_through_its_activation():
 def test_activation_before_a_layer_is_known(before, expected):
     model = model_of(*before, dense(name="last"), shape=(8,))
 
-    assert {site.layer.name: site.activation_before for site in Anatomy(model).sites}[
+    assert {site.layer.name: site.nonlinearity_before.name for site in Anatomy(model).sites}[
         "last"
     ] == expected
 
@@ -193,7 +193,7 @@ def test_activation_before_a_nested_model_is_known():
     inputs = keras.Input((8,))
     model = keras.Model(inputs, dense(name="last")(nested(dense(activation="gelu")(inputs))))
 
-    found = {site.layer.name: site.activation_before for site in Anatomy(model).sites}
+    found = {site.layer.name: site.nonlinearity_before.name for site in Anatomy(model).sites}
 
     assert (found["inner"], found["last"]) == ("gelu", "relu")
 
@@ -203,7 +203,7 @@ def test_activations_before_a_shared_layer_must_agree():
     ways = [shared(dense(activation=name)(inputs)) for name in ("relu", "gelu")]
     model = keras.Model(inputs, layers.Add()(ways))
 
-    assert Anatomy(model).sites[-1].activation_before == ""
+    assert Anatomy(model).sites[-1].nonlinearity_before.is_linear
 
 
 def test_activation_before_attention_is_not_that_before_its_last_projection():
@@ -211,6 +211,6 @@ def test_activation_before_attention_is_not_that_before_its_last_projection():
     x = dense(activation="relu")(inputs)
     model = keras.Model(inputs, layers.MultiHeadAttention(2, 4, name="mha")(x, x))
 
-    found = {site.layer.name: site.activation_before for site in Anatomy(model).sites}
+    found = {site.layer.name: site.nonlinearity_before.name for site in Anatomy(model).sites}
 
     assert found["attention_output"] == ""

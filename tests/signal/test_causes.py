@@ -12,6 +12,7 @@ from keras_initlab.anatomy.selection import Selection
 from keras_initlab.monitor import Look
 from keras_initlab.signal.looks import Section
 from keras_initlab.signal.prediction import Start, starts_of
+from keras_initlab.theory import ACTIVATIONS
 from keras_initlab.signal.rules import Evidence, problems_of
 
 # What breaks a rule at the second layer of three.
@@ -43,7 +44,9 @@ def text_of(rule, activation="gelu", scheme="GlorotUniform", starts=None, breaks
     numbers = {"count": 1000, "variance": 1, "effective_rank": 4, **(breaks or BREAKS[rule])}
     section = section_of("activations", rows_of(activation, scheme), numbers)
     look = Look(3, 0.0, {"activations": section})
-    (problem,) = problems_of(Evidence(look, look, None, starts or {}))
+    known = activation if activation in ACTIVATIONS else None
+    starts = {name: each.before(known, activation) for name, each in (starts or {}).items()}
+    (problem,) = problems_of(Evidence(look, look, None, starts))
     assert problem.rule == rule
     return problem.text
 
@@ -84,7 +87,9 @@ def test_pair_that_holds_is_advised_where_a_gain_does_not(depth, advised):
     numbers = {"count": 1000, "effective_rank": 4, "variance": variance}
     look = Look(0, 0.0, {"activations": section_of("activations", rows, numbers)})
 
-    (problem,) = problems_of(Evidence(look, look, None, {"h1": start(1.0)}))
+    (problem,) = problems_of(
+        Evidence(look, look, None, {"h1": start(1.0).before("silu", "silu", depth=depth)})
+    )
 
     assert f"Use {advised}(" in problem.text
 

@@ -182,7 +182,7 @@ class _Diagnosis:
         activations = activation_section(rows.calls, [measured.activations], 0)
         names = SECTIONS["activations"]
         seen = activations.values[:, [names.index("mean"), names.index("variance")]]
-        theory = predicted(rows.links, starts, self._selection.names, measured.inputs, seen)
+        theory = predicted(rows.links, starts, self._selection, measured.inputs, seen)
         sections = {"activations": activations, "theory": Section(activations.layers, theory)}
         if len(measured.weights):
             sections["weights"] = weight_section(rows.weights, [measured.weights], 0, rows.sizes)

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab.anatomy.selection import Selection
+from keras_initlab.anatomy.traits import traits_of
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.model.diagnosis.batch import Batch
 from keras_initlab.model.diagnosis.taps import Outlets, Tap
@@ -21,9 +22,6 @@ from keras_initlab.signal.rows import Rows
 from keras_initlab.signal.samples import Block, block_of
 
 __all__ = ["Measured", "Pass", "UnmeasurableError"]
-
-# Layers that are an activation and keep it in no attribute.
-_ACTIVATIONS = ("ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax")
 
 _OF_GRADIENT = [k for k, name in enumerate(PARAMETER_COLUMNS) if name.startswith("gradient_")]
 
@@ -262,7 +260,7 @@ class Pass:
 def _before(call: Call, most: int | None) -> Block:
     """What entered the activation of a call: its output, if it has none."""
     before = call.before
-    if before is None and type(call.layer).__name__ in _ACTIVATIONS and call.inputs:
+    if before is None and traits_of(call.layer).activates and call.inputs:
         before = _backend.reachable(call.inputs[0])
     return block_of(call.output if before is None else before, most, call.mask)
 

@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import keras
 
+from keras_initlab.anatomy.nonlinearity import LINEAR, Nonlinearity
 from keras_initlab.anatomy.sites import Site
 from keras_initlab.anatomy.uses import forget_units_of
 from keras_initlab.initializers import (
@@ -18,9 +18,11 @@ from keras_initlab.initializers import (
     MuNormal,
     Orthogonal,
     PerGate,
+    RandomNormal,
     Scaled,
     TiedEmbedding,
     UnitForgetBias,
+    VarianceScaling,
     XavierNormal,
     Zeros,
 )
@@ -102,7 +104,7 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
     if beside and site.reads_inputs and _is_plain(site):
         return _for_numbers(site)
     # Labels come with a batch, by which the weights are corrected.
-    before = "" if around.labelled else site.activation_before
+    before = LINEAR if around.labelled else site.nonlinearity_before
     advice = _for_output(site, before, around) if is_output else _for_hidden(site, before)
     # What lies on padding adds nothing.
     advice = replace(advice, scheme=_times(advice.scheme, 1 / site.inside))
@@ -137,7 +139,7 @@ def _length_of_vectors(site: Site, around: Surroundings) -> float:
     return min(length, product) if around.labelled else product
 
 
-def _for_output(site: Site, before: str, around: Surroundings) -> Advice:
+def _for_output(site: Site, before: Nonlinearity, around: Surroundings) -> Advice:
     kind = site.use.kind
     if around.width_base is not None:
         return Advice(MuNormal(role="output", base_width=around.width_base, kind=kind))
@@ -148,25 +150,25 @@ def _for_output(site: Site, before: str, around: Surroundings) -> Advice:
     return Advice(_linear(site, before, target), target)
 
 
-def _for_hidden(site: Site, before: str) -> Advice:
-    kind, activation = site.use.kind, site.activation
+def _for_hidden(site: Site, before: Nonlinearity) -> Advice:
+    kind, then = site.use.kind, site.nonlinearity
     share = site.branch_share
     if share is not None and not site.normed:
-        if activation in ("", "linear"):
+        if then.is_linear:
             return Advice(_linear(site, before, share), share)
-        return Advice(_times(_held(activation, kind), share), share)
-    if activation in ("", "linear"):
+        return Advice(_times(_held(then, kind), share), share)
+    if then.is_linear:
         return Advice(_linear(site, before, 1.0), 1.0)
-    if activation in _SELF_NORMALIZING:
+    if then.name in _SELF_NORMALIZING:
         return Advice(LecunNormal(kind=kind), 1.0)
-    point = _point(activation)
+    point = _point(then)
     if point is None:
         return Advice(LecunNormal(kind=kind), 1.0)
     # Tanh and its kin hold a small signal and shrink a large one: it must not be blown up.
-    scheme = _held(activation, kind)
+    scheme = _held(then, kind)
     if site.reads_unit_squares:
         # It holds what an activation makes of the signal, which is less, or more.
-        scheme = _times(scheme, _square_behind(activation))
+        scheme = _times(scheme, _square_behind(then))
     return Advice(scheme, _target(point), most=point.q == 0)
 
 
@@ -186,10 +188,10 @@ def _is_plain(site: Site) -> bool:
     return dense and not (site.is_output or site.is_dotted or site.branch_share is not None)
 
 
-def _linear(site: Site, before: str, variance: float) -> Any:
+def _linear(site: Site, before: Nonlinearity, variance: float) -> Any:
     """The scheme whose sums have a variance, for what the activation before the layer leaves."""
     kind = site.use.kind
-    if before == "relu":
+    if before.name == "relu":
         scheme: Any = HeNormal(kind=kind)
     else:
         scheme, variance = LecunNormal(kind=kind), variance / _square_behind(before)
@@ -207,33 +209,40 @@ def _times(scheme: Any, factor: float) -> Any:
     return Scaled(scheme, math.sqrt(factor))
 
 
-def _square_behind(activation: str) -> float:
+def _square_behind(before: Nonlinearity) -> float:
     """The mean square that an activation makes of the signal that its weights hold."""
-    point = _point(activation) if activation else None
+    point = _point(before)
     # What holds a small signal alone gives as much as it gets.
     if point is None or point.q == 0:
         return 1.0
     return (_target(point) - point.bias_variance) / point.weight_variance
 
 
-def _held(activation: str, kind: Kind) -> Any:
-    if activation == "relu":
+def _held(then: Nonlinearity, kind: Kind) -> Any:
+    point = _point(then)
+    if then.name == "relu":
         return HeNormal(kind=kind)
-    return (
-        LecunNormal(kind=kind)
-        if _point(activation) is None
-        else CriticalNormal(activation, kind=kind)
-    )
+    if point is None:
+        return LecunNormal(kind=kind)
+    if _is_savable(then):
+        return CriticalNormal(then.function, kind=kind)
+    return VarianceScaling(scale=point.weight_variance, distribution="normal", kind=kind)
+
+
+def _is_savable(then: Nonlinearity) -> bool:
+    """Whether a scheme can name the activation in its configuration."""
+    return isinstance(then.function, str)
 
 
 def _target(point: CriticalPoint) -> float:
     return point.q if point.q > 0 else 1.0
 
 
-@lru_cache(maxsize=64)
-def _point(activation: str) -> CriticalPoint | None:
+def _point(then: Nonlinearity) -> CriticalPoint | None:
+    if then.is_linear or then.curve is None:
+        return None
     try:
-        return critical_point(activation)
+        return critical_point(then.curve)
     except ValueError:
         return None
 
@@ -254,7 +263,10 @@ def bias_advice_for(site: Site) -> Advice | None:
         or site.activation in _SELF_NORMALIZING
     ):
         return None
-    point = _point(site.activation) if site.activation else None
+    then = site.nonlinearity
+    point = _point(then)
     if point is None or point.bias_variance == 0:
         return None
-    return Advice(CriticalBias(site.activation))
+    if _is_savable(then):
+        return Advice(CriticalBias(then.function))
+    return Advice(RandomNormal(stddev=math.sqrt(point.bias_variance)))

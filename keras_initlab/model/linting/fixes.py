@@ -9,5 +9,5 @@ __all__ = ["better_scheme"]
 
 def better_scheme(site: Site) -> str:
     """A scheme that fits the activation, and the kind of kernel where its shape hides the fans."""
-    scheme = in_keras(scheme_for(site.activation, kind=site.use.kind))
+    scheme = in_keras(scheme_for(site.nonlinearity.curve, kind=site.use.kind))
     return f"Use {argument_of(site.layer, site.variable)}={scheme}"

@@ -13,7 +13,7 @@ from keras_initlab.model.linting.fixes import better_scheme
 from keras_initlab.model.linting.samples import Sample, Subject
 from keras_initlab.model.priors import Prior
 from keras_initlab.signal.advice import needed_variance
-from keras_initlab.theory import ACTIVATIONS, FLAT_SLOPE
+from keras_initlab.theory import FLAT_SLOPE, Activation
 from keras_initlab.theory.flatness import slopes_of
 
 __all__ = ["RULES", "Finding"]
@@ -127,7 +127,7 @@ def _misfits(subject: Subject) -> Iterator[tuple[Sample, float, float, bool]]:
         judged = site.role == "kernel" and site.normed is False and not site.is_output
         if not judged or each.variance == 0 or site.fans is None:
             continue
-        needed = needed_variance(site.activation)
+        needed = needed_variance(site.nonlinearity.curve)
         if needed is None:
             continue
         # What lies on padding adds nothing.
@@ -170,9 +170,10 @@ def _gain(subject: Subject) -> Iterator[Finding]:
 def _dead(subject: Subject) -> Iterator[Finding]:
     for each in subject.samples:
         site = each.site
-        if each.biases is None or site.activation not in ACTIVATIONS or site.role != "kernel":
+        curve = site.nonlinearity.curve
+        if each.biases is None or curve is None or site.role != "kernel":
             continue
-        dead = float(_is_flat(site.activation, each.biases, each.lengths).mean())
+        dead = float(_is_flat(curve, each.biases, each.lengths).mean())
         if dead > _HALF:
             evidence = (
                 f"{dead:.0%} of the units have a bias so far from zero that {site.activation} is "
@@ -181,12 +182,12 @@ def _dead(subject: Subject) -> Iterator[Finding]:
             yield _finding("dead", each, evidence, 'Use bias_initializer="zeros"')
 
 
-def _is_flat(activation: str, biases: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def _is_flat(activation: Activation, biases: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Of each unit, whether its activation has no slope wherever its signal may lie."""
     reach = np.linspace(-_DEAD_SIGMAS, _DEAD_SIGMAS, 9)[:, np.newaxis]
     places = biases.astype(np.float64) + reach * lengths
     with np.errstate(all="ignore"):
-        slopes = slopes_of(ACTIVATIONS[activation], places)
+        slopes = slopes_of(activation, places)
     return np.all(np.abs(slopes) < FLAT_SLOPE, axis=0)
 
 
