@@ -12,8 +12,8 @@ from keras_initlab.anatomy.selection import Selection
 from keras_initlab.monitor import Look
 from keras_initlab.signal.looks import Section
 from keras_initlab.signal.prediction import Start, starts_of
-from keras_initlab.theory import ACTIVATIONS
 from keras_initlab.signal.rules import Evidence, problems_of
+from keras_initlab.theory import ACTIVATIONS
 
 # What breaks a rule at the second layer of three.
 BREAKS = {
