@@ -3,22 +3,23 @@
 import copy
 import os
 import time
-import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 from rich.console import Console
 
 from keras_initlab import _backend
+from keras_initlab._wire import Problem
 from keras_initlab.anatomy.selection import NothingToWatchError, checked_filter
 from keras_initlab.monitor import arguments
-from keras_initlab.monitor.judge import Judge, SignalWarning
+from keras_initlab.monitor.arguments import LayerChoice, Watchable
+from keras_initlab.monitor.judge import Action, Gaps, Judge
 from keras_initlab.monitor.report import TrainingReport
-from keras_initlab.monitor.schedule import Clock, EpochEnds, is_due, schedule_of
+from keras_initlab.monitor.schedule import Clock, EpochEnds, Schedule, is_due, schedule_of
 from keras_initlab.monitor.sessions import uncover
 from keras_initlab.monitor.settings import Settings
-from keras_initlab.monitor.sinks import TensorBoardSink
+from keras_initlab.monitor.sinks import Sink, TensorBoardSink
 from keras_initlab.monitor.watcher import Watcher
 from keras_initlab.signal.guard import Guard, in_one_line
 from keras_initlab.signal.looks import History, Look
@@ -72,17 +73,17 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
     def __init__(
         self,
         log_dir: str | os.PathLike | None = None,
-        update_freq: Any = 100,
+        update_freq: int | Literal["batch", "epoch"] | Schedule = 100,
         *,
         first_steps: int = 0,
-        watch: Sequence[str] = arguments.WATCHABLE,
-        layers: Any = None,
+        watch: Watchable | Sequence[Watchable] = arguments.WATCHABLE,
+        layers: LayerChoice | None = None,
         max_elements: int | None = 16_384,
         histograms: bool = False,
         reference: Any = None,
-        on_problem: Any = "warn",
-        verbose: int | str = "auto",
-        sink: Any = None,
+        on_problem: Action | Callable[[Problem], object] | None = "warn",
+        verbose: Literal[0, 1, 2, "auto"] = "auto",
+        sink: Sink | None = None,
     ):
         super().__init__()
         self.settings = Settings(
@@ -106,8 +107,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         self._started = False
         self._in_fit = False
         self._guard = Guard()
-        self._notes: list[str] = []
-        self._blind = False
+        self._gaps = Gaps()
         self._seen_from = 0
 
     @property
@@ -123,8 +123,9 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         rows = () if last is None else last.layers
         if last is not None and not rows and "weights" in last.sections:
             rows = last.sections["weights"].layers
-        notes = tuple(dict.fromkeys((*self._notes, *notes)))
-        blind = self._blind or (self._watcher is not None and self._watcher.failed)
+        notes = tuple(dict.fromkeys((*self._gaps.reasons, *notes)))
+        failed = self._watcher is not None and self._watcher.failed
+        blind = failed or bool(self._gaps.reasons)
         return TrainingReport(rows, first, last, tuple(self._judge.problems), notes, blind)
 
     def __deepcopy__(self, memo: dict) -> "ActivationVarianceLogger":
@@ -134,14 +135,14 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         twin.looks = History()
         twin._judge = self._judge.fresh()
         twin._watcher, twin._model, twin.params = None, None, None
-        twin._guard, twin._notes, twin._blind = Guard(), [], False
+        twin._guard, twin._gaps = Guard(), Gaps()
         return twin
 
     # --- what Keras calls ----------------------------------------------------------------------
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Put the taps on the model."""
-        self._guard, self._notes, self._blind = Guard(), [], False
+        self._guard, self._gaps = Guard(), Gaps()
         wrong = self._guarded(self._begin)
         if wrong is not None:
             raise wrong
@@ -149,31 +150,31 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Count batches from the start of the epoch."""
         self._batch = -1
-        if self._is_watching() and not self._started:
+        if not self._started:
             self._started = True
-            self._guarded(self._start, epoch)
+            self._while_watching(self._start, epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Look at the reference batch, with the weights that the next step starts from."""
-        if self.reference is not None and self._is_watching():
-            self._guarded(self._look_at_reference)
+        if self.reference is not None:
+            self._while_watching(self._look_at_reference)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Read a look, if one was due since the last batch."""
-        if self._is_watching():
-            self._hear(self._guarded(self._after_batch, batch))
+        looks = self._while_watching(self._after_batch, batch)
+        if looks is not None:
+            self._hear(looks)
         elif self._watcher is not None and self._watcher.empty:
-            self._tell_blindness(self._watcher.empty)
+            self._gaps.warn(self._watcher.empty)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Read the look at the end of an epoch, and set the count of steps right."""
-        if self._is_watching():
-            self._hear(self._guarded(self._after_epoch))
+        self._hear(self._while_watching(self._after_epoch) or [])
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Take everything off the model, and print what was seen."""
         if self._watcher is not None:
-            self._guarded(self._end)
+            self._guarded(self._end, self._watcher)
 
     # --- in between ----------------------------------------------------------------------------
 
@@ -181,8 +182,8 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         """What a function gives; `None` if it fails, which ends the watching and nothing else."""
         with self._guard:
             return function(*args)
-        self._blind = True
-        self._notes.append(f"the watching ended: {in_one_line(self._guard.error)}")
+        if self._guard.error is not None:
+            self._gaps.add(f"the watching ended: {in_one_line(self._guard.error)}")
         with self._guard:
             if self._watcher is not None:
                 self._watcher.close()
@@ -190,17 +191,20 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
             uncover(self.model)
         return None
 
-    def _is_watching(self) -> bool:
-        if self._guard.ended or self._watcher is None:
-            return False
-        return bool(self._guarded(lambda: self._watcher.is_open))
+    def _while_watching(self, function: Callable, *args: Any) -> Any:
+        """What a function gives of a watcher that is open; `None` if there is none."""
+        watcher = self._watcher
+        if self._guard.ended or watcher is None:
+            return None
+        is_open = self._guarded(lambda: watcher.is_open)
+        return self._guarded(function, watcher, *args) if is_open else None
 
     def _begin(self) -> Exception | None:
         """Open a watcher; what the user has to hear of, where `layers` chooses none."""
         model, self._seen_from = self.model, len(self.looks)
         refusal = _backend.refusal_of(model)
         if refusal is not None:
-            self._tell_blindness(f"{refusal}; nothing is watched.")
+            self._gaps.warn(f"{refusal}; nothing is watched.")
             return None
         try:
             if self._watcher is None or not self._watcher.fits(model, self._chosen):
@@ -209,49 +213,50 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
             self._watcher = None
             if self._chosen is not None:
                 return error
-            self._tell_blindness(str(error))
+            self._gaps.warn(str(error))
             return None
         self._in_fit = _backend.running_fit(model) is not None
         self._started = False
         self._watcher.open()
-        self._start(epoch=0)
+        self._start(self._watcher, epoch=0)
         return None
 
-    def _start(self, epoch: int) -> None:
+    def _start(self, watcher: Watcher, epoch: int) -> None:
         """Set the clocks: after everything that restores a model, before the first step."""
         per_epoch = (self.params or {}).get("steps") or 0
         last = self.looks[-1].step + 1 if len(self.looks) else 0
-        self._clock = self._watcher.start_at(last, epoch, per_epoch)
+        self._clock = watcher.start_at(last, epoch, per_epoch)
 
-    def _look_at_reference(self) -> None:
+    def _look_at_reference(self, watcher: Watcher) -> None:
         begin = self._clock.step
-        if self._due_in(range(begin, begin + int(self.model.steps_per_execution))):
-            self._watcher.look_at_reference()
+        if self._due_in(watcher, range(begin, begin + int(self.model.steps_per_execution))):
+            watcher.look_at_reference()
 
-    def _after_batch(self, batch: int) -> list[Look]:
+    def _after_batch(self, watcher: Watcher, batch: int) -> list[Look]:
         begin = self._clock.step
         steps = range(begin, begin + max(1, batch - self._batch))
         self._batch = batch
         self._clock = self._clock._replace(step=steps.stop)
         seen = len(self.looks) and self.looks[-1].step >= self._clock.first
-        if (seen and self._keeps_epoch_ends()) or not self._due_in(steps):
+        if (seen and self._keeps_epoch_ends()) or not self._due_in(watcher, steps):
             return []
-        new = self._take()
+        new = self._take(watcher)
         if not new and len(self.looks) == self._seen_from:
-            ran = self._watcher.steps_done() > self._watcher.first
-            self._tell_blindness(arguments.UNSEEN_CALLS if ran else arguments.UNSEEN_STEP)
+            ran = watcher.steps_done() > watcher.first
+            self._gaps.warn(arguments.UNSEEN_CALLS if ran else arguments.UNSEEN_STEP)
         return new
 
-    def _after_epoch(self) -> list[Look]:
-        new = self._take() if self._keeps_epoch_ends() else []
+    def _after_epoch(self, watcher: Watcher) -> list[Look]:
+        new = self._take(watcher) if self._keeps_epoch_ends() else []
         if self.model.steps_per_execution > 1:
-            self._clock = self._clock._replace(step=self._watcher.steps_done())
+            self._clock = self._clock._replace(step=watcher.steps_done())
         return new
 
-    def _end(self) -> None:
-        self._watcher.close()
-        if hasattr(self.sink, "flush"):
-            self.sink.flush()
+    def _end(self, watcher: Watcher) -> None:
+        watcher.close()
+        flush = getattr(self.sink, "flush", None)
+        if flush is not None:
+            flush()
         if self._prints():
             Console().print(self.report)
 
@@ -260,40 +265,35 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         endings = isinstance(self.settings.schedule, EpochEnds)
         return endings and not (self.params or {}).get("steps")
 
-    def _due_in(self, steps: range) -> bool:
-        clock = self._clock._replace(first=self._watcher.first)
+    def _due_in(self, watcher: Watcher, steps: range) -> bool:
+        clock = self._clock._replace(first=watcher.first)
         schedule = self.settings.schedule
         return any(is_due(schedule, clock._replace(step=step)) for step in steps)
 
-    def _take(self) -> list[Look]:
+    def _take(self, watcher: Watcher) -> list[Look]:
         new = []
-        for look in self._watcher.looks(self.looks, time.time()):
+        for look in watcher.looks(self.looks, time.time()):
             self.looks.append(look)
             new.append(look)
             if self.sink is not None:
                 self.sink.append(look)
         asked = "activations" in self.settings.watch
         if asked and new and not any(look.layers for look in new):
-            self._tell_blindness(arguments.UNSEEN_CALLS)
+            self._gaps.warn(arguments.UNSEEN_CALLS)
         return new
 
-    def _hear(self, looks: list[Look] | None) -> None:
+    def _hear(self, looks: list[Look]) -> None:
         """Act on problems, as the user wants it: what this raises ends `fit`."""
-        for look in looks or []:
+        for look in looks:
             try:
                 self._judge.hear(look.problems, self.model)
             except BaseException:
-                self._guarded(self._watcher.close)
+                if self._watcher is not None:
+                    self._guarded(self._watcher.close)
                 raise
-
-    def _tell_blindness(self, reason: str) -> None:
-        """Warn once in a `fit`, and never call healthy what was not seen."""
-        self._blind = True
-        if reason not in self._notes:
-            self._notes.append(reason)
-            warnings.warn_explicit(reason, SignalWarning, "<ActivationVarianceLogger>", 1)
 
     def _prints(self) -> bool:
         if self.verbose == "auto":
-            return self._in_fit and bool((self.params or {}).get("verbose", 0)) and len(self.looks)
+            shows = (self.params or {}).get("verbose", 0) and len(self.looks)
+            return self._in_fit and bool(shows)
         return bool(self.verbose)

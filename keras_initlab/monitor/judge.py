@@ -2,13 +2,13 @@
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from keras_initlab._wire import Problem
 
-__all__ = ["Judge", "SignalError", "SignalWarning"]
+__all__ = ["Action", "Gaps", "Judge", "SignalError", "SignalWarning"]
 
-_ACTIONS = ("warn", "raise", "stop")
+Action: TypeAlias = Literal["warn", "raise", "stop"]
 
 
 class SignalWarning(UserWarning):
@@ -27,6 +27,27 @@ class SignalError(RuntimeError):
         self.problem = problem
 
 
+class Gaps:
+    """What was asked for and not seen, and why.
+
+    Attributes:
+        reasons: Why, each thing once.
+    """
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def add(self, reason: str) -> None:
+        """Keep a reason for the report."""
+        self.reasons.append(reason)
+
+    def warn(self, reason: str) -> None:
+        """Keep a reason, and warn of it once."""
+        if reason not in self.reasons:
+            self.add(reason)
+            warnings.warn_explicit(reason, SignalWarning, "<ActivationVarianceLogger>", 1)
+
+
 class Judge:
     """Remembers what has been said.
 
@@ -38,10 +59,10 @@ class Judge:
         ValueError: If it is none of these.
     """
 
-    def __init__(self, on_problem: str | Callable[[Problem], Any] | None):
-        if not (on_problem is None or callable(on_problem) or on_problem in _ACTIONS):
+    def __init__(self, on_problem: Action | Callable[[Problem], object] | None):
+        if not (on_problem is None or callable(on_problem) or on_problem in get_args(Action)):
             raise ValueError(
-                f"`on_problem` must be one of {', '.join(_ACTIONS)}, a function or None. "
+                f"`on_problem` must be one of {', '.join(get_args(Action))}, a function or None. "
                 f"Received: on_problem={on_problem!r}."
             )
         self.problems: list[Problem] = []

@@ -110,9 +110,10 @@ class Probe:
         if not calls and not weights:
             return None
         begin = 1 + self.rows.most_calls
+        squares = [part[0, _HEADER : _HEADER + inputs] for part in parts]
         return Glimpse(
             step=high * _RADIX + low,
-            inputs=sum(part[0, _HEADER : _HEADER + inputs] for part in parts) / len(parts),
+            inputs=np.sum(squares, axis=0) / len(parts),
             activations=[part[1 : 1 + calls] for part in parts],
             parameters=[part[begin : begin + weights] for part in parts],
         )

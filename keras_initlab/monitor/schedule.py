@@ -2,7 +2,7 @@
 
 import numbers
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 __all__ = ["Clock", "Early", "EpochEnds", "Every", "Schedule", "is_due", "schedule_of"]
 
@@ -81,7 +81,9 @@ def is_due(schedule: Schedule, clock: Clock) -> Any:
     return (clock.step == clock.first) | schedule.due(clock)
 
 
-def schedule_of(update_freq: Any, first_steps: int = 0) -> Schedule:
+def schedule_of(
+    update_freq: int | Literal["batch", "epoch"] | Schedule, first_steps: int = 0
+) -> Schedule:
     """The schedule that `update_freq` names, as in `keras.callbacks.TensorBoard`.
 
     Args:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from keras_initlab import _backend
 from keras_initlab.monitor.session import Session
 
 __all__ = ["session_of", "uncover"]
@@ -19,7 +18,8 @@ def session_of(model: Any) -> Session:
     # A shallow copy of a model has the session of another.
     if held is None or held.model is not model:
         held = Session(model)
-        _backend.add_session_hook(model, _ATTRIBUTE, held)
+        # Past Keras's tracking, which would take it for a part of the model.
+        vars(model)[_ATTRIBUTE] = held
     return held
 
 
@@ -27,5 +27,5 @@ def uncover(model: Any) -> None:
     """Take everything off a model without asking the session that put it on."""
     held = vars(model).get(_ATTRIBUTE)
     if held is not None:
-        _backend.remove_session_hook(model, _ATTRIBUTE)
+        del vars(model)[_ATTRIBUTE]
         held.hooks.remove()

@@ -10,14 +10,14 @@ import warnings
 import weakref
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from keras_initlab._wire import LayerInfo
 from keras_initlab.monitor.event_file import EventFile
 from keras_initlab.monitor.events import events_of, first_events_of, records_of, session_start
 from keras_initlab.signal.looks import Look
 
-__all__ = ["TensorBoardSink"]
+__all__ = ["Sink", "TensorBoardSink"]
 
 _serial = itertools.count()
 
@@ -29,6 +29,13 @@ _RETRY_S, _MOST_RETRY_S = 0.5, 30.0
 
 # A writer with nothing to do ends, and with it what it holds; the next look starts another.
 _IDLE_S = 5.0
+
+
+class Sink(Protocol):
+    """Where looks go; it may have a method `flush()`, which is called when training ends."""
+
+    def append(self, look: Look, /) -> object:
+        """Take in a look."""
 
 
 class TensorBoardSink:

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
+from keras_initlab.anatomy.selection import Selection
 from keras_initlab.signal.calls import Call
 
 __all__ = ["TouchedRows"]
@@ -21,7 +22,7 @@ class TouchedRows:
         selection: Which layers are watched; `None` for no flags at all.
     """
 
-    def __init__(self, model: Any, selection: Any):
+    def __init__(self, model: Any, selection: Selection | None):
         tables = [] if selection is None else selection.watched
         self._flags = {
             id(layer): _backend.StepState(model, np.zeros(layer.input_dim, np.int32))
@@ -34,8 +35,9 @@ class TouchedRows:
         """Set the flags of the rows that a training step has looked up."""
         for call in calls:
             flags = self._flags.get(id(call.layer))
-            ids = call.inputs[0] if flags and call.inputs else None
-            ids = None if ids is None else _backend.reachable(ids)
+            if flags is None or not call.inputs or call.inputs[0] is None:
+                continue
+            ids = _backend.reachable(call.inputs[0])
             if ids is not None:
                 _backend.set_flags(flags.state, _backend.dense_values(ids))
 

@@ -56,7 +56,7 @@ class Watcher:
         self._selection = selection
         self._probe = session_of(self._model).probe_for(selection, self._settings)
         self._probe.user = self
-        self._reference = None
+        self._reference: Reference | None = None
         if self._batch is not None:
             self._reference = Reference(self._model, selection, self._settings, self._batch)
 
@@ -145,7 +145,8 @@ class Watcher:
 
     def look_at_reference(self) -> None:
         """Measure the reference batch with the weights as they are."""
-        self._referred = self._reference.look()
+        if self._reference is not None:
+            self._referred = self._reference.look()
 
     def looks(self, past: History, now_s: float) -> Iterator[Look]:
         """The looks since the last reading.
@@ -202,7 +203,7 @@ class Watcher:
             self._probe.rows.links,
             self._starts,
             self._selection.names,
-            glimpse.inputs,
+            list(glimpse.inputs),
             table.values[:, [_MEAN, _VARIANCE]],
         )
         return Section(table.layers, values)

@@ -7,8 +7,10 @@ from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as
 from pathlib import Path
 from typing import Any
 
+import keras
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from keras_initlab.model.choices import SchemeChoice
 from keras_initlab.model.comparing.comparison import Comparison
 from keras_initlab.model.comparing.keeper import EVENTS_FILE, Options
 from keras_initlab.model.comparing.record import Run, stored_run, write_whole
@@ -26,8 +28,8 @@ __all__ = ["compare"]
 
 
 def compare(
-    build_model: Callable[[], Any],
-    schemes: Sequence[Any] | Mapping[str, Any],
+    build_model: Callable[[], keras.Model],
+    schemes: Sequence[SchemeChoice | None] | Mapping[str, SchemeChoice | None],
     data: Any,
     *,
     validation_data: Any = None,
@@ -157,7 +159,7 @@ def _elsewhere(trials: Iterable[Trial], executor: Executor) -> Iterator[Run]:
 
 def _describe(folder: Path, runs: Sequence[Run]) -> None:
     """Tell TensorBoard's HPARAMS dashboard what is compared."""
-    choices = {
+    choices: dict[str, Sequence[Any]] = {
         "scheme": list(dict.fromkeys(run.scheme for run in runs)),
         "seed": list(dict.fromkeys(run.seed for run in runs)),
     }

@@ -132,7 +132,7 @@ class Comparison(Report):
         table = Table(title="Schemes, mean ± standard deviation", box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("scheme", overflow="fold")
         steps = [] if self.target is None else ["steps to\ntarget"]
-        headers = ["runs", *map(words, names), *steps]
+        headers: list[str | Text] = ["runs", *map(words, names), *steps]
         for header in headers:
             table.add_column(header, justify="right", no_wrap=True)
         table.add_column("healthy", justify="right")

@@ -79,7 +79,8 @@ def _draw_profile(axes: Any, profiles: list[Mapping[str, float]], look: dict[str
 
 
 def _finish(axes: Any, up: str) -> None:
-    drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines] or [[]])
+    curves = [np.asarray(line.get_ydata(), float) for line in axes.lines]
+    drawn = np.concatenate([np.empty(0), *curves])
     if drawn.size and (drawn > 0).all():
         axes.set_yscale("log")
     axes.set_ylabel(up)

@@ -10,9 +10,10 @@ from typing import Any
 
 import keras
 
-from keras_initlab.model.comparing.record import Run, store, write_whole
-from keras_initlab.monitor import ActivationVarianceLogger, Look
+from keras_initlab.model.comparing.record import Run, Status, store, write_whole
+from keras_initlab.monitor import ActivationVarianceLogger
 from keras_initlab.monitor.events import records_of, trial_events
+from keras_initlab.signal.looks import Look
 from keras_initlab.signal.report import in_words
 
 __all__ = ["EVENTS_FILE", "CallError", "Keeper", "Options", "weights_of"]
@@ -119,12 +120,13 @@ class Keeper(keras.callbacks.Callback):
 
     def end(self, error: Exception | None = None) -> Run:
         """Keep how it ended, for TensorBoard too."""
-        if error is not None:
-            ending = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
-        else:
-            ending = {"status": "finished" if self._is_finite() else "diverged"}
         run = _with_looks(self.run, self.logger)
-        self.run = replace(run, **ending, duration_s=self._duration_s())
+        status: Status = "failed"
+        if error is None:
+            status = "finished" if self._is_finite() else "diverged"
+        else:
+            run = replace(run, error=f"{type(error).__name__}: {error}")
+        self.run = replace(run, status=status, duration_s=self._duration_s())
         hparams = {"scheme": self.run.scheme, "seed": self.run.seed}
         events = trial_events(
             hparams,

@@ -8,14 +8,14 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from keras_initlab.signal.extras import plain
 
-__all__ = ["Run", "store", "stored_run", "write_whole"]
+__all__ = ["Run", "Status", "store", "stored_run", "write_whole"]
 
 _FILE = "result.json"
-_STATUSES = ("finished", "diverged", "failed", "unfinished")
+Status: TypeAlias = Literal["finished", "diverged", "failed", "unfinished"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Run:
     scheme: str
     seed: int
     directory: str
-    status: str = "unfinished"
+    status: Status = "unfinished"
     error: str = ""
     monitor: str = ""
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -146,7 +146,7 @@ def _short(value: Any) -> str:
 def _revived(content: dict[str, Any], directory: str) -> Run:
     if set(content) != {each.name for each in fields(Run)}:
         raise ValueError("a record of another version")
-    run = {
+    run: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
     }
     for name in ("first_variance", "last_variance"):
@@ -164,7 +164,7 @@ def _checked(run: Run) -> Run:
     texts = (run.scheme, run.error, run.monitor, *run.first_problems, *run.problems)
     counts = (*run.steps, *(() if run.steps_to_target is None else (run.steps_to_target,)))
     fits = (
-        run.status in _STATUSES
+        run.status in get_args(Status)
         and all(isinstance(each, str) for each in texts)
         and all(type(each) is int and each > 0 for each in counts)
         and type(run.seed) is int

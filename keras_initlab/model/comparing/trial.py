@@ -36,7 +36,7 @@ class Task:
         options: How it is trained.
     """
 
-    build_model: Callable[[], Any]
+    build_model: Callable[[], keras.Model]
     data: Any
     validation_data: Any
     options: Options

@@ -40,11 +40,6 @@ class Batch:
     others: tuple[int, ...] | None = None
 
     @property
-    def is_made_up(self) -> bool:
-        """Whether random inputs stand in for data."""
-        return self.others is not None
-
-    @property
     def tensors(self) -> tuple[Any, Any, Any]:
         """The three of them."""
         return self.x, self.y, self.sample_weight
@@ -58,8 +53,8 @@ class Batch:
         """The first half of the examples."""
         count = max(1, self.size // 2)
         note = f"out of memory with {self.size} examples: the first {count} are looked at"
-        parts = _first_examples(self.tensors, count)
-        return Batch(*parts, (*self.notes, note), self.others)
+        x, y, sample_weight = _first_examples(self.tensors, count)
+        return Batch(x, y, sample_weight, (*self.notes, note), self.others)
 
 
 def batch_of(anatomy: Anatomy, data: Any, examples: int) -> Batch:
@@ -81,7 +76,8 @@ def batch_of(anatomy: Anatomy, data: Any, examples: int) -> Batch:
     # Keras's own unpacking takes a list for a tuple; here it is one of several inputs.
     parts = (*first, None, None)[:3] if isinstance(first, tuple) else (first, None, None)
     check_inputs(anatomy.model, parts[0])
-    count, notes = length_of(parts[0]), ()
+    count = length_of(parts[0])
+    notes: tuple[str, ...] = ()
     check_lengths(parts, count)
     if count > examples:
         parts = _first_examples(parts, examples)
@@ -89,7 +85,8 @@ def batch_of(anatomy: Anatomy, data: Any, examples: int) -> Batch:
     check_ids(anatomy, parts[0])
     for name, part in zip(("inputs", "labels", "sample weights"), parts, strict=True):
         check_numbers(name, part)
-    return Batch(*keras.tree.map_structure(_tensor_of, parts), notes)
+    x, y, sample_weight = keras.tree.map_structure(_tensor_of, parts)
+    return Batch(x, y, sample_weight, notes)
 
 
 def made_up(anatomy: Anatomy, examples: int, lengths: Sequence[int]) -> Batch:

@@ -5,6 +5,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+import keras
+
 from keras_initlab import _backend
 from keras_initlab._wire import SECTIONS
 from keras_initlab.anatomy.anatomy import Anatomy
@@ -12,6 +14,7 @@ from keras_initlab.anatomy.built import check_built
 from keras_initlab.anatomy.selection import Selection, checked_filter
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.initializers.checks import checked_count
+from keras_initlab.model.choices import LayerChoice, LossChoice
 from keras_initlab.model.diagnosis.batch import Batch, batch_of, made_up
 from keras_initlab.model.diagnosis.passes import Measured, Pass, UnmeasurableError
 from keras_initlab.model.diagnosis.report import SignalReport
@@ -28,11 +31,11 @@ __all__ = ["diagnose", "diagnosed"]
 
 
 def diagnose(
-    model: Any,
+    model: keras.Model,
     data: Any = None,
     *,
-    loss: Any = None,
-    layers: Any = None,
+    loss: LossChoice | None = None,
+    layers: LayerChoice | None = None,
     examples: int = 512,
     max_elements: int | None = 65_536,
     ignore: Collection[str] = (),
@@ -84,8 +87,8 @@ def diagnosed(
     anatomy: Anatomy,
     batch: Batch,
     *,
-    loss: Any = None,
-    layers: Any = None,
+    loss: LossChoice | None = None,
+    layers: LayerChoice | None = None,
     max_elements: int | None = None,
     ignore: Collection[str] = (),
 ) -> SignalReport:
@@ -98,7 +101,7 @@ def diagnosed(
         return found.report(batch, findings_in(anatomy, ignore=ignore), notes)
 
 
-def _loss_of(model: Any, batch: Batch, loss: Any) -> tuple[Any, tuple[str, ...]]:
+def _loss_of(model: Any, batch: Batch, loss: LossChoice | None) -> tuple[Any, tuple[str, ...]]:
     """The loss as an object, `None` for a unit cotangent, and what to say of it."""
     if batch.y is None:
         if loss is not None:
@@ -135,11 +138,11 @@ class _Diagnosis:
         return SignalReport(rows, problems, tuple(findings), notes, measured.loss)
 
     def _measured(self, batch: Batch) -> tuple[Batch, Measured]:
-        if not batch.is_made_up:
+        if batch.others is None:
             return self._run(batch)
         examples, lengths = batch.size, (0, *batch.others)
-        strange: tuple[Batch, Measured] | None = None
-        refusal: Exception | None = None
+        strange: list[tuple[Batch, Measured]] = []
+        refusals: list[Exception] = []
         for length in lengths:
             tried = made_up(self._anatomy, examples, (length,)) if length else batch
             try:
@@ -150,15 +153,15 @@ class _Diagnosis:
             except Exception as error:
                 if _backend.is_out_of_memory(error):
                     raise
-                refusal = refusal or error
+                refusals = refusals or [error]
                 continue
             if found[1].is_finite:
                 return found
             # NaN may come of places behind the end of a table, and may be the model's own.
-            strange = strange or found
-        if strange is None:
-            raise self._refused(len(lengths) > 1, refusal) from refusal
-        return strange
+            strange = strange or [found]
+        if not strange:
+            raise self._refused(len(lengths) > 1, refusals[0]) from refusals[0]
+        return strange[0]
 
     def _run(self, batch: Batch) -> tuple[Batch, Measured]:
         while True:

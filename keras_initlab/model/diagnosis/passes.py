@@ -104,7 +104,8 @@ class Pass:
             found = measure(trainable, others, zeros, cotangents, batch.tensors)
         found = keras.tree.map_structure(ops.convert_to_numpy, found)
         return Measured(
-            *(found[name] for name in ("activations", "before")),
+            found["activations"],
+            found["before"],
             self._by_row(found["backward"]),
             self._known(found["weights"]),
             [float(square) for square in found["inputs"]],

@@ -1,6 +1,6 @@
 """From the tables of a look to the rows of a report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ def rows_of(
                 before_variance=_variance(before),
                 gradient_variance=_variance(backward),
                 weight_gradient_variance=float(known.get("gradient_variance", np.nan)),
-                **{each: float(known.get(each, np.nan)) for each in _OF_OUTPUT},
+                **_of_output(known),
                 rules=rules,
                 verdict=verdict,
             )
@@ -79,6 +79,10 @@ def _description(info: LayerInfo, site: Site | None) -> dict[str, Any]:
         "fan_in": None if fans is None else float(fans.fan_in),
         "fan_out": None if fans is None else float(fans.fan_out),
     }
+
+
+def _of_output(known: Mapping[str, float]) -> dict[str, Any]:
+    return {statistic: float(known.get(statistic, np.nan)) for statistic in _OF_OUTPUT}
 
 
 def _main_site(layer: Any, sites: Sequence[Site]) -> Site | None:

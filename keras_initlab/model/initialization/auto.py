@@ -24,7 +24,7 @@ from keras_initlab.initializers import (
     XavierNormal,
     Zeros,
 )
-from keras_initlab.theory import CriticalPoint, Kind, critical_point
+from keras_initlab.theory import CriticalPoint, Fans, Kind, critical_point
 
 __all__ = ["Advice", "Surroundings", "advice_for", "bias_advice_for"]
 
@@ -92,18 +92,21 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
     """
     if site.role == "table":
         return _for_table(site, around)
-    if site.role == "recurrent":
-        return Advice(_per_gate(Orthogonal(), site.use.kind))
-    if site.role == "other" or site.use.kind is None:
+    kind = site.use.kind
+    if site.role == "other" or kind is None:
         return Advice(None, reason="what the layer does with it is not known")
+    if site.role == "recurrent":
+        return Advice(_per_gate(Orthogonal(), kind))
     # Outside of a graph, where norms are not known, which layer is the output is a guess.
     is_output = site.is_output and site.normed is not None
     beside = around.short_tables and site.is_of_numbers and not site.is_behind_table
-    if beside and site.reads_inputs and _is_plain(site):
-        return _for_numbers(site)
+    if beside and site.reads_inputs and _is_plain(site) and site.fans is not None:
+        return _for_numbers(kind, site.fans)
     # Labels come with a batch, by which the weights are corrected.
     before = "" if around.labelled else site.activation_before
-    advice = _for_output(site, before, around) if is_output else _for_hidden(site, before)
+    advice = (
+        _for_output(site, kind, before, around) if is_output else _for_hidden(site, kind, before)
+    )
     # What lies on padding adds nothing.
     advice = replace(advice, scheme=_times(advice.scheme, 1 / site.inside))
     if beside or (around.labelled and site.is_behind_table):
@@ -137,26 +140,24 @@ def _length_of_vectors(site: Site, around: Surroundings) -> float:
     return min(length, product) if around.labelled else product
 
 
-def _for_output(site: Site, before: str, around: Surroundings) -> Advice:
-    kind = site.use.kind
+def _for_output(site: Site, kind: Kind, before: str, around: Surroundings) -> Advice:
     if around.width_base is not None:
         return Advice(MuNormal(role="output", base_width=around.width_base, kind=kind))
     target = around.output_variance * (site.branch_share or 1.0)
     if site.is_dotted:
         # A product of two vectors of n entries has the variance of n products of two of them.
         target = math.sqrt(target / site.variable.shape[-1])
-    return Advice(_linear(site, before, target), target)
+    return Advice(_linear(kind, before, target), target)
 
 
-def _for_hidden(site: Site, before: str) -> Advice:
-    kind, activation = site.use.kind, site.activation
-    share = site.branch_share
+def _for_hidden(site: Site, kind: Kind, before: str) -> Advice:
+    activation, share = site.activation, site.branch_share
     if share is not None and not site.normed:
         if activation in ("", "linear"):
-            return Advice(_linear(site, before, share), share)
+            return Advice(_linear(kind, before, share), share)
         return Advice(_times(_held(activation, kind), share), share)
     if activation in ("", "linear"):
-        return Advice(_linear(site, before, 1.0), 1.0)
+        return Advice(_linear(kind, before, 1.0), 1.0)
     if activation in _SELF_NORMALIZING:
         return Advice(LecunNormal(kind=kind), 1.0)
     point = _point(activation)
@@ -170,14 +171,13 @@ def _for_hidden(site: Site, before: str) -> Advice:
     return Advice(scheme, _target(point), most=point.q == 0)
 
 
-def _for_numbers(site: Site) -> Advice:
+def _for_numbers(kind: Kind, fans: Fans) -> Advice:
     """Of a layer that reads numbers beside tables: they must not drown short vectors.
 
     Decision 0014 has the measurement.
     """
-    fans = site.fans
     target = 2 * fans.fan_in / (fans.fan_in + fans.fan_out)
-    return Advice(XavierNormal(kind=site.use.kind), min(1.0, target))
+    return Advice(XavierNormal(kind=kind), min(1.0, target))
 
 
 def _is_plain(site: Site) -> bool:
@@ -186,9 +186,8 @@ def _is_plain(site: Site) -> bool:
     return dense and not (site.is_output or site.is_dotted or site.branch_share is not None)
 
 
-def _linear(site: Site, before: str, variance: float) -> Any:
+def _linear(kind: Kind, before: str, variance: float) -> Any:
     """The scheme whose sums have a variance, for what the activation before the layer leaves."""
-    kind = site.use.kind
     if before == "relu":
         scheme: Any = HeNormal(kind=kind)
     else:

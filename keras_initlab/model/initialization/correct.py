@@ -153,7 +153,8 @@ class _Correction:
     # --- covers --------------------------------------------------------------------------------
 
     def _at_call(self, layer: Any) -> Callable:
-        is_table = self._of_layer[id(layer)].site.role == "table"
+        site = self._of_layer[id(layer)].site
+        is_table = site is not None and site.role == "table"
 
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
             if self._in_loop:
@@ -214,7 +215,8 @@ class _Correction:
         if is_first and past is not None and past.calls > 1:
             # All calls of the last pass together tell.
             self._multiply(draw, _wanted(draw, past.total / past.calls))
-            rows = measure()
+            again = measure()
+            rows = rows if again is None else again
         elif is_first:
             rows = self._tried(draw, measure, rows)
         held.variance = self._now.setdefault(id(layer), _Tally()).add(float(rows.var()))
@@ -251,7 +253,7 @@ def _last_of_each_layer(draws: list[Draw]) -> list[Draw]:
 def _wanted(draw: Draw, variance: float) -> float:
     """What the variance is to be multiplied by."""
     target = draw.advice.target
-    if draw.advice.most and variance <= target:
+    if target is None or (draw.advice.most and variance <= target):
         return 1.0
     return target / variance
 
@@ -269,8 +271,9 @@ def _rows_of(tensor: Any, mask: Any) -> np.ndarray | None:
         mask = None
     block = block_of(tensor, None, mask)
     values = _backend.concrete(block.values)
-    if values is not None and block.weights is not None:
-        values = values[_backend.concrete(block.weights) > 0]
+    counted = None if block.weights is None else _backend.concrete(block.weights)
+    if values is not None and counted is not None:
+        values = values[counted > 0]
     return None if values is None else values.astype(np.float64)
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 from keras import ops
 
 from keras_initlab import _backend
@@ -16,6 +17,7 @@ from keras_initlab.anatomy.ledger import note_scheme
 from keras_initlab.anatomy.selection import checked_filter
 from keras_initlab.initializers.catalogue import label_of
 from keras_initlab.initializers.checks import checked_count, checked_seed
+from keras_initlab.model.choices import LayerChoice, SchemeChoice
 from keras_initlab.model.diagnosis.batch import Batch, batch_of
 from keras_initlab.model.diagnosis.diagnose import diagnosed
 from keras_initlab.model.diagnosis.report import Change, SignalReport
@@ -28,13 +30,13 @@ __all__ = ["initialize"]
 
 
 def initialize(
-    model: Any,
-    scheme: Any = "auto",
+    model: keras.Model,
+    scheme: SchemeChoice = "auto",
     *,
     data: Any = None,
     seed: int | None = None,
-    only: Any = None,
-    skip: Any = None,
+    only: LayerChoice | None = None,
+    skip: LayerChoice | None = None,
     overwrite: bool = False,
     width_base: int | None = None,
     examples: int = 512,

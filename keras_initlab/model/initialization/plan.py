@@ -15,6 +15,7 @@ from keras_initlab.anatomy.uses import argument_of
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.initializers.catalogue import scheme_of
 from keras_initlab.initializers.seeds import seeded
+from keras_initlab.model.choices import SchemeChoice
 from keras_initlab.model.initialization.auto import (
     Advice,
     Surroundings,
@@ -44,7 +45,7 @@ class Request:
         width_base: Width of the model that the learning rate was tuned on, or `None`.
     """
 
-    scheme: Any
+    scheme: SchemeChoice
     seed: int | None
     labels: Any
     only: Filter | None
@@ -200,9 +201,9 @@ def _with_seed(advice: Advice, site: Site, paths: dict[int, str], request: Reque
     own = getattr(advice.scheme, "seed", None)
     seed = seed_for(own if request.seed is None and isinstance(own, int) else request.seed, path)
     scheme = seeded(advice.scheme, seed)
-    takes_axes = isinstance(scheme, keras.initializers.VarianceScaling) and site.use.axes
-    if takes_axes and scheme.input_axes is None:
-        scheme.input_axes, scheme.output_axes = site.use.axes.values()
+    axes = site.use.axes if isinstance(scheme, keras.initializers.VarianceScaling) else None
+    if axes and scheme.input_axes is None:
+        scheme.input_axes, scheme.output_axes = axes.values()
     return replace(advice, scheme=scheme)
 
 
@@ -216,7 +217,8 @@ def _biases(
     priors = {id(each.layer): each.bias for each in priors_of(anatomy, request.labels)}
     for draw in drawn:
         bias = getattr(draw.layer, "bias", None)
-        if bias is None or not any(bias is each for each in _backend.own_weights(draw.layer)):
+        own = any(bias is weight for weight in _backend.own_weights(draw.layer))
+        if draw.site is None or bias is None or not own:
             continue
         prior = priors.get(id(draw.layer))
         advice = bias_advice_for(draw.site) if prior is None else Advice(prior)

@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from typing import Any
 
+import keras
+
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.built import check_built
 from keras_initlab.model.linting.rules import RULES, Finding
@@ -11,7 +13,7 @@ from keras_initlab.model.linting.samples import subject_of
 __all__ = ["Finding", "lint"]
 
 
-def lint(model: Any, *, labels: Any = None, ignore: Collection[str] = ()) -> list[Finding]:
+def lint(model: keras.Model, *, labels: Any = None, ignore: Collection[str] = ()) -> list[Finding]:
     """Finds weights that cannot train well, from the weights and the graph alone.
 
     No inputs are needed, nothing is run, and the model stays as it is. docs/lint.md has a section

@@ -119,20 +119,38 @@ def _same_weights(subject: Subject) -> Iterator[Finding]:
         yield Finding("same-weights", group.samples[0].site.layer.name, tuple(paths), evidence, fix)
 
 
-def _misfits(subject: Subject) -> Iterator[tuple[Sample, float, float, bool]]:
-    """Kernels whose variance does not fit: found and needed, times fan-in; fans to blame."""
-    for each in subject.samples:
-        site = each.site
+@dataclass(frozen=True)
+class _Misfit:
+    """A kernel whose variance does not fit; variances times `fan_in`.
+
+    Args:
+        sample: The kernel.
+        fan_in: Connections into a unit, as the layer has them.
+        found: Its mean square, times that.
+        needed: What the activation needs.
+        explained: Whether the fans are to blame that its shape seems to have.
+    """
+
+    sample: Sample
+    fan_in: float
+    found: float
+    needed: float
+    explained: bool
+
+
+def _misfits(subject: Subject) -> Iterator[_Misfit]:
+    for sample in subject.samples:
+        site, fans = sample.site, sample.site.fans
         # What stands behind must be known: a norm would repair the scale.
         judged = site.role == "kernel" and site.normed is False and not site.is_output
-        if not judged or each.variance == 0 or site.fans is None:
+        if not judged or sample.variance == 0 or fans is None:
             continue
         needed = needed_variance(site.activation)
         if needed is None:
             continue
         # What lies on padding adds nothing.
-        second = each.second * site.inside
-        found, mistaken = second * site.fans.fan_in, second * site.shape_fans.fan_in
+        second = sample.second * site.inside
+        found, mistaken = second * fans.fan_in, second * site.shape_fans.fan_in
         # A branch may start small.
         if site.added and found < needed:
             continue
@@ -140,31 +158,31 @@ def _misfits(subject: Subject) -> Iterator[tuple[Sample, float, float, bool]]:
         # The shape's fans would explain most of it.
         explained = max(mistaken / needed, needed / mistaken) < np.sqrt(ratio)
         if ratio > (_FAN_FACTOR if explained else _GAIN_FACTOR):
-            yield each, found, needed, explained
+            yield _Misfit(sample, fans.fan_in, found, needed, bool(explained))
 
 
 def _wrong_fan(subject: Subject) -> Iterator[Finding]:
-    for each, found, needed, explained in _misfits(subject):
-        if explained:
-            site = each.site
+    for misfit in _misfits(subject):
+        if misfit.explained:
+            site = misfit.sample.site
             evidence = (
                 f"the shape {tuple(site.variable.shape)} seems to have fan_in "
                 f"{site.shape_fans.fan_in:g}, the {type(site.layer).__name__} sums "
-                f"{site.fans.fan_in:g}: its output has {found / needed:.2g} x the variance that "
-                f"{site.activation or 'linear'} needs"
+                f"{misfit.fan_in:g}: its output has {misfit.found / misfit.needed:.2g} x the "
+                f"variance that {site.activation or 'linear'} needs"
             )
-            yield _finding("wrong-fan", each, evidence, better_scheme(site))
+            yield _finding("wrong-fan", misfit.sample, evidence, better_scheme(site))
 
 
 def _gain(subject: Subject) -> Iterator[Finding]:
-    for each, found, needed, explained in _misfits(subject):
-        if not explained:
-            activation = each.site.activation or "linear"
+    for misfit in _misfits(subject):
+        if not misfit.explained:
+            site = misfit.sample.site
             evidence = (
-                f"weights of variance {found:.2g} / fan_in where {activation} "
-                f"holds the signal at {needed:.3g} / fan_in"
+                f"weights of variance {misfit.found:.2g} / fan_in where "
+                f"{site.activation or 'linear'} holds the signal at {misfit.needed:.3g} / fan_in"
             )
-            yield _finding("gain", each, evidence, better_scheme(each.site))
+            yield _finding("gain", misfit.sample, evidence, better_scheme(site))
 
 
 def _dead(subject: Subject) -> Iterator[Finding]:

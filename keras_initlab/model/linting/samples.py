@@ -141,7 +141,7 @@ def _by_unit(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 def _biases_of(layer: Any, units: int) -> np.ndarray | None:
     bias = getattr(layer, "bias", None)
     own = any(bias is variable for variable in _backend.own_weights(layer))
-    if not own or math.prod(bias.shape) != units:
+    if bias is None or not own or math.prod(bias.shape) != units:
         return None
     return _on_host(bias).astype(np.float64).reshape(-1)
 

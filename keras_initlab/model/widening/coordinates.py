@@ -156,9 +156,9 @@ class CoordinateCheck(Report):
 
 
 def coordinate_check(
-    build_model: Callable[[int], Any],
+    build_model: Callable[[int], keras.Model],
     widths: Sequence[int],
-    data: Any,
+    data: tuple[Any, Any],
     *,
     steps: int = 4,
     seeds: int = 3,
@@ -218,7 +218,7 @@ def coordinate_check(
     return CoordinateCheck(widths, names, tuple(row.is_output for row in layers), rms)
 
 
-def _sizes(model: Any, data: Any, steps: int) -> tuple[list[Any], list[list[float]]]:
+def _sizes(model: Any, data: tuple[Any, Any], steps: int) -> tuple[list[Any], list[list[float]]]:
     """The watched rows, and their sizes before each step and after the last."""
     x, y = data
     logger = ActivationVarianceLogger(

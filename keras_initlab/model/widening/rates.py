@@ -1,6 +1,8 @@
 """Factors on the learning rate of each weight, for a model that is wider than the tuned one."""
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+import keras
 
 from keras_initlab import _backend
 from keras_initlab.anatomy.anatomy import Anatomy
@@ -9,12 +11,16 @@ from keras_initlab.anatomy.sites import Site
 
 __all__ = ["rate_factors", "scale_learning_rates"]
 
+Family: TypeAlias = Literal["adam", "sgd"]
+
 # Optimizers that divide the gradient by its own size, and those that do not.
 _NORMALIZED = ("Adam", "AdamW", "Adamax", "Nadam", "Lion", "Adagrad", "RMSprop")
 _PLAIN = ("SGD",)
 
 
-def rate_factors(model: Any, base: Any, *, family: str = "adam") -> dict[str, float]:
+def rate_factors(
+    model: keras.Model, base: keras.Model, *, family: Family = "adam"
+) -> dict[str, float]:
     """What to multiply the learning rate of each weight by, so that the base's rate suits it.
 
     Of each weight the fans in the two models are compared. With `in_ratio` and `out_ratio`, how
@@ -57,7 +63,7 @@ def rate_factors(model: Any, base: Any, *, family: str = "adam") -> dict[str, fl
     return factors
 
 
-def scale_learning_rates(model: Any, base: Any) -> dict[str, float]:
+def scale_learning_rates(model: keras.Model, base: keras.Model) -> dict[str, float]:
     """Let the model's optimizer take `rate_factors` into account, from its next step on.
 
     The factors stay with this optimizer object: they are not saved with the model, so call this
@@ -100,7 +106,7 @@ def _innermost(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def _family_of(optimizer: Any) -> str:
+def _family_of(optimizer: Any) -> Family:
     names = {cls.__name__ for cls in type(_innermost(optimizer)).__mro__}
     if names & set(_PLAIN):
         return "sgd"
