@@ -1,4 +1,4 @@
-"""Arguments of the callback, checked, and what it says where it sees nothing."""
+"""Arguments of the callback, checked, and its notes where it sees nothing."""
 
 import re
 from collections.abc import Callable, Collection, Sequence

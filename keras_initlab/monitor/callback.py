@@ -1,4 +1,4 @@
-"""The callback: introduces what, when and where to one another."""
+"""The callback: joins what is measured, when, and where it goes."""
 
 import copy
 import os
@@ -28,33 +28,33 @@ __all__ = ["ActivationVarianceLogger"]
 
 
 class ActivationVarianceLogger(keras.callbacks.Callback):
-    """Logs each layer's signal while a model trains, and says in words what is wrong with it.
+    """Logs each layer's signal while a model trains, and reports problems in words.
 
-    The statistics are computed inside the compiled training step, on the training batch, on
+    The statistics are computed inside the compiled training step, on the training batch, at
     scheduled steps only. Trained weights are the same, bit for bit, with and without the callback
     (docs/callback.md says where XLA may round differently).
 
     Args:
         log_dir: Directory for TensorBoard, made if missing; `None` writes nothing.
-        update_freq: Training steps between looks, `"batch"` for every step, `"epoch"` for the
+        update_freq: Training steps between snapshots, `"batch"` for every step, `"epoch"` for the
             first step and the last one of each epoch, or a schedule: an object with a method
-            `due(clock)`. Step 0 is the untrained model. 100 costs about nothing and shows an
-            initialization that is wrong in its first look.
-        first_steps: So many steps from the untrained model on are all looked at.
+            `due(clock)`. Step 0 is the untrained model. 100 costs about nothing, and the first
+            snapshot already shows a wrong initialization.
+        first_steps: A snapshot is taken at each of this many steps, from the untrained model on.
         watch: Some of `"activations"`, `"gradients"`, `"weights"` and `"updates"`.
         layers: Which layers: a name or shell pattern, a compiled regular expression, a class, a
             predicate, or a list of these. `None` takes all that carry signal.
-        max_elements: Elements looked at per layer, whole examples first. 16,384 leave a standard
+        max_elements: Elements to measure per layer, whole examples first. 16,384 leave a standard
             error of 1.1 % on a variance; `None` takes all of the batch.
         histograms: Whether activations and gradients are counted into 64 bins as well.
-        reference: A fixed batch, as the model takes it, looked at beside the live one.
+        reference: A fixed batch of inputs, measured beside the live one.
         on_problem: `"warn"`, `"raise"` (ends `fit` with a `SignalError`), `"stop"` (ends `fit`
             after this step), a function that takes each `Problem`, or `None` for silence.
         verbose: 1 prints a table when training ends, 0 does not, `"auto"` follows `fit`.
-        sink: Where looks go instead of TensorBoard: anything with `append(look)`, a list say.
+        sink: Where snapshots go instead of TensorBoard: any object with `append(look)`, as a list.
 
     Attributes:
-        looks: The looks so far, oldest first; at most 2,000, at equal distances.
+        looks: The snapshots so far, oldest first; at most 2,000, at equal distances.
 
     Raises:
         ValueError: If an argument is out of range; at the start of training, if the model has no
@@ -112,12 +112,12 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
 
     @property
     def history(self) -> dict[str, list[Any]]:
-        """All looks as columns of equal length: `pandas.DataFrame(logger.history)`."""
+        """All snapshots as columns of equal length: `pandas.DataFrame(logger.history)`."""
         return self.looks.as_columns()
 
     @property
     def report(self) -> TrainingReport:
-        """What was seen so far, as data."""
+        """The report of the training so far."""
         first, last = (self.looks[0], self.looks[-1]) if len(self.looks) else (None, None)
         notes = () if self._watcher is None else self._watcher.notes
         rows = () if last is None else last.layers
@@ -129,7 +129,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         return TrainingReport(rows, first, last, tuple(self._judge.problems), notes, blind)
 
     def __deepcopy__(self, memo: dict) -> "ActivationVarianceLogger":
-        """A logger with the same settings that has seen nothing, as KerasTuner needs one."""
+        """A logger with the same settings and no snapshots, for KerasTuner."""
         twin = copy.copy(self)
         twin.sink = copy.deepcopy(self.sink, memo)
         twin.looks = History()
@@ -141,7 +141,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
     # --- what Keras calls ----------------------------------------------------------------------
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Put the taps on the model."""
+        """Start watching the model."""
         self._guard, self._gaps = Guard(), Gaps()
         wrong = self._guarded(self._begin)
         if wrong is not None:
@@ -155,12 +155,12 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
             self._while_watching(self._start, epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Look at the reference batch, with the weights that the next step starts from."""
+        """Measure the reference batch with the weights before the next step."""
         if self.reference is not None:
             self._while_watching(self._look_at_reference)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Read a look, if one was due since the last batch."""
+        """Read the snapshots that were due since the last batch."""
         looks = self._while_watching(self._after_batch, batch)
         if looks is not None:
             self._hear(looks)
@@ -168,18 +168,18 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
             self._gaps.warn(self._watcher.empty)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Read the look at the end of an epoch, and set the count of steps right."""
+        """Read the snapshot at the end of an epoch, and correct the count of steps."""
         self._hear(self._while_watching(self._after_epoch) or [])
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Take everything off the model, and print what was seen."""
+        """Take everything off the model, and print the report."""
         if self._watcher is not None:
             self._guarded(self._end, self._watcher)
 
     # --- in between ----------------------------------------------------------------------------
 
     def _guarded(self, function: Callable, *args: Any) -> Any:
-        """What a function gives; `None` if it fails, which ends the watching and nothing else."""
+        """The result of a function; `None` if it fails, which ends only the watching."""
         with self._guard:
             return function(*args)
         if self._guard.error is not None:
@@ -192,7 +192,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         return None
 
     def _while_watching(self, function: Callable, *args: Any) -> Any:
-        """What a function gives of a watcher that is open; `None` if there is none."""
+        """The result of a function of the open watcher; `None` if no watcher is open."""
         watcher = self._watcher
         if self._guard.ended or watcher is None:
             return None
@@ -200,7 +200,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         return self._guarded(function, watcher, *args) if is_open else None
 
     def _begin(self) -> Exception | None:
-        """Open a watcher; what the user has to hear of, where `layers` chooses none."""
+        """Open a watcher. Returns an error for the user where `layers` chooses no layer."""
         model, self._seen_from = self.model, len(self.looks)
         refusal = _backend.refusal_of(model)
         if refusal is not None:
@@ -222,7 +222,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         return None
 
     def _start(self, watcher: Watcher, epoch: int) -> None:
-        """Set the clocks: after everything that restores a model, before the first step."""
+        """Set the clock: after everything that may restore a model, before the first step."""
         per_epoch = (self.params or {}).get("steps") or 0
         last = self.looks[-1].step + 1 if len(self.looks) else 0
         self._clock = watcher.start_at(last, epoch, per_epoch)
@@ -261,7 +261,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
             Console().print(self.report)
 
     def _keeps_epoch_ends(self) -> bool:
-        """Whether every step is looked at because the length of an epoch is not known."""
+        """Whether every step is measured because the length of an epoch is not known."""
         endings = isinstance(self.settings.schedule, EpochEnds)
         return endings and not (self.params or {}).get("steps")
 
@@ -283,7 +283,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         return new
 
     def _hear(self, looks: list[Look]) -> None:
-        """Act on problems, as the user wants it: what this raises ends `fit`."""
+        """Act on problems as the user wants; an error from here ends `fit`."""
         for look in looks:
             try:
                 self._judge.hear(look.problems, self.model)

@@ -1,4 +1,4 @@
-"""A look as the events of a TensorBoard log."""
+"""Turns a look into the events of a TensorBoard log."""
 
 import io
 import re
@@ -31,8 +31,8 @@ __all__ = [
     "trial_events",
 ]
 
-# What the Scalars dashboard shows, by section: a category each, one chart per layer. The packed
-# records hold everything; a scalar for each number would be thirty times the bytes.
+# What the Scalars dashboard shows, by section: one category per statistic, one chart per layer.
+# The packed records hold everything; a scalar for every number takes thirty times the bytes.
 _SCALARS = {
     "activations": {
         name: f"activation_{name}"
@@ -46,7 +46,7 @@ _SCALARS = {
 
 
 def session_start(step: int) -> list[Any]:
-    """The head of a file; readers drop what an earlier file logged from this step on."""
+    """The head of a file; readers drop records of earlier files from this step on."""
     from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
     now = time.time()
@@ -73,8 +73,8 @@ def events_of(look: Look, scalars: bool, described: Collection[str] = ()) -> Any
     Args:
         look: The look.
         scalars: Whether plain scalars are wanted.
-        described: Sections whose layers an earlier event of the file has named: readers take them
-            from there, and with a hundred layers they are more bytes than the numbers.
+        described: Sections whose layers an earlier event of the file has named. Readers take the
+            names from there: with a hundred layers they are more bytes than the numbers.
     """
     values = _scalars_of(look) if scalars else []
     for name, section in look.sections.items():
@@ -87,7 +87,7 @@ def events_of(look: Look, scalars: bool, described: Collection[str] = ()) -> Any
 
 
 def first_events_of(look: Look, scalars: bool) -> Any:
-    """The event that stands before the first look, or the first one with other layers."""
+    """The event before the first look, and before the first look with other layers."""
     from tensorboard.plugins.custom_scalar import metadata as custom_scalar
     from tensorboard.plugins.text import metadata as text
 
@@ -100,13 +100,13 @@ def first_events_of(look: Look, scalars: bool) -> Any:
         values.append(_packed(name, section, tag_of(name) + FIRST_SUFFIX))
         names = encode_metadata(name, section.layers)
         values.append(_value(tag_of(name) + LAYERS_SUFFIX, names, _about(b"")))
-    # What an earlier training in this directory had, readers drop only for a tag that goes on.
+    # Readers drop the problems of an earlier training here only if the tag has a new record.
     values.append(_value(PROBLEMS_TAG, encode_problems([]), _about(b"")))
     return _event(look, values)
 
 
 def experiment_events(choices: Mapping[str, Sequence[Any]], metrics: Sequence[str]) -> list[Any]:
-    """What the HPARAMS dashboard compares: the choices of each hyperparameter, and the metrics."""
+    """The choices of each hyperparameter and the metrics, for the HPARAMS dashboard."""
     from tensorboard.plugins.hparams import summary_v2
 
     hparams = [
@@ -127,9 +127,9 @@ def trial_events(
 
     Args:
         hparams: Names and values.
-        curves: Of each metric its values by training step.
-        duration_s: How long it took until now.
-        succeeded: Whether it came to its end.
+        curves: By metric its values by training step.
+        duration_s: Seconds of training until now.
+        succeeded: Whether the training finished.
     """
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
     from tensorboard.plugins.scalar import metadata as scalar
@@ -189,7 +189,7 @@ def _packed(name: str, section: Section, tag: str, *, named: bool = True) -> Any
 
 
 def _single(values: Any) -> Any:
-    """As float32; a signal that explodes may be too large for it."""
+    """As float32; an exploding signal may become infinite."""
     with np.errstate(over="ignore"):
         return np.asarray(values, np.float64).astype(np.float32)
 
@@ -258,5 +258,5 @@ def _layer_table(look: Look) -> str:
 
 
 def _cell(value: object) -> str:
-    """As a table of Markdown holds it; the rest of Markdown TensorBoard makes harmless."""
+    """Escaped for a Markdown table; TensorBoard makes other Markdown harmless."""
     return re.sub(r"([\\|])", r"\\\1", printable(value))

@@ -1,4 +1,4 @@
-"""Says each problem once, and does what the user asked for."""
+"""Reports each problem once, and acts as the user wants."""
 
 import warnings
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class SignalError(RuntimeError):
     """A layer's signal has a problem, and the user wants training to end.
 
     Args:
-        problem: What was found.
+        problem: The problem.
     """
 
     def __init__(self, problem: Problem):
@@ -49,7 +49,7 @@ class Gaps:
 
 
 class Judge:
-    """Remembers what has been said.
+    """Acts on problems, and remembers which it has reported.
 
     Args:
         on_problem: `"warn"`, `"raise"`, `"stop"`, or a function that takes a `Problem`; `None`
@@ -67,14 +67,14 @@ class Judge:
             )
         self.problems: list[Problem] = []
         self._on_problem = on_problem
-        self._told: set[tuple[str, str, str]] = set()
+        self._reported: set[tuple[str, str, str]] = set()
 
     def fresh(self) -> "Judge":
-        """One that acts the same and has said nothing yet."""
+        """A judge that acts the same and has reported nothing yet."""
         return Judge(self._on_problem)
 
     def hear(self, problems: tuple[Problem, ...], model: Any) -> None:
-        """Act on those that concern no layer already named for the same rule.
+        """Act on the problems whose layers were not yet reported for the same rule.
 
         A problem that spreads to further layers is the same problem.
 
@@ -91,8 +91,8 @@ class Judge:
 
     def _is_new(self, problem: Problem) -> bool:
         keys = {(problem.rule, problem.what, layer) for layer in problem.layers}
-        fresh = keys.isdisjoint(self._told)
-        self._told |= keys
+        fresh = keys.isdisjoint(self._reported)
+        self._reported |= keys
         return fresh
 
     def _act(self, problem: Problem, model: Any) -> None:
@@ -100,5 +100,5 @@ class Judge:
             raise SignalError(problem)
         if self._on_problem == "stop":
             model.stop_training = True
-        # No line of code is at fault, so none is shown.
+        # No line of code is at fault, so the warning shows none.
         warnings.warn_explicit(problem.text, SignalWarning, "<ActivationVarianceLogger>", 1)

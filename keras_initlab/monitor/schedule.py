@@ -1,4 +1,4 @@
-"""When to look."""
+"""Schedules: at which training steps to look."""
 
 import numbers
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ __all__ = ["Clock", "Early", "EpochEnds", "Every", "Schedule", "is_due", "schedu
 
 
 class Clock(NamedTuple):
-    """Where training stands; integers, or scalar tensors inside a compiled training step.
+    """The position of training, in integers, or in scalar tensors inside a compiled step.
 
     Args:
         step: Updates made before this one.
@@ -22,7 +22,7 @@ class Clock(NamedTuple):
 
 
 class Schedule(Protocol):
-    """Says at which steps to look, with operators that work on numbers and tensors alike."""
+    """Decides at which steps to look, with operators that work on numbers and on tensors."""
 
     def due(self, clock: Clock) -> Any:
         """Whether to look before this update."""
@@ -61,7 +61,7 @@ class EpochEnds:
 
 @dataclass(frozen=True)
 class Early:
-    """Look at every one of the first steps, then as another schedule says.
+    """Look at each of the first steps, then follow another schedule.
 
     Args:
         steps: How many steps count as the first ones, from the untrained model on.
@@ -88,7 +88,7 @@ def schedule_of(
 
     Args:
         update_freq: A positive integer, `"batch"`, `"epoch"` or a schedule.
-        first_steps: So many steps from the untrained model on are all looked at.
+        first_steps: Look at each of this many steps, from the untrained model on.
 
     Raises:
         ValueError: If either is out of range.

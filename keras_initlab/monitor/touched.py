@@ -1,4 +1,4 @@
-"""Which rows of embedding tables the batches have looked up since training began."""
+"""Notes which rows of embedding tables the batches have looked up since training began."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -42,11 +42,11 @@ class TouchedRows:
                 _backend.set_flags(flags.state, _backend.dense_values(ids))
 
     def untouched_shares_of(self, layers: list[Any], carried: list[Any] | None = None) -> Any:
-        """Share of each layer's rows that no batch has looked up; NaN for what is no table.
+        """Share of each layer's rows that no batch has looked up; NaN for layers without a table.
 
         Args:
             layers: The layers.
-            carried: Values of the non-trainable variables where the step carries them, on JAX.
+            carried: On JAX the values of the non-trainable variables, which the step carries.
         """
         shares = [self._share(layer, carried) for layer in layers]
         if all(share is None for share in shares):

@@ -1,4 +1,4 @@
-"""One logger on one model: from what the probe read to looks with a verdict."""
+"""One logger on one model: turns the numbers of its probe into judged looks."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,16 +27,16 @@ _VARIANCE = SECTIONS["activations"].index("variance")
 
 
 class Watcher:
-    """Opens and closes a probe on a model, and turns what it reads into looks.
+    """Opens and closes a probe on a model, and turns its numbers into looks.
 
     Args:
         model: The model.
         settings: What to watch.
         chosen: Which layers, `None` for those that carry signal.
-        reference: A fixed batch to look at as well, or `None`.
+        reference: A fixed batch to measure as well, or `None`.
 
     Attributes:
-        empty: Why there is nothing to watch, where that was seen in the first step.
+        empty: Why there is nothing to watch, if the first step showed that.
     """
 
     def __init__(self, model: Any, settings: Settings, chosen: Filter | None, reference: Any):
@@ -61,7 +61,7 @@ class Watcher:
             self._reference = Reference(self._model, selection, self._settings, self._batch)
 
     def _select_anew(self) -> None:
-        """Watch the model as it is after it was built in its first step."""
+        """Choose the layers again, after the first step has built the model."""
         step = self._probe.steps_done()
         self.close()
         try:
@@ -74,7 +74,7 @@ class Watcher:
         self.start(self._clock._replace(step=step, first=step))
 
     def fits(self, model: Any, chosen: Filter | None) -> bool:
-        """Whether this watcher can go on watching, so that nothing is traced anew."""
+        """Whether this watcher can go on, so that nothing is traced anew."""
         if model is not self._model or self._probe.user is not self:
             return False
         return self._probe.fits(model) and self._selection.is_like(
@@ -88,7 +88,7 @@ class Watcher:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What could not be watched, each thing once."""
+        """What could not be watched, everything once."""
         notes = [
             f"{name} runs its steps in a loop: its output as a whole is watched"
             for name in self._selection.loops
@@ -128,7 +128,7 @@ class Watcher:
         return clock
 
     def start(self, clock: Clock) -> None:
-        """Set the clock, and keep what the weights are now for theory."""
+        """Set the clock, and keep the weights of the first step for theory."""
         self._clock = clock
         if self._first_step < 0:
             self._starts = starts_of(self._selection)
@@ -168,7 +168,7 @@ class Watcher:
     def _sections(self, glimpse: Glimpse, is_first: bool) -> dict[str, Section]:
         sections, rows, bins = {}, self._probe.rows, self._settings.bins
         if "activations" in self._settings.watch:
-            # A step of the user's own on JAX may have dropped what the calls have shown.
+            # A step of the user's own on JAX may have dropped the numbers of the calls.
             seen = rows.calls[: len(glimpse.activations[0])]
             sections["activations"] = activation_section(seen, glimpse.activations, bins)
         if len(glimpse.parameters[0]):
@@ -184,7 +184,7 @@ class Watcher:
         return sections
 
     def _exact(self, table: Section, glimpse: Glimpse) -> Section:
-        """With several replicas, the rows that none of them has touched."""
+        """With several replicas, a row counts as untouched if none of them has touched it."""
         if len(glimpse.parameters) == 1:
             return table
         shares = self._probe.touched.untouched_shares()

@@ -11,7 +11,7 @@ from keras_initlab.signal.extras import blank_figure, label
 
 __all__ = ["comparison_figure"]
 
-# Okabe and Ito, whom the colour-blind can tell apart.
+# The palette of Okabe and Ito, for colour-blind readers.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _LINES = ("-", "--", ":", "-.")
 
@@ -33,7 +33,7 @@ def comparison_figure(
         }
         _draw_curve(left, [run.history[monitor] for run in runs if monitor in run.history], look)
         _draw_profile(right, [run.first_variance for run in runs if run.first_variance], look)
-        # A scheme without a curve has its name all the same.
+        # A scheme without a curve still belongs in the legend.
         left.plot([], [], label=label(name), **look)
     if target is not None:
         left.axhline(target, color="gray", linewidth=0.8)
@@ -46,7 +46,7 @@ def comparison_figure(
 
 
 def _draw_curve(axes: Any, curves: list[Sequence[float]], look: dict[str, Any]) -> None:
-    """The mean of all seeds that come so far, and their range."""
+    """Mean and range over the seeds, at every epoch that a seed has reached."""
     length = max((len(curve) for curve in curves), default=0)
     table = np.full((len(curves), length), math.nan)
     for row, curve in zip(table, curves, strict=True):

@@ -1,4 +1,4 @@
-"""The batch that a model is looked at with: the user's, or random numbers of the right kind."""
+"""The batch that a model is measured on: the user's data, or random inputs of the right kind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Batch:
     """One batch.
 
     Args:
-        x: What the model takes.
-        y: Its labels, `None` if there are none.
+        x: Inputs of the model.
+        y: Labels, `None` if there are none.
         sample_weight: As `fit` takes it, or `None`.
-        notes: What the user should know of it.
-        others: Lengths of random inputs that are left to try; `None` for data of the user.
+        notes: Notes for the user about this batch.
+        others: Lengths of random inputs that are left to try; `None` for the user's own data.
     """
 
     x: Any
@@ -41,12 +41,12 @@ class Batch:
 
     @property
     def tensors(self) -> tuple[Any, Any, Any]:
-        """The three of them."""
+        """Inputs, labels and sample weights."""
         return self.x, self.y, self.sample_weight
 
     @property
     def size(self) -> int:
-        """Examples."""
+        """Number of examples."""
         return int(keras.tree.flatten(self.x)[0].shape[0])
 
     def half(self) -> "Batch":
@@ -67,7 +67,7 @@ def batch_of(anatomy: Anatomy, data: Any, examples: int) -> Batch:
         examples: Examples at most.
 
     Raises:
-        ValueError: If the inputs are not those of the model, or hold NaN.
+        ValueError: If the inputs do not fit the model, or hold NaN.
     """
     checked_count(examples, "examples", "bounds the examples looked at")
     if data is None:
@@ -90,15 +90,15 @@ def batch_of(anatomy: Anatomy, data: Any, examples: int) -> Batch:
 
 
 def made_up(anatomy: Anatomy, examples: int, lengths: Sequence[int]) -> Batch:
-    """Random inputs, of the first of some lengths where the model leaves the length open.
+    """Random inputs. Where the model leaves a length open, it is the first of some lengths.
 
     Args:
         anatomy: Of a built Keras model.
         examples: Examples at most; fewer of long ones.
-        lengths: What is to be tried in turn.
+        lengths: Lengths to try in turn.
 
     Raises:
-        ValueError: If the model does not say what it takes.
+        ValueError: If the shapes of the inputs are not known.
     """
     length, *others = lengths
     fewer = max(1, min(examples, examples * LENGTHS[0] // length))
@@ -108,7 +108,7 @@ def made_up(anatomy: Anatomy, examples: int, lengths: Sequence[int]) -> Batch:
 
 
 def _first_examples(parts: Any, count: int) -> Any:
-    return keras.tree.map_structure(lambda each: None if each is None else each[:count], parts)
+    return keras.tree.map_structure(lambda array: None if array is None else array[:count], parts)
 
 
 def _tensor_of(array: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Looks at every layer of a model, forward and backward."""
+"""Measures every layer of a model, forward and backward."""
 
 import time
 from collections.abc import Collection
@@ -42,20 +42,20 @@ def diagnose(
 ) -> SignalReport:
     """Shows what happens to the signal in every layer, forward and backward, and what is wrong.
 
-    The model runs once in training mode on one batch, and stays as it was, bit for bit: weights,
-    moving statistics, seeds and what `compile` has set.
+    The model runs once in training mode on one batch. Afterwards it is as before, bit for bit:
+    weights, moving statistics, seeds and the settings of `compile`.
 
     Args:
         model: A built Keras model.
         data: Inputs as the model takes them, `(inputs, labels)`, `(inputs, labels, weights)`, or a
-            dataset, of which the first batch is taken. `None` makes up random inputs: normal
+            dataset, of which the first batch is taken. `None` takes random inputs: normal
             numbers, ids within the vocabulary, masks. Where a length is open, it is the first of
-            32, 16, 8, 4, 2, 1, 64 and 128 that the model takes.
-        loss: What `compile` takes as `loss`, for the gradients; `None` for the compiled one. Where
-            there are no labels, a gradient of unit variance starts at the outputs.
+            32, 16, 8, 4, 2, 1, 64 and 128 that the model accepts.
+        loss: Loss for the gradients, as `compile` takes it; `None` for the compiled one. Without
+            labels, a gradient of unit variance starts at the outputs.
         layers: Which layers, as for `ActivationVarianceLogger`; `None` for those that carry signal.
-        examples: Examples looked at (count), at most.
-        max_elements: Elements looked at per layer. 65,536 leave a standard error of 0.6 % on the
+        examples: Examples to measure (count), at most.
+        max_elements: Elements to measure per layer. 65,536 leave a standard error of 0.6 % on the
             variance of independent elements; `None` takes all.
         ignore: Rules of the linter to leave out.
 
@@ -64,7 +64,7 @@ def diagnose(
 
     Raises:
         ValueError: If the model is not built, the data do not fit its inputs or hold NaN, a loss
-            is given without labels, or the model takes none of the inputs that are made up.
+            is given without labels, or the model accepts none of the random inputs.
 
     Example:
         >>> model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(64, "relu", name="a",
@@ -92,7 +92,7 @@ def diagnosed(
     max_elements: int | None = None,
     ignore: Collection[str] = (),
 ) -> SignalReport:
-    """`diagnose` on a batch that was checked already."""
+    """`diagnose` on a batch that is checked already."""
     model = anatomy.model
     with _backend.without_remat(layers_in(model)):
         selection = Selection(anatomy, checked_filter(layers))
@@ -102,7 +102,7 @@ def diagnosed(
 
 
 def _loss_of(model: Any, batch: Batch, loss: LossChoice | None) -> tuple[Any, tuple[str, ...]]:
-    """The loss as an object, `None` for a unit cotangent, and what to say of it."""
+    """The loss as an object, `None` for a unit cotangent, and notes about it."""
     if batch.y is None:
         if loss is not None:
             raise ValueError(
@@ -116,7 +116,7 @@ def _loss_of(model: Any, batch: Batch, loss: LossChoice | None) -> tuple[Any, tu
 
 
 class _Diagnosis:
-    """One model, to be looked at once."""
+    """The diagnosis of one model."""
 
     def __init__(self, anatomy: Anatomy, selection: Selection, loss: Any, most: int | None):
         self._anatomy, self._model = anatomy, anatomy.model
@@ -129,8 +129,8 @@ class _Diagnosis:
         starts = starts_of(self._selection)
         look = self._look(measured, starts)
         problems = tuple(
-            replace(each, text=each.text.removeprefix(f"step {each.step}, "))
-            for each in problems_of(Evidence(look, look, None, starts))
+            replace(problem, text=problem.text.removeprefix(f"step {problem.step}, "))
+            for problem in problems_of(Evidence(look, look, None, starts))
         )
         sites = self._anatomy.all_sites
         rows = rows_of(look, measured, self._selection, sites, (*problems, *findings), starts)
@@ -157,7 +157,7 @@ class _Diagnosis:
                 continue
             if found[1].is_finite:
                 return found
-            # NaN may come of places behind the end of a table, and may be the model's own.
+            # NaN may come from positions past the end of a table, or from the model itself.
             strange = strange or [found]
         if not strange:
             raise self._refused(len(lengths) > 1, refusals[0]) from refusals[0]
@@ -194,10 +194,10 @@ class _Diagnosis:
     def _unmeasured(self) -> list[str]:
         rows, names = self._pass.rows, self._selection.names
         called = {id(link.layer) for link in rows.links if link.row is not None}
-        silent = [names[each] for each in self._selection.watched if id(each) not in called]
+        silent = [names[layer] for layer in self._selection.watched if id(layer) not in called]
         silent = [name for name in silent if name not in rows.unseen]
         refused = self._pass.without_gradients
-        hidden = {names[each] for each in self._pass.hidden if self._selection.watches(each)}
+        hidden = {names[layer] for layer in self._pass.hidden if self._selection.watches(layer)}
         return [
             *([f"gradients were not measured: {refused}"] if refused else []),
             *(

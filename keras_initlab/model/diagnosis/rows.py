@@ -1,4 +1,4 @@
-"""From the tables of a look to the rows of a report."""
+"""Rows of a report, from the tables of a look."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,12 +34,12 @@ def rows_of(
     """One row for each call, in call order.
 
     Args:
-        look: Its tables.
+        look: The look.
         measured: What enters the activations, and the gradients of the outputs.
         selection: The layers.
         sites: Their weights.
-        complaints: What is wrong.
-        starts: What is known of the weights, also of those that are not trained.
+        complaints: The problems and the findings.
+        starts: The weights before training, also those that are not trained.
     """
     numbers = numbers_by_layer(look)
     layer_of = {name: layer for layer, name in selection.names.items()}
@@ -86,8 +86,8 @@ def _of_output(known: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _main_site(layer: Any, sites: Sequence[Site]) -> Site | None:
-    """The largest weight of a layer; of a loop what its cells do with their inputs."""
-    inside = {id(each) for each in (layers_in(layer) if is_loop(layer) else [layer])}
+    """The largest weight of a layer; of a loop, the largest that its cells apply to inputs."""
+    inside = {id(inner) for inner in (layers_in(layer) if is_loop(layer) else [layer])}
     own = [site for site in sites if id(site.layer) in inside]
     return max(own, key=_weightiness, default=None)
 
@@ -99,9 +99,11 @@ def _weightiness(site: Site) -> tuple[bool, int]:
 def _verdict(
     info: LayerInfo, site: Site | None, complaints: Sequence[Problem | Finding]
 ) -> tuple[tuple[str, ...], str]:
-    own = [each for each in complaints if _concerns(each, info, site)]
-    rules = tuple(dict.fromkeys(each.rule for each in own))
-    words = [each.text if isinstance(each, Problem) else str(each) for each in own]
+    own = [complaint for complaint in complaints if _concerns(complaint, info, site)]
+    rules = tuple(dict.fromkeys(complaint.rule for complaint in own))
+    words = [
+        complaint.text if isinstance(complaint, Problem) else str(complaint) for complaint in own
+    ]
     return rules, "; ".join(words) or "healthy"
 
 

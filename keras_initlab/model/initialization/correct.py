@@ -1,4 +1,4 @@
-"""Weights corrected by what a batch measures: each layer as the signal comes to it."""
+"""Corrects weights by what a batch measures, layer by layer in call order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from keras_initlab.signal.samples import block_of
 
 __all__ = ["Corrected", "corrected"]
 
-# The variance on the batch is within a percent afterwards; here with room for rounding.
+# Afterwards the variance on the batch is within a percent; this leaves room for rounding.
 _PRECISION = 0.005
 
 # Passes over the model, and corrections at one call: shared layers and biases need several.
@@ -31,12 +31,12 @@ _UNSEEN = "no call of its layer could be measured"
 
 @dataclass
 class Corrected:
-    """What became of one weight.
+    """The correction of one weight.
 
     Args:
         value: The corrected weight, a tensor.
-        factor: What its draw was multiplied by.
-        variance: Of what enters the activation, on the batch.
+        factor: The factor on its draw.
+        variance: Variance of what enters the activation, on the batch.
         error: Standard error of that variance from batch to batch, relative; NaN for one example.
         reason: Why it could not be corrected, empty if it was.
     """
@@ -65,28 +65,28 @@ class _Tally:
 def corrected(
     model: Any, draws: list[Draw], values: dict[int, Any], batch: Batch
 ) -> dict[int, Corrected]:
-    """Weights whose layers have the variance they were meant to have, on this batch.
+    """Weights whose layers have their target variance on this batch.
 
-    The model runs in training mode in a stateless scope. When a layer is called, what enters its
-    activation is measured, its weight multiplied, and the layer called again: so one pass through
-    the model corrects every layer in call order. Layers that are called several times are held to
-    the mean of their calls, in further passes.
+    The model runs in training mode in a stateless scope. When a layer is called, the input of its
+    activation is measured, its weight is multiplied, and the layer is called again. So one pass
+    through the model corrects every layer in call order. A layer with several calls is corrected to
+    the mean of its calls, in further passes.
 
     Args:
         model: A built Keras model, which stays as it is.
-        draws: What the weights were drawn from, with their targets.
+        draws: The drawn variables, with their targets.
         values: The drawn weights and biases by `id` of the variable.
-        batch: What the model runs on.
+        batch: The batch that the model runs on.
 
     Returns:
-        By `id` of the variable, the weights that have a target.
+        The weights that have a target, by `id` of the variable.
 
     Raises:
         ValueError: If what enters an activation is not finite, with the name of the layer.
 
     Source:
-        Mishkin and Matas 2015, algorithm 1, https://arxiv.org/abs/1511.06422, there with a pass
-        through the model for each step of each layer.
+        Mishkin and Matas 2015, algorithm 1, https://arxiv.org/abs/1511.06422. They run the whole
+        model for every step of every layer.
     """
     run = _Correction(model, draws, values)
     run.all_passes(batch)
@@ -110,7 +110,7 @@ class _Correction:
         self._in_loop = False
 
     def all_passes(self, batch: Batch) -> None:
-        """Run until every layer is as it was meant to be."""
+        """Run until every layer has its target variance."""
         for _ in range(_MOST_PASSES):
             self._past, self._now = self._now, {}
             self._pass(batch)
@@ -167,7 +167,7 @@ class _Correction:
                 tensor = before[0] if before else first_float(outputs[0])
                 return _rows_of(tensor, mask)
 
-            # A table's ids have none: it tells padding from the ids themselves.
+            # Ids carry no mask: a table computes it from the ids themselves.
             mask = layer.compute_mask(args[0]) if is_table and args else _mask_of(args)
             self._correct(layer, measure)
             return outputs[0]
@@ -205,7 +205,7 @@ class _Correction:
     # --- one layer -----------------------------------------------------------------------------
 
     def _correct(self, layer: Any, measure: Callable[[], np.ndarray | None]) -> None:
-        """Measure, multiply, and measure again until it is right."""
+        """Measure, multiply, and measure again, until the variance is right."""
         draw, past = self._of_layer[id(layer)], self._past.get(id(layer))
         held, is_first = self.found[id(draw.variable)], id(layer) not in self._now
         rows = measure()
@@ -213,7 +213,7 @@ class _Correction:
             held.reason = _UNSEEN if rows is None else "what its layer gives does not vary"
             return
         if is_first and past is not None and past.calls > 1:
-            # All calls of the last pass together tell.
+            # The mean over all calls of the last pass decides.
             self._multiply(draw, _wanted(draw, past.total / past.calls))
             again = measure()
             rows = rows if again is None else again
@@ -245,13 +245,13 @@ class _Correction:
 
 
 def _last_of_each_layer(draws: list[Draw]) -> list[Draw]:
-    """The weight that is corrected, where a layer has several before its activation."""
+    """The weight to correct, where a layer has several before its activation."""
     found = {id(draw.layer): draw for draw in draws if draw.advice.target is not None}
     return list(found.values())
 
 
 def _wanted(draw: Draw, variance: float) -> float:
-    """What the variance is to be multiplied by."""
+    """The factor that the variance needs."""
     target = draw.advice.target
     if target is None or (draw.advice.most and variance <= target):
         return 1.0
@@ -259,12 +259,12 @@ def _wanted(draw: Draw, variance: float) -> float:
 
 
 def _mask_of(args: tuple) -> Any:
-    """The mask of what a layer is called with, `None` if it has none."""
+    """The mask of a layer's first argument, `None` if it has none."""
     return _backend.mask_of(args[0]) if args and hasattr(args[0], "shape") else None
 
 
 def _rows_of(tensor: Any, mask: Any) -> np.ndarray | None:
-    """What counts of a tensor, `(rows, units)` float64; `None` where there are no numbers."""
+    """The unmasked rows of a tensor, `(rows, units)` float64; `None` where there are no numbers."""
     if tensor is None:
         return None
     if mask is not None and tuple(mask.shape) != tuple(tensor.shape[: len(mask.shape)]):

@@ -1,4 +1,4 @@
-"""Whether a weight is still as its layer has drawn it, or was trained or loaded since."""
+"""Whether a weight is still as its layer drew it, or was trained or loaded since."""
 
 import copy
 import hashlib
@@ -19,36 +19,36 @@ from keras_initlab.theory import fans_of, spread_of
 
 __all__ = ["is_fresh", "remember"]
 
-# Elements compared, rows at equal distances.
+# Elements to compare, from rows at equal distances.
 _SAMPLE = 1 << 14
 _WHOLE = 1 << 20
 
 # Standard errors by which a mean square may differ from what was drawn.
 _SIGMAS = 6.0
 
-# Of an orthogonal kernel so many rows are looked at.
+# Rows to check of an orthogonal kernel.
 _FEW_ROWS = 64
 
 # Half the width of a uniform distribution, and the ends of Keras's truncated normal, in standard
 # deviations of the result.
 _UNIFORM_END = math.sqrt(3.0)
 
-# How far half precision may round a number past an end, of the number.
+# How far half precision may round a number past an end, as a share of the number.
 _ROUNDING = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 
 
 def remember(layer: Any, variable: Any, values: Any) -> None:
-    """Note what a variable of a layer was given, as freshly drawn."""
+    """Note the values that a variable of a layer was given, as freshly drawn."""
     note_values(layer, variable.name, _digest_of(_sample_of(values)))
 
 
 def is_fresh(layer: Any, sites: Sequence[Site]) -> bool:
-    """Whether all weights of a layer can be what its initializers give, or what we drew.
+    """Whether all weights of a layer can come from its initializers, or are what we drew.
 
-    Keras does not tell what was loaded. So biases and other constants must be what they began as,
-    for training moves them all; orthogonal kernels must be orthogonal; of the others the mean
-    square is held against that of the initializer, six standard errors either way, and the largest
-    element against the end of a uniform distribution.
+    Keras does not report what was loaded. So biases and other constants must have their first
+    values, because training moves them all. Orthogonal kernels must be orthogonal. Of other weights
+    the mean square must lie within six standard errors of the initializer's, and no element may
+    lie past the end of a uniform distribution.
 
     Args:
         layer: A layer.
@@ -75,8 +75,8 @@ def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
         return _has_its_form(initializer, variable)
     draw, center, second = law
     ratio = float(np.square(sample - center, dtype=np.float64).mean()) / second
-    # Bounds of chi-squared over n (Wilson and Hilferty 1931). The fourth moment of a normal is 3,
-    # that of the others is less.
+    # Bounds of chi-squared over n (Wilson and Hilferty 1931). A normal has the fourth moment 3, the
+    # others have less.
     part = 2 / (9 * sample.size)
     low, high = ((1 - part + sign * _SIGMAS * math.sqrt(part)) ** 3 for sign in (-1, 1))
     largest = float(np.abs(sample - center).max())
@@ -86,7 +86,7 @@ def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
 
 
 def _constant_of(initializer: Any, layer: Any, variable: Any) -> Any:
-    """What a weight begins with that is not drawn; `None` if it is drawn, or not known."""
+    """The first value of a weight that is not drawn; `None` if it is drawn, or not known."""
     kinds = keras.initializers
     units = forget_units_of(layer)
     if units and variable.name == "bias":
@@ -101,7 +101,7 @@ def _constant_of(initializer: Any, layer: Any, variable: Any) -> Any:
 
 
 def _has_its_form(initializer: Any, variable: Any) -> bool:
-    """Whether a kernel is what Keras's `Orthogonal` or `Identity` gives, or some other's."""
+    """Whether a kernel can come from its `Orthogonal` or `Identity`; true of other schemes."""
     values = variable.value
     if isinstance(initializer, keras.initializers.Identity):
         eye = initializer.gain * np.eye(*variable.shape)
@@ -122,7 +122,7 @@ def _digest_of(sample: np.ndarray) -> bytes:
 def _sample_of(value: Any) -> np.ndarray:
     rows, size = (value.shape[0] if len(value.shape) else 1), math.prod(value.shape)
     stride = math.ceil(size / _SAMPLE)
-    # To copy a small weight whole is quicker than an operation of the backend.
+    # Copying a small weight whole is faster than an operation of the backend.
     if size > _WHOLE and 1 < stride <= rows:
         value, stride = _backend.gathered(value, np.arange(0, rows, stride)), 1
     held = ops.convert_to_numpy(value)
@@ -148,7 +148,7 @@ def _of_ours(
     initializer: RandomScheme, shape: tuple[int, ...], site: Site
 ) -> tuple[str, float, float] | None:
     if site.use.axes and getattr(initializer, "input_axes", ()) is None:
-        # Keras tells the axes to a copy alone, which it draws with.
+        # Keras sets the axes only on the copy that it draws with.
         initializer = copy.copy(initializer)
         initializer.input_axes, initializer.output_axes = site.use.axes.values()
     try:

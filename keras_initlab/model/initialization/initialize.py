@@ -41,32 +41,33 @@ def initialize(
     width_base: int | None = None,
     examples: int = 512,
 ) -> SignalReport:
-    """Draws the weights of a model anew, each from the scheme that is right for its layer.
+    """Draws the weights of a model anew, every one from the scheme that fits its layer.
 
-    In place: what `compile` has set and the optimizer's state stay. Weights that are frozen, that
-    were trained or that were loaded are left alone. If anything fails, nothing is changed.
+    The weights change in place; the settings of `compile` and the optimizer's state stay. Frozen,
+    trained and loaded weights are left alone. If anything fails, nothing changes.
 
     Args:
         model: A built Keras model.
         scheme: `"auto"` chooses for each weight by its layer and by what follows it
-            (docs/initialize.md has the table). A scheme, of ours or of Keras, or its name goes to
-            all kernels. A mapping from patterns of layer names to these goes to what they match,
-            the first one that does.
-        data: Inputs, or `(inputs, labels)`. Then every layer is corrected to its variance on this
-            batch, in call order, and with labels the biases of the outputs predict the base rates.
+            (docs/initialize.md has the table). A scheme, of ours or of Keras, or its name is for
+            all kernels. A mapping from patterns of layer names to schemes uses the first pattern
+            that matches a layer.
+        data: Inputs, or `(inputs, labels)`. Every layer is then corrected to its target variance
+            on this batch, in call order. With labels, the biases of the outputs predict the base
+            rates.
         seed: Integer for repeatable weights: one stream for each weight, the same on all backends.
             `None` for fresh ones.
-        only: Which layers, as for `ActivationVarianceLogger`; `None` for all.
-        skip: Which layers not.
-        overwrite: Whether trained and loaded weights are drawn anew too, biases and the statistics
-            of batch normalization with them.
-        width_base: Width of the model that the learning rate was tuned on: outputs are then drawn
-            from `MuNormal`, so that the rate can be kept.
-        examples: Examples of `data` that are looked at (count), at most.
+        only: Which layers to draw, as for `ActivationVarianceLogger`; `None` for all.
+        skip: Which layers to leave alone.
+        overwrite: Whether to draw trained and loaded weights anew too, with their biases and the
+            statistics of batch normalization.
+        width_base: Width of the model that the learning rate was tuned on. Outputs are then drawn
+            from `MuNormal`, so that the rate still fits.
+        examples: Examples of `data` to measure (count), at most.
 
     Returns:
-        A report: what was drawn, what was left alone and why, and with `data` the signal as
-        `diagnose` shows it.
+        A report: what was drawn, and what was left alone and why. With `data` it also has the
+        signal, as `diagnose` shows it.
 
     Raises:
         ValueError: If the model is not built, a scheme does not fit a weight, the data do not fit
@@ -74,8 +75,8 @@ def initialize(
         TypeError: If an argument has the wrong type.
 
     Source:
-        The correction is that of Mishkin and Matas 2015, https://arxiv.org/abs/1511.06422, made
-        for every kind of layer, in one pass.
+        The correction follows Mishkin and Matas 2015, https://arxiv.org/abs/1511.06422. Ours takes
+        every kind of layer, and one pass.
 
     Example:
         >>> model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(64, "gelu"),
@@ -92,7 +93,7 @@ def initialize(
     batch = None if data is None else batch_of(anatomy, data, examples)
     labels = None if batch is None else batch.y
     if isinstance(data, tuple) and labels is not None:
-        # All of them tell the base rates, not only those that are looked at.
+        # The base rates are those of all labels, not only of the examples measured.
         labels = data[1]
     request = Request(
         scheme, seed, labels, checked_filter(only), checked_filter(skip), overwrite, width_base
@@ -127,7 +128,7 @@ class _Work:
         self._corrected: dict[int, Corrected] = {}
 
     def correct(self, batch: Batch) -> Batch:
-        """Correct the values by a batch; the part of it that memory has room for."""
+        """Correct the values by a batch, and return the part of it that fits into memory."""
         while True:
             try:
                 self._corrected = corrected(self.model, self._drawn, self._values, batch)
@@ -136,12 +137,12 @@ class _Work:
                     raise
                 batch = batch.half()
             else:
-                self._values |= {key: each.value for key, each in self._corrected.items()}
+                self._values |= {key: weight.value for key, weight in self._corrected.items()}
                 return batch
 
     @contextmanager
     def assigned(self) -> Iterator[None]:
-        """A context with all values written to the model; if it fails, the old ones are back."""
+        """A context with all values written to the model; after an error the old ones are back."""
         before = [ops.copy(ops.convert_to_tensor(draw.variable)) for draw in self._drawn]
         self.assign()
         try:
@@ -176,7 +177,7 @@ class _Work:
         return Change(path, label_of(advice.scheme), reason)
 
     def notes(self) -> list[str]:
-        """What to expect of other data, and what could not be corrected."""
+        """How far the variances differ on other data."""
         errors = {
             draw.layer.name: self._corrected[id(draw.variable)].error
             for draw in self._drawn
@@ -188,7 +189,7 @@ class _Work:
         errors = {name: error for name, error in errors.items() if not math.isnan(error)}
         if not errors:
             return ["corrected to within 1 % on this one example; what others give is not known"]
-        name = max(errors, key=lambda each: errors[each])
+        name = max(errors, key=lambda layer: errors[layer])
         return [
             "corrected to within 1 % on this batch; on others the variances differ by about "
             f"{errors[name]:.0%} ({name})"

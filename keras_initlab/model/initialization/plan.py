@@ -1,4 +1,4 @@
-"""What each variable of a model is to be drawn from, and why others are left alone."""
+"""Plans from which scheme every variable of a model is drawn, and which are left alone."""
 
 import fnmatch
 from collections.abc import Mapping
@@ -33,15 +33,15 @@ _AUTO = "auto"
 
 @dataclass(frozen=True)
 class Request:
-    """What the user has asked `initialize` for.
+    """The arguments of `initialize`, checked.
 
     Args:
         scheme: `"auto"`, a scheme, its name, or a mapping from patterns to these.
         seed: An integer, or `None` for fresh weights.
         labels: Labels of the training set, `None` if they are not known.
-        only: Which layers, `None` for all.
-        skip: Which layers not, `None` for none.
-        overwrite: Whether trained and loaded weights are drawn anew too.
+        only: Which layers to draw, `None` for all.
+        skip: Which layers to leave alone, `None` for none.
+        overwrite: Whether to draw trained and loaded weights anew too.
         width_base: Width of the model that the learning rate was tuned on, or `None`.
     """
 
@@ -61,8 +61,8 @@ class Draw:
     Args:
         layer: The layer that owns it.
         variable: The Keras variable.
-        site: The weight that it is, or that it is the bias of; `None` where it is neither.
-        advice: What to draw it from, and what the signal is to be afterwards.
+        site: Its site, or the site of the kernel that it is the bias of; `None` for neither.
+        advice: The scheme to draw it from, and the target of the correction.
     """
 
     layer: Any
@@ -87,11 +87,11 @@ class Draw:
 
 
 def plan_of(anatomy: Anatomy, request: Request) -> list[Draw]:
-    """What to do with each weight of a model, in the order of its layers.
+    """A decision on every weight of a model, in the order of its layers.
 
     Args:
         anatomy: Of a built Keras model.
-        request: What was asked for.
+        request: The arguments of `initialize`.
 
     Raises:
         ValueError: If a pattern of the mapping matches nothing.
@@ -139,7 +139,7 @@ class _Chosen:
         self._matched: set[str] = set()
 
     def advice(self, site: Site, around: Surroundings) -> Advice:
-        """What to draw a weight from."""
+        """The scheme for a weight."""
         scheme = self._one if self._mapping is None else self._matching(site)
         if scheme is None:
             return Advice(None, reason="no pattern matches")
@@ -158,10 +158,9 @@ class _Chosen:
         return None
 
     def check(self) -> None:
-        """Refuse patterns that match nothing: they are mistyped."""
-        unmatched = [
-            each for each in self._mapping or {} if each not in self._matched and each != "*"
-        ]
+        """Refuse patterns that match nothing, because they are typing errors."""
+        known = {"*", *self._matched}
+        unmatched = [pattern for pattern in self._mapping or {} if pattern not in known]
         if unmatched:
             raise ValueError(
                 "`scheme` maps patterns of layer names to schemes, and each must match a layer. "
@@ -180,7 +179,7 @@ def _initializer(scheme: Any) -> Any:
 
 
 def _fitted(initializer: Any, site: Site) -> Any:
-    """The initializer, told what the shape does not tell."""
+    """A copy of the initializer with the kind of the kernel, which the shape does not show."""
     twin = seeded(initializer, getattr(initializer, "seed", None))
     if getattr(twin, "kind", None) == "dense" and site.use.kind is not None:
         twin.kind = site.use.kind
@@ -210,11 +209,11 @@ def _with_seed(advice: Advice, site: Site, paths: dict[int, str], request: Reque
 def _biases(
     anatomy: Anatomy, drawn: list[Draw], paths: dict[int, str], request: Request
 ) -> list[Draw]:
-    """Biases that go with the weights which are drawn by `"auto"`."""
+    """The biases of weights that `"auto"` draws."""
     if request.scheme != _AUTO:
         return []
     found: dict[int, Draw] = {}
-    priors = {id(each.layer): each.bias for each in priors_of(anatomy, request.labels)}
+    priors = {id(prior.layer): prior.bias for prior in priors_of(anatomy, request.labels)}
     for draw in drawn:
         bias = getattr(draw.layer, "bias", None)
         own = any(bias is weight for weight in _backend.own_weights(draw.layer))
@@ -232,13 +231,13 @@ def _biases(
 def _restarts(
     model: Any, planned: list[Draw], paths: dict[int, str], request: Request
 ) -> list[Draw]:
-    """What else training has moved, biases and statistics, from the layers' own initializers."""
+    """Other variables that training moves, biases and statistics, by their own initializers."""
     chosen = request.only or (lambda layer: True)
     skipped = request.skip or (lambda layer: False)
     known = {id(draw.variable) for draw in planned}
     left = {id(draw.layer) for draw in planned if draw.advice.scheme is None}
     drawn = {id(draw.layer) for draw in planned} - left
-    # Patterns name what is meant; the rest of the model, a trained one maybe, stays.
+    # Patterns name the layers to draw; the rest of the model, perhaps trained, stays.
     named = isinstance(request.scheme, Mapping)
     found = {}
     for layer in layers_in(model):

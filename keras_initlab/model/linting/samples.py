@@ -1,4 +1,4 @@
-"""What the rules look at: numbers of each weight, on the host."""
+"""The numbers of each weight that the rules read, on the host."""
 
 import math
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from keras_initlab.model.priors import Prior, priors_of
 
 __all__ = ["PREFIX", "Broken", "Sample", "Subject", "subject_of"]
 
-# Numbers compared between weights, from the start of each.
+# Numbers from the start of a weight that are compared with those of others.
 PREFIX = 4096
 
-# Of larger weights rows at equal distances are looked at.
+# Larger weights are sampled: rows at equal distances.
 _MOST = 1 << 22
 
-# Rows of a table that are held against all rows before them.
+# Rows of a table that are compared with all rows before them.
 _EARLY_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A site with what was computed from its weight.
+    """A site, and the numbers computed from its weight.
 
     Args:
         site: The site.
@@ -70,7 +70,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class Subject:
-    """All that the rules know of a model."""
+    """Everything that the rules read of a model."""
 
     samples: list[Sample]
     broken: list[Broken]
@@ -78,7 +78,7 @@ class Subject:
 
 
 def subject_of(anatomy: Anatomy, labels: Any = None) -> Subject:
-    """The numbers of a model's weights, and what the labels say of its biases."""
+    """The numbers of a model's weights, and the biases that the labels suggest."""
     samples = [_sample_of(site) for site in anatomy.sites]
     return Subject(samples, _broken_in(anatomy.model), priors_of(anatomy, labels))
 
