@@ -48,10 +48,10 @@ def priors_of(anatomy: Anatomy, labels: Any) -> list[Prior]:
     names = getattr(model, "output_names", None) or [""] * len(tensors)
     for place, (name, tensor) in enumerate(zip(names, tensors, strict=True)):
         shown = [site for site in sites if anatomy.graph.is_shown_by(site.layer, tensor)]
-        own_labels = _of_output(labels, name, place)
+        own_labels = _entry_for(labels, name, place)
         if not shown or own_labels is None:
             continue
-        layer, loss = shown[-1].layer, _of_output(getattr(model, "loss", None), name, place)
+        layer, loss = shown[-1].layer, _entry_for(getattr(model, "loss", None), name, place)
         activation = _activation_of(shown[-1].activation, tensor)
         bias = _bias(np.asarray(own_labels), _Output(activation, loss, layer))
         if bias is not None:
@@ -73,17 +73,17 @@ def _activation_of(own: str, tensor: Any) -> str:
     return function if function != "linear" else ""
 
 
-def _of_output(parts: Any, name: str, place: int) -> Any:
-    """The part for one output, of labels or losses that may be nested."""
-    if isinstance(parts, Mapping):
+def _entry_for(outputs: Any, name: str, place: int) -> Any:
+    """The labels or the loss of one output, from a structure that may be nested."""
+    if isinstance(outputs, Mapping):
         # Keras takes the keys in their order where they are not the names of the outputs.
-        keys = sorted(parts)
-        return parts.get(
-            name, parts[keys[place]] if name not in keys and place < len(keys) else None
+        keys = sorted(outputs)
+        return outputs.get(
+            name, outputs[keys[place]] if name not in keys and place < len(keys) else None
         )
-    if isinstance(parts, (list, tuple)):
-        return parts[place] if place < len(parts) else None
-    return parts
+    if isinstance(outputs, (list, tuple)):
+        return outputs[place] if place < len(outputs) else None
+    return outputs
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from keras_initlab.anatomy.selection import NothingToWatchError, checked_filter
 from keras_initlab.monitor import arguments
 from keras_initlab.monitor.arguments import LayerChoice, Watchable
 from keras_initlab.monitor.judge import Action, Gaps, Judge
-from keras_initlab.monitor.report import TrainingReport
 from keras_initlab.monitor.schedule import Clock, EpochEnds, Schedule, is_due, schedule_of
 from keras_initlab.monitor.sessions import uncover
 from keras_initlab.monitor.settings import Settings
 from keras_initlab.monitor.sinks import Sink, TensorBoardSink
+from keras_initlab.monitor.training_report import TrainingReport
 from keras_initlab.monitor.watcher import Watcher
 from keras_initlab.signal.guard import Guard, in_one_line
 from keras_initlab.signal.looks import History, Look

@@ -76,13 +76,13 @@ def events_of(look: Look, scalars: bool, described: Collection[str] = ()) -> Any
         described: Sections whose layers an earlier event of the file has named. Readers take the
             names from there: with a hundred layers they are more bytes than the numbers.
     """
-    values = _scalars_of(look) if scalars else []
+    values = _scalar_values(look) if scalars else []
     for name, section in look.sections.items():
         if name != "theory":
             values.append(_packed(name, section, tag_of(name), named=name not in described))
-            values += _histograms_of(name, section)
+            values += _histogram_values(name, section)
     if look.problems:
-        values += _problems_of(look)
+        values += _problem_values(look)
     return _event(look, values)
 
 
@@ -95,7 +95,7 @@ def first_events_of(look: Look, scalars: bool) -> Any:
     values = [_value("watched_layers", _layer_table(look), about)]
     if scalars:
         layout = custom_scalar.create_summary_metadata()
-        values.append(_value(custom_scalar.CONFIG_SUMMARY_TAG, _layout(look), layout))
+        values.append(_value(custom_scalar.CONFIG_SUMMARY_TAG, _scalars_layout(look), layout))
     for name, section in look.sections.items():
         values.append(_packed(name, section, tag_of(name) + FIRST_SUFFIX))
         names = encode_metadata(name, section.layers)
@@ -166,7 +166,7 @@ def _summary_event(step: int, values: Any, wall_time_s: float | None = None) -> 
     return Event(wall_time=now, step=step, summary=Summary(value=values))
 
 
-def _scalars_of(look: Look) -> list[Any]:
+def _scalar_values(look: Look) -> list[Any]:
     from tensorboard.plugins.scalar import metadata
 
     about = metadata.create_summary_metadata(display_name=None, description=None)
@@ -201,7 +201,7 @@ def _about(content: bytes) -> Any:
     return summary_pb2.SummaryMetadata(plugin_data=plugin, data_class=summary_pb2.DATA_CLASS_TENSOR)
 
 
-def _histograms_of(name: str, section: Section) -> list[Any]:
+def _histogram_values(name: str, section: Section) -> list[Any]:
     if section.histograms is None:
         return []
     from tensorboard.plugins.histogram import metadata
@@ -217,7 +217,7 @@ def _histograms_of(name: str, section: Section) -> list[Any]:
     ]
 
 
-def _problems_of(look: Look) -> list[Any]:
+def _problem_values(look: Look) -> list[Any]:
     from tensorboard.plugins.text import metadata
 
     text = "\n".join(f"- **{problem.rule}** {problem.text}" for problem in look.problems)
@@ -233,7 +233,7 @@ def _value(tag: str, content: Any, about: Any) -> Any:
     return Summary.Value(tag=tag, tensor=tensor_util.make_tensor_proto(content), metadata=about)
 
 
-def _layout(look: Look) -> bytes:
+def _scalars_layout(look: Look) -> bytes:
     from tensorboard.plugins.custom_scalar import layout_pb2
 
     tags = [tag for name in look.sections for tag in _SCALARS.get(name, {}).values()]
@@ -250,13 +250,13 @@ def _layout(look: Look) -> bytes:
 
 def _layer_table(look: Look) -> str:
     rows = [
-        f"| {' | '.join(map(_cell, (x.depth, x.name, x.kind, x.activation, x.scheme)))} |"
+        f"| {' | '.join(map(_markdown_cell, (x.depth, x.name, x.kind, x.activation, x.scheme)))} |"
         for x in look.layers
     ]
     head = ["| depth | layer | kind | activation | scheme |", "|---|---|---|---|---|"]
     return "\n".join([*head, *rows])
 
 
-def _cell(value: object) -> str:
+def _markdown_cell(value: object) -> str:
     """Escaped for a Markdown table; TensorBoard makes other Markdown harmless."""
     return re.sub(r"([\\|])", r"\\\1", printable(value))

@@ -19,10 +19,10 @@ from keras_initlab.signal.rows import Rows
 
 __all__ = ["Probe"]
 
-# A step number needs 31 bits and a float32 holds 24: it travels in two parts.
+# A step number needs 31 bits and a float32 holds 24: it travels as two numbers.
 _RADIX = 1 << 16
 
-# Header: step in two parts, calls, weights, inputs, then the inputs' mean squares.
+# Header: step as two numbers, calls, weights, inputs, then the inputs' mean squares.
 _WEIGHTS, _HEADER = 3, 5
 
 _MOST_SLOTS = 32
@@ -98,24 +98,24 @@ class Probe:
 
     def read(self) -> list[Glimpse]:
         """The looks since the last reading, oldest first."""
-        parts = self._state.read()
-        slots = [self._glimpse([part[slot] for part in parts]) for slot in range(self._slots)]
+        replicas = self._state.read()
+        slots = [self._glimpse([held[slot] for held in replicas]) for slot in range(self._slots)]
         new = [look for look in slots if look is not None and look.step > self._read_step]
         new.sort(key=lambda look: look.step)
         self._read_step = new[-1].step if new else self._read_step
         return new
 
-    def _glimpse(self, parts: list[np.ndarray]) -> Glimpse | None:
-        high, low, calls, weights, inputs = map(int, parts[0][0, :_HEADER].tolist())
+    def _glimpse(self, replicas: list[np.ndarray]) -> Glimpse | None:
+        high, low, calls, weights, inputs = map(int, replicas[0][0, :_HEADER].tolist())
         if not calls and not weights:
             return None
         begin = 1 + self.rows.most_calls
-        squares = [part[0, _HEADER : _HEADER + inputs] for part in parts]
+        squares = [rows[0, _HEADER : _HEADER + inputs] for rows in replicas]
         return Glimpse(
             step=high * _RADIX + low,
-            inputs=np.sum(squares, axis=0) / len(parts),
-            activations=[part[1 : 1 + calls] for part in parts],
-            parameters=[part[begin : begin + weights] for part in parts],
+            inputs=np.sum(squares, axis=0) / len(replicas),
+            activations=[rows[1 : 1 + calls] for rows in replicas],
+            parameters=[rows[begin : begin + weights] for rows in replicas],
         )
 
     # --- in the step ---------------------------------------------------------------------------
@@ -136,20 +136,20 @@ class Probe:
         if self.eager:
             for weight in weights:
                 # A copy: the variable is about to change in place.
-                weight.before = ops.copy(part_of(weight, _value(weight), most))
+                weight.before = ops.copy(part_of(weight, _tensor_of(weight), most))
             return
         plain = [weight for weight in weights if weight.ids is None]
         for weight in weights:
             if weight.ids is not None:
-                weight.before = part_of(weight, _value(weight), most)
+                weight.before = part_of(weight, _tensor_of(weight), most)
         if plain:
             held = _backend.when(
                 self.is_due(),
-                lambda: tuple(part_of(weight, _value(weight), most) for weight in plain),
+                lambda: tuple(part_of(weight, _tensor_of(weight), most) for weight in plain),
                 tuple(nothing_like(weight.variable, most) for weight in plain),
             )
-            for weight, part in zip(plain, held, strict=True):
-                weight.before = part
+            for weight, before in zip(plain, held, strict=True):
+                weight.before = before
 
     def finish(self, calls: list[Call], weights: list[Weight]) -> None:
         """Take the look, if one is due, and move the clock. For stateful training steps.
@@ -211,8 +211,8 @@ class Probe:
         calls = [self.rows.of_calls(seen)] if seen.calls else []
         ends = self.rows.of_weights(weights, self.touched.untouched_shares_of)
         ends = [] if ends is None else [ends]
-        gap = self.rows.most_calls - sum(part.shape[0] for part in calls)
-        rest = self.rows.most_weights - sum(part.shape[0] for part in ends)
+        gap = self.rows.most_calls - sum(rows.shape[0] for rows in calls)
+        rest = self.rows.most_weights - sum(rows.shape[0] for rows in ends)
         header = ops.expand_dims(self._header(clock, seen, len(self.rows.weights)), 0)
         rows = ops.concatenate([header, *calls, *self._zeros(gap), *ends, *self._zeros(rest)])
         if self._slots == 1:
@@ -241,10 +241,10 @@ class Probe:
         inputs = self.rows.input_squares(seen)[: self.settings.width - _HEADER]
         counts = [len(self.rows.calls), weights, len(inputs)]
         room = self.settings.width - _HEADER - len(inputs)
-        parts = [ops.stack([clock[0] // _RADIX, clock[0] % _RADIX]), _constant(counts, "float32")]
-        parts += [ops.stack(inputs)] if inputs else []
-        parts.append(_constant([0.0] * room, "float32"))
-        return ops.concatenate([ops.cast(part, "float32") for part in parts])
+        step = ops.stack([clock[0] // _RADIX, clock[0] % _RADIX])
+        fields = [step, _constant(counts, "float32"), *([ops.stack(inputs)] if inputs else [])]
+        fields.append(_constant([0.0] * room, "float32"))
+        return ops.concatenate([ops.cast(field, "float32") for field in fields])
 
     def _put(self, old: Any, clock: Any, rows: Any, first: int, column: int = 0) -> Any:
         slot = clock[3] % self._slots if self._slots > 1 else 0
@@ -256,5 +256,5 @@ def _constant(numbers: list, dtype: str) -> Any:
     return ops.convert_to_tensor(np.array(numbers, dtype))
 
 
-def _value(weight: Weight) -> Any:
+def _tensor_of(weight: Weight) -> Any:
     return ops.convert_to_tensor(weight.variable.value)

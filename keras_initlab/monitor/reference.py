@@ -39,8 +39,8 @@ class Reference:
     def look(self) -> tuple[list[LayerInfo], np.ndarray]:
         """Rows and their numbers, with the weights as they are now."""
         trainable, others = _backend.model_values(self._model)
-        table = ops.convert_to_numpy(self._run(trainable, others, self._batch))
-        return self._rows.calls, table
+        numbers = ops.convert_to_numpy(self._run(trainable, others, self._batch))
+        return self._rows.calls, numbers
 
     def _measure(self, trainable: Any, others: Any, batch: Any) -> Any:
         with self._recorder.recording(self._layers) as calls:

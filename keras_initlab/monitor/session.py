@@ -97,9 +97,9 @@ class Session:
         if probe not in self._probes:
             return
         # Whatever fails, the rest is taken off.
-        with contextlib.ExitStack() as parts:
-            parts.callback(self._let_go, probe)
-            parts.callback(_backend.sync_state, self.model)
+        with contextlib.ExitStack() as endings:
+            endings.callback(self._let_go, probe)
+            endings.callback(_backend.sync_state, self.model)
 
     def _let_go(self, probe: Probe) -> None:
         self._probes.remove(probe)
@@ -107,11 +107,11 @@ class Session:
         probe.on_growth = None
         # The last probe waits for a logger with the same settings.
         self._idle = [] if probe.guard.ended else [probe]
-        with contextlib.ExitStack() as parts:
+        with contextlib.ExitStack() as endings:
             if not self._probes:
-                parts.callback(self.hooks.remove)
+                endings.callback(self.hooks.remove)
             for state in probe.states:
-                parts.callback(state.detach)
+                endings.callback(state.detach)
 
     def is_open(self, probe: Probe) -> bool:
         """Whether the probe watches."""

@@ -23,10 +23,10 @@ class TouchedRows:
     """
 
     def __init__(self, model: Any, selection: Selection | None):
-        tables = [] if selection is None else selection.watched
+        layers = [] if selection is None else selection.watched
         self._flags = {
             id(layer): _backend.StepState(model, np.zeros(layer.input_dim, np.int32))
-            for layer in tables
+            for layer in layers
             if isinstance(layer, keras.layers.Embedding)
         }
         self.states = list(self._flags.values())
@@ -66,6 +66,6 @@ class TouchedRows:
         """The same from the flags themselves, by `id` of the layer: exact over all replicas."""
         shares = {}
         for layer, flags in self._flags.items():
-            union = np.any([np.asarray(part) > 0 for part in flags.read()], axis=0)
+            union = np.any([np.asarray(replica) > 0 for replica in flags.read()], axis=0)
             shares[layer] = 1.0 - float(union.mean())
         return shares

@@ -173,8 +173,8 @@ class Watcher:
             sections["activations"] = activation_section(seen, glimpse.activations, bins)
         if len(glimpse.parameters[0]):
             counted = bins if "gradients" in self._settings.watch else 0
-            table = weight_section(rows.weights, glimpse.parameters, counted, rows.sizes)
-            sections["weights"] = self._exact(table, glimpse)
+            section = weight_section(rows.weights, glimpse.parameters, counted, rows.sizes)
+            sections["weights"] = self._exact(section, glimpse)
         if self._referred is not None:
             infos, numbers = self._referred
             sections["reference"] = activation_section(infos, [numbers], bins)
@@ -183,27 +183,27 @@ class Watcher:
             sections["theory"] = self._theory(sections["activations"], glimpse)
         return sections
 
-    def _exact(self, table: Section, glimpse: Glimpse) -> Section:
+    def _exact(self, section: Section, glimpse: Glimpse) -> Section:
         """With several replicas, a row counts as untouched if none of them has touched it."""
         if len(glimpse.parameters) == 1:
-            return table
+            return section
         shares = self._probe.touched.untouched_shares()
         column = SECTIONS["weights"].index("untouched_fraction")
         by_name = {
             self._selection.names[layer]: shares.get(id(layer)) for layer in self._selection.watched
         }
-        for row, layer in enumerate(table.layers):
+        for row, layer in enumerate(section.layers):
             share = by_name.get(layer.name)
             if share is not None:
-                table.values[row, column] = share
-        return table
+                section.values[row, column] = share
+        return section
 
-    def _theory(self, table: Section, glimpse: Glimpse) -> Section:
+    def _theory(self, section: Section, glimpse: Glimpse) -> Section:
         values = predicted(
             self._probe.rows.links,
             self._starts,
             self._selection.names,
             list(glimpse.inputs),
-            table.values[:, [_MEAN, _VARIANCE]],
+            section.values[:, [_MEAN, _VARIANCE]],
         )
-        return Section(table.layers, values)
+        return Section(section.layers, values)

@@ -201,8 +201,8 @@ def test_memory_is_flat_over_ten_thousand_steps(tmp_path):
     fitted(model, logger, Size(), x=x, y=x, batch_size=1, epochs=8)
 
     assert len(logger.looks) == 2_000
-    # An epoch keeps 250 looks of 14 numbers in memory, about 2 kB each. A leak of one activation, or
-    # of one event, at every step would be more than twice that, in every epoch.
+    # An epoch keeps 250 looks of 14 numbers in memory, about 2 kB each. A leak of one activation,
+    # or of one event, at every step is more than twice that in every epoch.
     assert np.median(np.diff(sizes[3:])) < 2 * 250 * 2_000
 
 

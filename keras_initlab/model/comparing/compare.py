@@ -135,12 +135,12 @@ def _all_runs(trials: list[Trial], executor: Executor | None, verbose: int) -> I
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeRemainingColumn(), disable=not verbose) as progress:
         task = progress.add_task("runs", total=len(trials), completed=len(complete))
-        for run in map(run_trial, left) if executor is None else _elsewhere(left, executor):
+        for run in map(run_trial, left) if executor is None else _runs_elsewhere(left, executor):
             progress.update(task, advance=1, description=f"{run.scheme}, seed {run.seed}")
             yield run
 
 
-def _elsewhere(trials: Iterable[Trial], executor: Executor) -> Iterator[Run]:
+def _runs_elsewhere(trials: Iterable[Trial], executor: Executor) -> Iterator[Run]:
     futures = []
     try:
         futures += [executor.submit(run_trial, trial) for trial in trials]

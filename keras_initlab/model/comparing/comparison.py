@@ -141,7 +141,7 @@ class Comparison(Report):
             reached = [] if self.target is None else [_reached(row)]
             table.add_row(
                 words(row.scheme),
-                _count(row),
+                _run_count(row),
                 *(_spread(row, name) for name in names),
                 *reached,
                 share_in_words(row.healthy),
@@ -186,7 +186,7 @@ def _std(values: list[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 else float("nan")
 
 
-def _count(row: SchemeSummary) -> str:
+def _run_count(row: SchemeSummary) -> str:
     words = [f"{row.runs}"]
     words += [f"{row.diverged} diverged"] if row.diverged else []
     words += [f"{row.failed} failed"] if row.failed else []

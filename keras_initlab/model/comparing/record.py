@@ -156,11 +156,11 @@ def _revived(content: dict[str, Any], directory: str) -> Run:
     }
     run["duration_s"] = _number(run["duration_s"])
     # The directory may have been moved since.
-    return _checked(Run(**{**run, "directory": directory}))
+    return _checked_run(Run(**{**run, "directory": directory}))
 
 
-def _checked(run: Run) -> Run:
-    """The run, if its parts are of their types and go together."""
+def _checked_run(run: Run) -> Run:
+    """The run, if its fields have their types and agree with one another."""
     texts = (run.scheme, run.error, run.monitor, *run.first_problems, *run.problems)
     counts = (*run.steps, *(() if run.steps_to_target is None else (run.steps_to_target,)))
     fits = (

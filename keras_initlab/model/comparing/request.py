@@ -38,7 +38,7 @@ def labelled(schemes: Any) -> dict[str, Any]:
             "`schemes` must be a list of schemes, or a mapping from labels to schemes. "
             f"Received: schemes={schemes!r}."
         )
-    pairs = list(schemes.items()) if isinstance(schemes, Mapping) else _named(schemes)
+    pairs = list(schemes.items()) if isinstance(schemes, Mapping) else _with_labels(schemes)
     labels = [label for label, _ in pairs]
     if not labels:
         raise ValueError(f"`schemes` must hold at least one scheme. Received: schemes={schemes!r}.")
@@ -56,11 +56,11 @@ def _is_as_built(scheme: Any) -> bool:
     return isinstance(scheme, str) and scheme == _AS_BUILT
 
 
-def _named(schemes: Sequence[Any]) -> list[tuple[str, Any]]:
-    return [(_label_of(scheme), scheme) for scheme in schemes]
+def _with_labels(schemes: Sequence[Any]) -> list[tuple[str, Any]]:
+    return [(_label_in_list(scheme), scheme) for scheme in schemes]
 
 
-def _label_of(scheme: Any) -> str:
+def _label_in_list(scheme: Any) -> str:
     if scheme is None:
         return _AS_BUILT
     return scheme if isinstance(scheme, str) else label_of(scheme)
@@ -134,14 +134,14 @@ def trials_of(
     folder = _folder_of(directory)
     shared = {
         "backend": keras.backend.backend(),
-        **{name: _described(getattr(task, name)) for name in ("data", "validation_data")},
+        **{name: _description_of(getattr(task, name)) for name in ("data", "validation_data")},
         **{name: getattr(task.options, name) for name in _TRAINING},
     }
     return [
         Trial(
             task,
             scheme,
-            plain({"scheme": _described(scheme), "seed": seed, **shared}),
+            plain({"scheme": _description_of(scheme), "seed": seed, **shared}),
             Run(label, seed, str(folder / _file_name(label) / f"seed_{seed}")),
         )
         for seed in seeds
@@ -169,18 +169,18 @@ def _file_name(label: str) -> str:
     return name if name == label else f"{name}-{_digest(label.encode())}"
 
 
-def _described(value: Any) -> Any:
+def _description_of(value: Any) -> Any:
     """Plain values that are the same in every process, and differ where the value does."""
     if isinstance(value, Mapping):
-        return {str(key): _described(item) for key, item in value.items()}
+        return {str(key): _description_of(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_described(item) for item in value]
+        return [_description_of(item) for item in value]
     if isinstance(value, np.ndarray):
         return f"{value.dtype}{list(value.shape)} {_digest(np.ascontiguousarray(value).tobytes())}"
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if hasattr(value, "get_config") and not isinstance(value, type):
-        return {type(value).__name__: _described(value.get_config())}
+        return {type(value).__name__: _description_of(value.get_config())}
     words = repr(value)
     if " at 0x" not in words:
         return words

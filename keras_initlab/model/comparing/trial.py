@@ -69,8 +69,8 @@ def run_trial(trial: Trial) -> Run:
     directory = Path(trial.run.directory)
     directory.mkdir(parents=True, exist_ok=True)
     stored = stored_run(trial.run.directory, trial.settings) or trial.run
-    with _ONE_AT_A_TIME, _seeded(trial.run.seed):
-        model, run = _start_of(trial, stored)
+    with _ONE_AT_A_TIME, _seeds_set(trial.run.seed):
+        model, run = _model_and_record(trial, stored)
         keeper = Keeper(
             replace(run, status="unfinished", error=""), trial.task.options, trial.settings
         )
@@ -85,7 +85,7 @@ def run_trial(trial: Trial) -> Run:
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def _seeds_set(seed: int) -> Iterator[None]:
     """Seed everything; afterwards Python's and NumPy's generators are as they were."""
     states = random.getstate(), np.random.get_state()
     keras.utils.set_random_seed(seed)
@@ -96,7 +96,7 @@ def _seeded(seed: int) -> Iterator[None]:
         np.random.set_state(states[1])
 
 
-def _start_of(trial: Trial, stored: Run) -> tuple[Any, Run]:
+def _model_and_record(trial: Trial, stored: Run) -> tuple[Any, Run]:
     """The model to train, and its record; both as new if no weights can be read."""
     damaged: dict[Path, Exception] = {}
     for epochs in range(len(stored.steps), 0, -1):
@@ -201,6 +201,6 @@ def _fit_arguments(task: Task) -> dict[str, Any]:
                 f"Received: data with {', '.join(taken)}. Try `compare(..., {taken[0]}=...)`."
             )
     else:
-        parts = data if isinstance(data, (tuple, list)) else (data,)
-        arguments = dict(zip(("x", "y", "sample_weight"), parts, strict=False))
+        values = data if isinstance(data, (tuple, list)) else (data,)
+        arguments = dict(zip(("x", "y", "sample_weight"), values, strict=False))
     return arguments if validation is None else {**arguments, "validation_data": validation}

@@ -1,12 +1,13 @@
 """The batch that a model is measured on: the user's data, or random inputs of the right kind."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 from keras import ops
 
+from keras_initlab import _backend
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.initializers.checks import checked_count
 from keras_initlab.model.diagnosis.batch_checks import (
@@ -18,7 +19,9 @@ from keras_initlab.model.diagnosis.batch_checks import (
 )
 from keras_initlab.model.diagnosis.random_inputs import LENGTHS, lengths_for, random_inputs
 
-__all__ = ["Batch", "batch_of", "made_up"]
+__all__ = ["Batch", "batch_of", "made_up", "run_in_memory"]
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,21 @@ class Batch:
         return Batch(x, y, sample_weight, (*self.notes, note), self.others)
 
 
+def run_in_memory(function: Callable[[Batch], _Result], batch: Batch) -> tuple[Batch, _Result]:
+    """Run a function on a batch, and on half of it again and again while memory is short.
+
+    Returns:
+        The part of the batch that fits into memory, and the result for it.
+    """
+    while True:
+        try:
+            return batch, function(batch)
+        except Exception as error:
+            if not _backend.is_out_of_memory(error) or batch.size == 1:
+                raise
+            batch = batch.half()
+
+
 def batch_of(anatomy: Anatomy, data: Any, examples: int) -> Batch:
     """A batch for a model.
 
@@ -73,19 +91,19 @@ def batch_of(anatomy: Anatomy, data: Any, examples: int) -> Batch:
     if data is None:
         return made_up(anatomy, examples, lengths_for(anatomy.model))
     first = _first_of(data)
-    # Keras's own unpacking takes a list for a tuple; here it is one of several inputs.
-    parts = (*first, None, None)[:3] if isinstance(first, tuple) else (first, None, None)
-    check_inputs(anatomy.model, parts[0])
-    count = length_of(parts[0])
+    # Keras's own unpacking takes a list for a tuple; here a list holds several inputs.
+    fields = (*first, None, None)[:3] if isinstance(first, tuple) else (first, None, None)
+    check_inputs(anatomy.model, fields[0])
+    count = length_of(fields[0])
     notes: tuple[str, ...] = ()
-    check_lengths(parts, count)
+    check_lengths(fields, count)
     if count > examples:
-        parts = _first_examples(parts, examples)
+        fields = _first_examples(fields, examples)
         notes = (f"the first {examples} of {count} examples are looked at",)
-    check_ids(anatomy, parts[0])
-    for name, part in zip(("inputs", "labels", "sample weights"), parts, strict=True):
-        check_numbers(name, part)
-    x, y, sample_weight = keras.tree.map_structure(_tensor_of, parts)
+    check_ids(anatomy, fields[0])
+    for name, arrays in zip(("inputs", "labels", "sample weights"), fields, strict=True):
+        check_numbers(name, arrays)
+    x, y, sample_weight = keras.tree.map_structure(_tensor_of, fields)
     return Batch(x, y, sample_weight, notes)
 
 
@@ -107,8 +125,8 @@ def made_up(anatomy: Anatomy, examples: int, lengths: Sequence[int]) -> Batch:
     return Batch(tensors, notes=(note,), others=tuple(others))
 
 
-def _first_examples(parts: Any, count: int) -> Any:
-    return keras.tree.map_structure(lambda array: None if array is None else array[:count], parts)
+def _first_examples(fields: Any, count: int) -> Any:
+    return keras.tree.map_structure(lambda array: None if array is None else array[:count], fields)
 
 
 def _tensor_of(array: Any) -> Any:

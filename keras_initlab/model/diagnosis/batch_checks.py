@@ -21,7 +21,7 @@ def check_inputs(model: Any, x: Any) -> None:
     Raises:
         ValueError: If one is missing, has another shape, or holds strings where numbers go.
     """
-    for tensor, array in _pairs(model, x):
+    for tensor, array in _input_pairs(model, x):
         _check_shape(tensor, array)
         if keras.backend.standardize_dtype(tensor.dtype) != "string":
             _check_kind(f"for the input {tensor.name!r}", array)
@@ -37,13 +37,13 @@ def check_ids(anatomy: Anatomy, x: Any) -> None:
     Raises:
         ValueError: If an id has none. JAX silently reads another row, or NaN.
     """
-    for tensor, array in _pairs(anatomy.model, x):
+    for tensor, array in _input_pairs(anatomy.model, x):
         tables = anatomy.graph.tables_of(tensor)
         if tables and not _backend.is_sparse(array):
-            _check_ids(tensor.name, array, min(tables, key=lambda table: table.input_dim))
+            _check_ids_in(tensor.name, array, min(tables, key=lambda table: table.input_dim))
 
 
-def _check_ids(name: str, array: Any, table: Any) -> None:
+def _check_ids_in(name: str, array: Any, table: Any) -> None:
     ids = np.asarray(_backend.dense_values(array))
     broken = ids[~((ids >= 0) & (ids < table.input_dim))]
     if broken.size:
@@ -54,7 +54,7 @@ def _check_ids(name: str, array: Any, table: Any) -> None:
         )
 
 
-def _pairs(model: Any, x: Any) -> list[tuple[Any, Any]]:
+def _input_pairs(model: Any, x: Any) -> list[tuple[Any, Any]]:
     """The inputs of a functional model, and the arrays for them."""
     if not getattr(model, "inputs", None):
         return []
@@ -93,18 +93,18 @@ def _check_shape(tensor: Any, array: Any) -> None:
         )
 
 
-def check_lengths(parts: Any, count: int) -> None:
+def check_lengths(fields: Any, count: int) -> None:
     """Refuse labels and weights that are not one per example.
 
     Args:
-        parts: Inputs, labels and sample weights.
+        fields: Inputs, labels and sample weights.
         count: Examples.
 
     Raises:
         ValueError: If there are more or fewer of them.
     """
-    for name, part in zip(("labels", "sample weights"), parts[1:], strict=True):
-        for array in keras.tree.flatten(part):
+    for name, arrays in zip(("labels", "sample weights"), fields[1:], strict=True):
+        for array in keras.tree.flatten(arrays):
             shape = tuple(getattr(array, "shape", ()))
             if array is not None and (not shape or int(shape[0]) != count):
                 raise ValueError(
@@ -148,17 +148,17 @@ def _check_kind(whose: str, array: Any) -> None:
         )
 
 
-def check_numbers(name: str, part: Any) -> None:
+def check_numbers(name: str, arrays: Any) -> None:
     """Refuse NaN and infinite numbers; in labels and weights strings too.
 
     Args:
-        name: Name of the part for messages, as "labels".
-        part: Any structure of arrays.
+        name: Name of the arrays for messages, as "labels".
+        arrays: Any structure of arrays.
 
     Raises:
         ValueError: If there are any, with the place of the array in the structure.
     """
-    for path, array in keras.tree.flatten_with_path(part):
+    for path, array in keras.tree.flatten_with_path(arrays):
         if name != "inputs" and array is not None:
             _check_kind(f"of {name}{_at(path)}", array)
         if not hasattr(array, "dtype") or "float" not in str(array.dtype):

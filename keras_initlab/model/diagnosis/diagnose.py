@@ -15,12 +15,12 @@ from keras_initlab.anatomy.selection import Selection, checked_filter
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.initializers.checks import checked_count
 from keras_initlab.model.choices import LayerChoice, LossChoice
-from keras_initlab.model.diagnosis.batch import Batch, batch_of, made_up
+from keras_initlab.model.diagnosis.batch import Batch, batch_of, made_up, run_in_memory
+from keras_initlab.model.diagnosis.layer_signals import layer_signals
 from keras_initlab.model.diagnosis.passes import Measured, Pass, UnmeasurableError
-from keras_initlab.model.diagnosis.report import SignalReport
-from keras_initlab.model.diagnosis.rows import rows_of
+from keras_initlab.model.diagnosis.signal_report import SignalReport
 from keras_initlab.model.linting.lint import findings_in
-from keras_initlab.model.linting.rules import Finding
+from keras_initlab.model.linting.weight_rules import Finding
 from keras_initlab.signal.assemble import activation_section, weight_section
 from keras_initlab.signal.guard import in_one_line
 from keras_initlab.signal.looks import Look, Section
@@ -133,20 +133,20 @@ class _Diagnosis:
             for problem in problems_of(Evidence(look, look, None, starts))
         )
         sites = self._anatomy.all_sites
-        rows = rows_of(look, measured, self._selection, sites, (*problems, *findings), starts)
+        rows = layer_signals(look, measured, self._selection, sites, (*problems, *findings), starts)
         notes = (*batch.notes, *notes, *self._unmeasured())
         return SignalReport(rows, problems, tuple(findings), notes, measured.loss)
 
     def _measured(self, batch: Batch) -> tuple[Batch, Measured]:
         if batch.others is None:
-            return self._run(batch)
+            return run_in_memory(self._pass.run, batch)
         examples, lengths = batch.size, (0, *batch.others)
         strange: list[tuple[Batch, Measured]] = []
         refusals: list[Exception] = []
         for length in lengths:
             tried = made_up(self._anatomy, examples, (length,)) if length else batch
             try:
-                found = self._run(tried)
+                found = run_in_memory(self._pass.run, tried)
             except UnmeasurableError:
                 raise
             # A model raises anything on inputs that are not its own.
@@ -162,15 +162,6 @@ class _Diagnosis:
         if not strange:
             raise self._refused(len(lengths) > 1, refusals[0]) from refusals[0]
         return strange[0]
-
-    def _run(self, batch: Batch) -> tuple[Batch, Measured]:
-        while True:
-            try:
-                return batch, self._pass.run(batch)
-            except Exception as error:
-                if not _backend.is_out_of_memory(error) or batch.size == 1:
-                    raise
-                batch = batch.half()
 
     def _refused(self, is_open: bool, refusal: Exception) -> ValueError:
         lengths = " of any length that was tried" if is_open else ""

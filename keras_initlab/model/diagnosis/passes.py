@@ -129,16 +129,16 @@ class Pass:
 
     def _by_row(self, backward: np.ndarray) -> np.ndarray:
         """Moments by row; NaN for outputs that cannot be tapped, as ragged ones."""
-        table = np.full((len(self.rows.calls), len(MOMENTS)), np.nan)
+        moments = np.full((len(self.rows.calls), len(MOMENTS)), np.nan)
         tapped = [row for row, place in enumerate(self._places) if place is not None]
-        table[tapped] = backward[: len(tapped)]
-        return table
+        moments[tapped] = backward[: len(tapped)]
+        return moments
 
     def _known(self, weights: np.ndarray) -> np.ndarray:
         """Rows of weights; NaN for gradients that a backend does not show."""
-        table = weights.copy()
-        table[np.ix_(self._is_hidden, _OF_GRADIENT)] = np.nan
-        return table
+        known = weights.copy()
+        known[np.ix_(self._is_hidden, _OF_GRADIENT)] = np.nan
+        return known
 
     def _outlets(self, batch: Batch, trainable: Any, others: Any) -> Outlets:
         """The outputs of the layers and of the model, as shapes."""

@@ -49,13 +49,13 @@ def _positions_in(model: Any) -> Iterator[int]:
     """Rows of the tables of positions."""
     for layer in layers_in(model):
         if "Position" in type(layer).__name__:
-            yield _count(layer, "sequence_length")
+            yield _positions_of(layer, "sequence_length")
         for name, held in _backend.named_sublayers(layer):
             if "pos" in name and isinstance(held, keras.layers.Embedding):
-                yield _count(held, "input_dim")
+                yield _positions_of(held, "input_dim")
 
 
-def _count(layer: Any, name: str) -> int:
+def _positions_of(layer: Any, name: str) -> int:
     count = getattr(layer, name, None)
     return count if isinstance(count, int) and count > 0 else LENGTHS[-1]
 
@@ -79,7 +79,7 @@ def random_inputs(anatomy: Anatomy, examples: int, length: int = LENGTHS[0]) -> 
     if getattr(model, "inputs", None):
         sizes = examples, length
         arrays = [_array_for(tensor, anatomy.graph, random, sizes) for tensor in model.inputs]
-        kinds = sorted({_kind_of(array) for array in arrays})
+        kinds = sorted({_kind_name(array) for array in arrays})
         x = keras.tree.pack_sequence_as(_backend.input_structure(model), arrays)
         return x, f"random inputs stand in for data: {', '.join(kinds)}{where}"
     shapes = _built_shapes(model)
@@ -117,14 +117,14 @@ def _array_for(
             "Received: data=None. Try `data=` with a batch of inputs."
         )
     if dtype == "bool":
-        return _inside(random, shape)
+        return _unpadded(random, shape)
     takers = graph.takers_of(tensor)
     vocabulary = _vocabulary_of(takers)
     if "int" in dtype or vocabulary is not None:
         ids = random.integers(0, vocabulary or _FEW_IDS, size=shape)
         masked = any(getattr(taker, "mask_zero", False) for taker in takers)
         if vocabulary and masked and len(shape) > 1:
-            ids = np.where(_inside(random, shape), np.maximum(ids, min(1, vocabulary - 1)), 0)
+            ids = np.where(_unpadded(random, shape), np.maximum(ids, min(1, vocabulary - 1)), 0)
         return ids.astype(dtype)
     return random.normal(size=shape).astype(dtype)
 
@@ -135,11 +135,11 @@ def _vocabulary_of(takers: list[Any]) -> int | None:
     return min((int(size) for size in sizes if isinstance(size, int)), default=None)
 
 
-def _inside(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def _unpadded(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """True up to a random length of the last axis, at least its half."""
     lengths = random.integers(-(-shape[-1] // 2), shape[-1] + 1, size=(*shape[:-1], 1))
     return np.arange(shape[-1]) < lengths
 
 
-def _kind_of(array: np.ndarray) -> str:
+def _kind_name(array: np.ndarray) -> str:
     return {"f": "floats", "b": "masks"}.get(array.dtype.kind, "ids within the vocabulary")

@@ -161,7 +161,7 @@ def _for_hidden(site: Site, kind: Kind, before: str) -> Advice:
         return Advice(_linear(kind, before, 1.0), 1.0)
     if activation in _SELF_NORMALIZING:
         return Advice(LecunNormal(kind=kind), 1.0)
-    point = _point(activation)
+    point = _known_point(activation)
     if point is None:
         return Advice(LecunNormal(kind=kind), 1.0)
     # Tanh and its family hold a small signal and shrink a large one: it must not be amplified.
@@ -209,7 +209,7 @@ def _times(scheme: Any, factor: float) -> Any:
 
 def _square_behind(activation: str) -> float:
     """The mean square behind an activation, for the signal that its weights hold."""
-    point = _point(activation) if activation else None
+    point = _known_point(activation) if activation else None
     # An activation that only holds a small signal passes it unchanged.
     if point is None or point.q == 0:
         return 1.0
@@ -221,7 +221,7 @@ def _held(activation: str, kind: Kind) -> Any:
         return HeNormal(kind=kind)
     return (
         LecunNormal(kind=kind)
-        if _point(activation) is None
+        if _known_point(activation) is None
         else CriticalNormal(activation, kind=kind)
     )
 
@@ -231,7 +231,7 @@ def _target(point: CriticalPoint) -> float:
 
 
 @lru_cache(maxsize=64)
-def _point(activation: str) -> CriticalPoint | None:
+def _known_point(activation: str) -> CriticalPoint | None:
     try:
         return critical_point(activation)
     except ValueError:
@@ -254,7 +254,7 @@ def bias_advice_for(site: Site) -> Advice | None:
         or site.activation in _SELF_NORMALIZING
     ):
         return None
-    point = _point(site.activation) if site.activation else None
+    point = _known_point(site.activation) if site.activation else None
     if point is None or point.bias_variance == 0:
         return None
     return Advice(CriticalBias(site.activation))

@@ -15,13 +15,13 @@ from keras_initlab.anatomy.ledger import note_values, was_given
 from keras_initlab.anatomy.sites import Site
 from keras_initlab.anatomy.uses import argument_of, forget_units_of
 from keras_initlab.initializers import RandomScheme
+from keras_initlab.model.host import rows_on_host
 from keras_initlab.theory import fans_of, spread_of
 
 __all__ = ["is_fresh", "remember"]
 
-# Elements to compare, from rows at equal distances.
+# Elements to compare.
 _SAMPLE = 1 << 14
-_WHOLE = 1 << 20
 
 # Standard errors by which a mean square may differ from what was drawn.
 _SIGMAS = 6.0
@@ -39,7 +39,7 @@ _ROUNDING = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 
 def remember(layer: Any, variable: Any, values: Any) -> None:
     """Note the values that a variable of a layer was given, as freshly drawn."""
-    note_values(layer, variable.name, _digest_of(_sample_of(values)))
+    note_values(layer, variable.name, _fingerprint_of(rows_on_host(values, _SAMPLE)))
 
 
 def is_fresh(layer: Any, sites: Sequence[Site]) -> bool:
@@ -63,8 +63,8 @@ def is_fresh(layer: Any, sites: Sequence[Site]) -> bool:
 def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
     if "float" not in str(variable.dtype) or not math.prod(variable.shape):
         return True
-    sample = _sample_of(variable.value)
-    if was_given(layer, variable.name, _digest_of(sample)):
+    sample = rows_on_host(variable.value, _SAMPLE)
+    if was_given(layer, variable.name, _fingerprint_of(sample)):
         return True
     initializer = getattr(layer, argument_of(layer, variable), None)
     constant = _constant_of(initializer, layer, variable)
@@ -77,8 +77,8 @@ def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
     ratio = float(np.square(sample - center, dtype=np.float64).mean()) / second
     # Bounds of chi-squared over n (Wilson and Hilferty 1931). A normal has the fourth moment 3, the
     # others have less.
-    part = 2 / (9 * sample.size)
-    low, high = ((1 - part + sign * _SIGMAS * math.sqrt(part)) ** 3 for sign in (-1, 1))
+    width = 2 / (9 * sample.size)
+    low, high = ((1 - width + sign * _SIGMAS * math.sqrt(width)) ** 3 for sign in (-1, 1))
     largest = float(np.abs(sample - center).max())
     end = _UNIFORM_END * math.sqrt(second) * (1.001 + _ROUNDING.get(str(variable.dtype), 0.0))
     inside = draw != "uniform" or largest <= end
@@ -115,18 +115,8 @@ def _has_its_form(initializer: Any, variable: Any) -> bool:
     return bool(np.abs(rows @ rows.T - np.eye(len(rows))).max() < 1e-2)
 
 
-def _digest_of(sample: np.ndarray) -> bytes:
+def _fingerprint_of(sample: np.ndarray) -> bytes:
     return hashlib.blake2b(sample.tobytes(), digest_size=16).digest()
-
-
-def _sample_of(value: Any) -> np.ndarray:
-    rows, size = (value.shape[0] if len(value.shape) else 1), math.prod(value.shape)
-    stride = math.ceil(size / _SAMPLE)
-    # Copying a small weight whole is faster than an operation of the backend.
-    if size > _WHOLE and 1 < stride <= rows:
-        value, stride = _backend.gathered(value, np.arange(0, rows, stride)), 1
-    held = ops.convert_to_numpy(value)
-    return np.ascontiguousarray(held[::stride] if 1 < stride <= rows else held, np.float32)
 
 
 def _law_of(initializer: Any, site: Site) -> tuple[str, float, float] | None:

@@ -10,7 +10,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_initlab import _backend
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.built import check_built
 from keras_initlab.anatomy.ledger import note_scheme
@@ -18,12 +17,12 @@ from keras_initlab.anatomy.selection import checked_filter
 from keras_initlab.initializers.catalogue import label_of
 from keras_initlab.initializers.checks import checked_count, checked_seed
 from keras_initlab.model.choices import LayerChoice, SchemeChoice
-from keras_initlab.model.diagnosis.batch import Batch, batch_of
+from keras_initlab.model.diagnosis.batch import Batch, batch_of, run_in_memory
 from keras_initlab.model.diagnosis.diagnose import diagnosed
-from keras_initlab.model.diagnosis.report import Change, SignalReport
+from keras_initlab.model.diagnosis.signal_report import Change, SignalReport
 from keras_initlab.model.initialization.correct import Corrected, corrected
 from keras_initlab.model.initialization.fresh import remember
-from keras_initlab.model.initialization.plan import Draw, Request, plan_of
+from keras_initlab.model.initialization.plan import PlanEntry, Request, plan_of
 from keras_initlab.sampling import cores
 
 __all__ = ["initialize"]
@@ -115,62 +114,57 @@ class _Work:
     """Values for the variables of a model, until all of them are known."""
 
     model: Any
-    plan: list[Draw]
+    plan: list[PlanEntry]
 
     def __post_init__(self) -> None:
-        self._drawn = [draw for draw in self.plan if draw.advice.scheme is not None]
+        self._drawn = [entry for entry in self.plan if entry.advice.scheme is not None]
         # A weight of up to one block of random numbers has no threads of its own.
         with ThreadPoolExecutor(cores()) as threads:
-            drawn = list(threads.map(Draw.values, self._drawn))
+            drawn = list(threads.map(PlanEntry.values, self._drawn))
         self._values = {
-            id(draw.variable): value for draw, value in zip(self._drawn, drawn, strict=True)
+            id(entry.variable): value for entry, value in zip(self._drawn, drawn, strict=True)
         }
         self._corrected: dict[int, Corrected] = {}
 
     def correct(self, batch: Batch) -> Batch:
         """Correct the values by a batch, and return the part of it that fits into memory."""
-        while True:
-            try:
-                self._corrected = corrected(self.model, self._drawn, self._values, batch)
-            except Exception as error:
-                if not _backend.is_out_of_memory(error) or batch.size == 1:
-                    raise
-                batch = batch.half()
-            else:
-                self._values |= {key: weight.value for key, weight in self._corrected.items()}
-                return batch
+        batch, self._corrected = run_in_memory(
+            lambda held: corrected(self.model, self._drawn, self._values, held), batch
+        )
+        self._values |= {key: weight.value for key, weight in self._corrected.items()}
+        return batch
 
     @contextmanager
     def assigned(self) -> Iterator[None]:
         """A context with all values written to the model; after an error the old ones are back."""
-        before = [ops.copy(ops.convert_to_tensor(draw.variable)) for draw in self._drawn]
+        before = [ops.copy(ops.convert_to_tensor(entry.variable)) for entry in self._drawn]
         self.assign()
         try:
             yield
         except BaseException:
-            for draw, values in zip(self._drawn, before, strict=True):
-                draw.variable.assign(values)
+            for entry, values in zip(self._drawn, before, strict=True):
+                entry.variable.assign(values)
             raise
 
     def assign(self) -> None:
         """Write all values to the model."""
-        for draw in self._drawn:
-            values = self._values[id(draw.variable)]
-            draw.variable.assign(values)
-            remember(draw.layer, draw.variable, values)
-            site = draw.site
-            if site and draw.variable is site.variable and site.role in ("kernel", "table"):
-                note_scheme(draw.layer, label_of(draw.advice.scheme))
+        for entry in self._drawn:
+            values = self._values[id(entry.variable)]
+            entry.variable.assign(values)
+            remember(entry.layer, entry.variable, values)
+            site = entry.site
+            if site and entry.variable is site.variable and site.role in ("kernel", "table"):
+                note_scheme(entry.layer, label_of(entry.advice.scheme))
 
     def changes(self) -> tuple[Change, ...]:
         """What was done with each variable."""
-        return tuple(self._change(draw) for draw in self.plan)
+        return tuple(self._change(entry) for entry in self.plan)
 
-    def _change(self, draw: Draw) -> Change:
-        path, advice = str(draw.variable.path), draw.advice
+    def _change(self, entry: PlanEntry) -> Change:
+        path, advice = str(entry.variable.path), entry.advice
         if advice.scheme is None:
             return Change(path, "", advice.reason)
-        found = self._corrected.get(id(draw.variable))
+        found = self._corrected.get(id(entry.variable))
         if found is None:
             return Change(path, label_of(advice.scheme))
         reason = f"not corrected: {found.reason}" if found.reason else f"x {found.factor:.3g}"
@@ -179,10 +173,10 @@ class _Work:
     def notes(self) -> list[str]:
         """How far the variances differ on other data."""
         errors = {
-            draw.layer.name: self._corrected[id(draw.variable)].error
-            for draw in self._drawn
-            if id(draw.variable) in self._corrected
-            and not self._corrected[id(draw.variable)].reason
+            entry.layer.name: self._corrected[id(entry.variable)].error
+            for entry in self._drawn
+            if id(entry.variable) in self._corrected
+            and not self._corrected[id(entry.variable)].reason
         }
         if not errors:
             return []

@@ -23,10 +23,10 @@ from keras_initlab.model.initialization.auto import (
     bias_advice_for,
 )
 from keras_initlab.model.initialization.fresh import is_fresh
-from keras_initlab.model.initialization.streams import paths_of, seed_for
+from keras_initlab.model.initialization.weight_seeds import paths_of, seed_for
 from keras_initlab.model.priors import priors_of
 
-__all__ = ["Draw", "Request", "plan_of"]
+__all__ = ["PlanEntry", "Request", "plan_of"]
 
 _AUTO = "auto"
 
@@ -55,7 +55,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Draw:
+class PlanEntry:
     """One variable.
 
     Args:
@@ -86,7 +86,7 @@ class Draw:
             ) from error
 
 
-def plan_of(anatomy: Anatomy, request: Request) -> list[Draw]:
+def plan_of(anatomy: Anatomy, request: Request) -> list[PlanEntry]:
     """A decision on every weight of a model, in the order of its layers.
 
     Args:
@@ -107,11 +107,11 @@ def plan_of(anatomy: Anatomy, request: Request) -> list[Draw]:
         stale = not request.overwrite and not fresh[id(site.layer)]
         advice = _refusal(site, request, trained, stale) or chosen.advice(site, around)
         planned.append(
-            Draw(site.layer, site.variable, site, _with_seed(advice, site, paths, request))
+            PlanEntry(site.layer, site.variable, site, _with_seed(advice, site, paths, request))
         )
     chosen.check()
     _check_matches(sites, request)
-    drawn = [draw for draw in planned if draw.advice.scheme is not None]
+    drawn = [entry for entry in planned if entry.advice.scheme is not None]
     planned += _biases(anatomy, drawn, paths, request)
     return planned + (_restarts(model, planned, paths, request) if request.overwrite else [])
 
@@ -207,36 +207,36 @@ def _with_seed(advice: Advice, site: Site, paths: dict[int, str], request: Reque
 
 
 def _biases(
-    anatomy: Anatomy, drawn: list[Draw], paths: dict[int, str], request: Request
-) -> list[Draw]:
+    anatomy: Anatomy, drawn: list[PlanEntry], paths: dict[int, str], request: Request
+) -> list[PlanEntry]:
     """The biases of weights that `"auto"` draws."""
     if request.scheme != _AUTO:
         return []
-    found: dict[int, Draw] = {}
+    found: dict[int, PlanEntry] = {}
     priors = {id(prior.layer): prior.bias for prior in priors_of(anatomy, request.labels)}
-    for draw in drawn:
-        bias = getattr(draw.layer, "bias", None)
-        own = any(bias is weight for weight in _backend.own_weights(draw.layer))
-        if draw.site is None or bias is None or not own:
+    for entry in drawn:
+        bias = getattr(entry.layer, "bias", None)
+        own = any(bias is weight for weight in _backend.own_weights(entry.layer))
+        if entry.site is None or bias is None or not own:
             continue
-        prior = priors.get(id(draw.layer))
-        advice = bias_advice_for(draw.site) if prior is None else Advice(prior)
+        prior = priors.get(id(entry.layer))
+        advice = bias_advice_for(entry.site) if prior is None else Advice(prior)
         if advice is not None and bias.trainable and id(bias) not in found:
             seed = seed_for(request.seed, paths[id(bias)])
             advice = replace(advice, scheme=seeded(advice.scheme, seed))
-            found[id(bias)] = Draw(draw.layer, bias, draw.site, advice)
+            found[id(bias)] = PlanEntry(entry.layer, bias, entry.site, advice)
     return list(found.values())
 
 
 def _restarts(
-    model: Any, planned: list[Draw], paths: dict[int, str], request: Request
-) -> list[Draw]:
+    model: Any, planned: list[PlanEntry], paths: dict[int, str], request: Request
+) -> list[PlanEntry]:
     """Other variables that training moves, biases and statistics, by their own initializers."""
     chosen = request.only or (lambda layer: True)
     skipped = request.skip or (lambda layer: False)
-    known = {id(draw.variable) for draw in planned}
-    left = {id(draw.layer) for draw in planned if draw.advice.scheme is None}
-    drawn = {id(draw.layer) for draw in planned} - left
+    known = {id(entry.variable) for entry in planned}
+    left = {id(entry.layer) for entry in planned if entry.advice.scheme is None}
+    drawn = {id(entry.layer) for entry in planned} - left
     # Patterns name the layers to draw; the rest of the model, perhaps trained, stays.
     named = isinstance(request.scheme, Mapping)
     found = {}
@@ -249,5 +249,5 @@ def _restarts(
             own = getattr(layer, argument_of(layer, variable), None)
             if isinstance(own, keras.initializers.Initializer) and id(variable) not in known:
                 advice = Advice(seeded(own, seed_for(request.seed, paths[id(variable)])))
-                found[id(variable)] = Draw(layer, variable, None, advice)
+                found[id(variable)] = PlanEntry(layer, variable, None, advice)
     return list(found.values())

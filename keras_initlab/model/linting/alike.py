@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_initlab.model.linting.samples import PREFIX, Sample
+from keras_initlab.model.linting.subject import PREFIX, Sample
 
 __all__ = ["Alike", "groups_alike"]
 

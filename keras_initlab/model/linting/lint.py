@@ -7,8 +7,8 @@ import keras
 
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.built import check_built
-from keras_initlab.model.linting.rules import RULES, Finding
-from keras_initlab.model.linting.samples import subject_of
+from keras_initlab.model.linting.subject import subject_of
+from keras_initlab.model.linting.weight_rules import RULES, Finding
 
 __all__ = ["Finding", "lint"]
 

@@ -205,7 +205,7 @@ def coordinate_check(
     for width in widths:
         for seed in range(seeds):
             keras.utils.set_random_seed(seed)
-            rows, sizes = _sizes(build_model(width), data, steps)
+            rows, sizes = _activation_sizes(build_model(width), data, steps)
             layers = layers or rows
             if len(rows) != len(layers):
                 raise ValueError(
@@ -218,7 +218,9 @@ def coordinate_check(
     return CoordinateCheck(widths, names, tuple(row.is_output for row in layers), rms)
 
 
-def _sizes(model: Any, data: tuple[Any, Any], steps: int) -> tuple[list[Any], list[list[float]]]:
+def _activation_sizes(
+    model: Any, data: tuple[Any, Any], steps: int
+) -> tuple[list[Any], list[list[float]]]:
     """The watched rows, and their sizes before each step and after the last."""
     x, y = data
     logger = ActivationVarianceLogger(

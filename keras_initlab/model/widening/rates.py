@@ -52,7 +52,7 @@ def rate_factors(
         raise ValueError(f'`family` must be "adam" or "sgd". Received: family={family!r}.')
     check_built(model)
     check_built(base)
-    pairs = _pairs(model, base)
+    pairs = _variable_pairs(model, base)
     wide, narrow = _sites_by_id(model), _sites_by_id(base)
     factors = {}
     for variable, small in pairs:
@@ -116,7 +116,7 @@ def _family_of(optimizer: Any) -> Family:
     )
 
 
-def _pairs(model: Any, base: Any) -> list[tuple[Any, Any]]:
+def _variable_pairs(model: Any, base: Any) -> list[tuple[Any, Any]]:
     wide, narrow = model.trainable_variables, base.trainable_variables
     same = len(wide) == len(narrow) and all(
         len(variable.shape) == len(small.shape) and variable.name == small.name

@@ -129,14 +129,14 @@ class TrainingReport(Verdict):
 
     def __rich__(self) -> Group:
         """One table, the problems in words below it."""
-        parts: list[Any] = [self._table()]
-        parts += [words(line, "red") for line in in_words(self.problems)]
-        parts += [words(f"note: {note}", "dim") for note in self.notes]
+        lines: list[Any] = [self._table()]
+        lines += [words(line, "red") for line in in_words(self.problems)]
+        lines += [words(f"note: {note}", "dim") for note in self.notes]
         if self.healthy:
-            parts.append(Text("The signal is healthy in every look.", "green"))
+            lines.append(Text("The signal is healthy in every look.", "green"))
         elif self.healthy is None:
-            parts.append(Text(_UNSEEN, "yellow"))
-        return Group(*parts)
+            lines.append(Text(_UNSEEN, "yellow"))
+        return Group(*lines)
 
     def _table(self) -> Table:
         steps = [look.step for look in (self.first, self.last) if look is not None]

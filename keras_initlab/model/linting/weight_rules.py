@@ -10,7 +10,7 @@ from keras_initlab._words import printable
 from keras_initlab.anatomy.uses import forget_units_of
 from keras_initlab.model.linting.alike import groups_alike
 from keras_initlab.model.linting.fixes import better_scheme
-from keras_initlab.model.linting.samples import Sample, Subject
+from keras_initlab.model.linting.subject import Sample, Subject
 from keras_initlab.model.priors import Prior
 from keras_initlab.signal.advice import needed_variance
 from keras_initlab.theory import ACTIVATIONS, FLAT_SLOPE
@@ -103,7 +103,7 @@ def _of_equal_units(sample: Sample) -> str:
 
 def _equal_rows(subject: Subject) -> Iterator[Finding]:
     for sample in subject.samples:
-        # A table of zeros learns: its rows part at their first gradients.
+        # A table of zeros learns: the first gradients make its rows differ.
         if sample.site.role == "table" and sample.twin_rows > _HALF and sample.second > 0:
             evidence = f"{sample.twin_rows:.0%} of the rows repeat a row before them"
             fix = 'Use embeddings_initializer="random_normal"'

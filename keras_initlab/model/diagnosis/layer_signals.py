@@ -1,4 +1,4 @@
-"""Rows of a report, from the tables of a look."""
+"""Rows of a report, from the sections of a look."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,12 +10,12 @@ from keras_initlab.anatomy.selection import Selection, is_loop
 from keras_initlab.anatomy.sites import Site
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.model.diagnosis.passes import Measured
-from keras_initlab.model.diagnosis.report import LayerSignal
-from keras_initlab.model.linting.rules import Finding
+from keras_initlab.model.diagnosis.signal_report import LayerSignal
+from keras_initlab.model.linting.weight_rules import Finding
 from keras_initlab.signal.looks import Look, numbers_by_layer
 from keras_initlab.signal.prediction import Start
 
-__all__ = ["rows_of"]
+__all__ = ["layer_signals"]
 
 _OF_OUTPUT = (
     *("mean", "variance", "predicted_mean", "predicted_variance", "zero_fraction"),
@@ -23,7 +23,7 @@ _OF_OUTPUT = (
 )
 
 
-def rows_of(
+def layer_signals(
     look: Look,
     measured: Measured,
     selection: Selection,
@@ -52,7 +52,7 @@ def rows_of(
         if np.isnan(weight_variance) and name in starts:
             weight_variance = starts[name].second - starts[name].mean ** 2
         before, backward = measured.before[place], measured.backward[place]
-        rules, verdict = _verdict(info, site, complaints)
+        rules, verdict = _rules_and_verdict(info, site, complaints)
         rows.append(
             LayerSignal(
                 **_description(info, site),
@@ -61,7 +61,7 @@ def rows_of(
                 before_variance=_variance(before),
                 gradient_variance=_variance(backward),
                 weight_gradient_variance=float(known.get("gradient_variance", np.nan)),
-                **_of_output(known),
+                **_output_statistics(known),
                 rules=rules,
                 verdict=verdict,
             )
@@ -81,7 +81,7 @@ def _description(info: LayerInfo, site: Site | None) -> dict[str, Any]:
     }
 
 
-def _of_output(known: Mapping[str, float]) -> dict[str, Any]:
+def _output_statistics(known: Mapping[str, float]) -> dict[str, Any]:
     return {statistic: float(known.get(statistic, np.nan)) for statistic in _OF_OUTPUT}
 
 
@@ -96,7 +96,7 @@ def _weightiness(site: Site) -> tuple[bool, int]:
     return site.role != "recurrent", int(np.prod(site.variable.shape))
 
 
-def _verdict(
+def _rules_and_verdict(
     info: LayerInfo, site: Site | None, complaints: Sequence[Problem | Finding]
 ) -> tuple[tuple[str, ...], str]:
     own = [complaint for complaint in complaints if _concerns(complaint, info, site)]

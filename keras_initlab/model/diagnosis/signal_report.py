@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_initlab._wire import Problem
-from keras_initlab.model.linting.rules import Finding
+from keras_initlab.model.linting.weight_rules import Finding
 from keras_initlab.signal.extras import frame_of, plain
 from keras_initlab.signal.figure import BACKWARD, FORWARD, Curve, profile_figure
 from keras_initlab.signal.printing import (
@@ -174,13 +174,13 @@ class SignalReport(Verdict):
     # --- as people read it ---------------------------------------------------------------------
 
     def __rich__(self) -> Group:
-        parts: list[Any] = [self._table()] if self.layers else []
-        parts += [words(line, "red") for line in self.complaints()]
-        parts += [words(line, "cyan") for line in self._changes()]
-        parts += [words(f"note: {note}", "dim") for note in self.notes]
+        lines: list[Any] = [self._table()] if self.layers else []
+        lines += [words(line, "red") for line in self.complaints()]
+        lines += [words(line, "cyan") for line in self._changes()]
+        lines += [words(f"note: {note}", "dim") for note in self.notes]
         if self.healthy and self.layers:
-            parts.append(Text("The signal is healthy.", "green"))
-        return Group(*parts)
+            lines.append(Text("The signal is healthy.", "green"))
+        return Group(*lines)
 
     def complaints(self) -> list[str]:
         """Every problem of the signal and of the weights, in words."""
