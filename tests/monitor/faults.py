@@ -49,7 +49,9 @@ def targets():
 
 
 def _own(room, kind):
-    return [each for each in vars(room).values() if kind(each) and each.__module__ == room.__name__]
+    return [
+        value for value in vars(room).values() if kind(value) and value.__module__ == room.__name__
+    ]
 
 
 def _can_fail(owner, name, value, room):
@@ -74,10 +76,10 @@ def failing(owner, name):
     if inspect.isfunction(original) and not inspect.isclass(owner):
         ours = [mod for key, mod in list(sys.modules.items()) if key.startswith("keras_initlab")]
         patched += [mod for mod in ours if mod is not owner and vars(mod).get(name) is original]
-    for each in patched:
-        setattr(each, name, property(fail) if isinstance(original, property) else fail)
+    for holder in patched:
+        setattr(holder, name, property(fail) if isinstance(original, property) else fail)
     try:
         yield calls
     finally:
-        for each in patched:
-            setattr(each, name, original)
+        for holder in patched:
+            setattr(holder, name, original)

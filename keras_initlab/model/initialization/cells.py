@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_initlab import _backend
 
-__all__ = ["cells_of", "each_cell", "sums_of_gates"]
+__all__ = ["cells_of", "meet_cells", "sums_of_gates"]
 
 
 def cells_of(cell: Any) -> Iterator[Any]:
@@ -23,7 +23,7 @@ def cells_of(cell: Any) -> Iterator[Any]:
         yield cell
 
 
-def each_cell(
+def meet_cells(
     layer: Any,
     args: tuple,
     kwargs: dict[str, Any],

@@ -12,7 +12,7 @@ from keras_initlab import _backend
 from keras_initlab.anatomy.uses import is_cell
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.model.diagnosis.batch import Batch
-from keras_initlab.model.initialization.cells import cells_of, each_cell, sums_of_gates
+from keras_initlab.model.initialization.cells import cells_of, meet_cells, sums_of_gates
 from keras_initlab.model.initialization.plan import PlanEntry
 from keras_initlab.signal.calls import activation_recorded, first_float
 from keras_initlab.signal.hooks import Cover, Hooks
@@ -179,7 +179,7 @@ class _Correction:
             self._correct(cell, lambda: _unmasked_rows(sums_of_gates(cell, inputs), mask))
 
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
-            each_cell(layer, args, kwargs, lambda cell: id(cell) in self._of_layer, meet)
+            meet_cells(layer, args, kwargs, lambda cell: id(cell) in self._of_layer, meet)
             return original(*args, **kwargs)
 
         return cover
