@@ -249,9 +249,10 @@ def _scalars_layout(look: Look) -> bytes:
 
 
 def _layer_table(look: Look) -> str:
+    columns = ("depth", "name", "kind", "activation", "scheme")
     rows = [
-        f"| {' | '.join(map(_markdown_cell, (x.depth, x.name, x.kind, x.activation, x.scheme)))} |"
-        for x in look.layers
+        f"| {' | '.join(_markdown_cell(getattr(layer, column)) for column in columns)} |"
+        for layer in look.layers
     ]
     head = ["| depth | layer | kind | activation | scheme |", "|---|---|---|---|---|"]
     return "\n".join([*head, *rows])

@@ -133,7 +133,9 @@ class Session:
     # --- the training function -----------------------------------------------------------------
 
     def _use_watched_function(self) -> None:
-        layers = list({id(layer): layer for p in self._probes for layer in p.layers}.values())
+        layers = list(
+            {id(layer): layer for probe in self._probes for layer in probe.layers}.values()
+        )
         self._momentary = _backend.step_is_compiled_by_torch(self.model)
         if not self._momentary:
             self.hooks.add(self._step_covers(layers))

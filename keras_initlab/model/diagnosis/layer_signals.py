@@ -48,15 +48,12 @@ def layer_signals(
         name = info.name.split("#")[0] if info.name not in layer_of else info.name
         site = _main_site(layer_of[name], sites)
         known = {**numbers.get(name, {}), **numbers[info.name]}
-        weight_variance = known.get("weight_variance", np.nan)
-        if np.isnan(weight_variance) and name in starts:
-            weight_variance = starts[name].second - starts[name].mean ** 2
         before, backward = measured.before[place], measured.backward[place]
         rules, verdict = _rules_and_verdict(info, site, complaints)
         rows.append(
             LayerSignal(
                 **_description(info, site),
-                weight_variance=float(weight_variance),
+                weight_variance=_weight_variance(known, starts.get(name)),
                 before_mean=float(before[1]),
                 before_variance=_variance(before),
                 gradient_variance=_variance(backward),
@@ -79,6 +76,13 @@ def _description(info: LayerInfo, site: Site | None) -> dict[str, Any]:
         "fan_in": None if fans is None else float(fans.fan_in),
         "fan_out": None if fans is None else float(fans.fan_out),
     }
+
+
+def _weight_variance(known: Mapping[str, float], start: Start | None) -> float:
+    variance = known.get("weight_variance", np.nan)
+    if np.isnan(variance) and start is not None:
+        variance = start.second - start.mean**2
+    return float(variance)
 
 
 def _output_statistics(known: Mapping[str, float]) -> dict[str, Any]:

@@ -169,20 +169,9 @@ class Pass:
         recorded: list[Call] = []
 
         def function(values: list[Any]) -> tuple[Any, Any]:
-            weights, tap = values[: len(trainable)], Tap(values[len(trainable) :])
-            scope = keras.StatelessScope(self._mapping(weights, others), collect_losses=True)
-            with self._recorder.recording(self._selection.covered, tap, before=True) as calls:
-                with scope:
-                    outputs = self._model(tensors[0], training=True)
-                    loss = self._loss_of(tensors, outputs, cotangents)
-                found = self._forward(calls)
-            watched = [
-                call
-                for call, link in zip(calls, self.rows.links, strict=True)
-                if link.row is not None
-            ]
-            self._places = [tap.place_of(call.output) for call in watched]
-            self.hidden = tap.hidden
+            mapping = self._mapping(values[: len(trainable)], others)
+            tap = Tap(values[len(trainable) :])
+            calls, loss, found = self._tapped(mapping, tap, tensors, cotangents)
             recorded.extend(calls)
             return loss * self._scale, (loss, found)
 
@@ -201,6 +190,22 @@ class Pass:
         found["backward"] = self._backward(of_taps, found.pop("masks"))
         found["weights"] = self._weights(trainable, of_weights, recorded)
         return {**found, "loss": loss}
+
+    def _tapped(
+        self, mapping: list[tuple[Any, Any]], tap: Tap, tensors: Any, cotangents: Any
+    ) -> tuple[list[Call], Any, dict[str, Any]]:
+        """The calls of a run with taps, its loss, and what is measured inside it."""
+        scope = keras.StatelessScope(mapping, collect_losses=True)
+        with self._recorder.recording(self._selection.covered, tap, before=True) as calls:
+            with scope:
+                outputs = self._model(tensors[0], training=True)
+                loss = self._loss_of(tensors, outputs, cotangents)
+            found = self._forward(calls)
+        links = zip(calls, self.rows.links, strict=True)
+        watched = [call for call, link in links if link.row is not None]
+        self._places = [tap.place_of(call.output) for call in watched]
+        self.hidden = tap.hidden
+        return calls, loss, found
 
     def _backward(self, gradients: list[Any], masks: list[Any]) -> Any:
         blocks = [

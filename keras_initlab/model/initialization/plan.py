@@ -56,7 +56,7 @@ class Request:
 
 @dataclass(frozen=True)
 class PlanEntry:
-    """One variable.
+    """The decision on one variable.
 
     Args:
         layer: The layer that owns it.
