@@ -32,10 +32,10 @@ class Schedule(Protocol):
 class Every:
     """Look before the updates numbered 0, n, 2n, ...
 
-    The first update of every `fit` is looked at whatever the schedule says.
+    The first update of every `fit` has a snapshot, whatever the schedule.
 
     Args:
-        steps: Training steps between looks, at least 1.
+        steps: Training steps between snapshots, at least 1.
     """
 
     steps: int
@@ -49,8 +49,8 @@ class Every:
 class EpochEnds:
     """Look at the first step of a `fit` and at the last step of every epoch.
 
-    Where Keras does not know how long an epoch is, every step is looked at, and the last look of
-    each epoch is kept.
+    Where Keras does not know the length of an epoch, a snapshot is taken at every step, and the
+    last one of each epoch is kept.
     """
 
     def due(self, clock: Clock) -> Any:

@@ -32,20 +32,20 @@ _IDLE_S = 5.0
 
 
 class Sink(Protocol):
-    """Where looks go; it may have a method `flush()`, which is called when training ends."""
+    """Where snapshots go; it may have a method `flush()`, which is called when training ends."""
 
     def append(self, look: Look, /) -> object:
-        """Take in a look."""
+        """Take in a snapshot."""
 
 
 class TensorBoardSink:
-    """Appends each look to an event file: scalars and packed records, and once layout and layers.
+    """Appends each snapshot to an event file: scalars, packed records, and once the layers.
 
     A separate thread writes, so a slow disk does not delay the training. The file is opened only
-    for each look, so it is always readable up to its last look. If a write fails, training goes on
-    and the write is tried again until the disk answers. If too many looks wait, every second one is
-    dropped. One warning reports the trouble, and one at the end of training reports how many looks
-    are missing.
+    for each snapshot, so it is always readable up to its last one. If a write fails, training goes
+    on, and the write is tried again until the disk answers. If too many snapshots wait, every
+    second one is dropped. One warning reports the trouble, and one at the end of training reports
+    how many snapshots are missing.
 
     Args:
         log_dir: Directory of the run, made if missing.
@@ -91,7 +91,7 @@ class TensorBoardSink:
 
     @property
     def path(self) -> Path | None:
-        """The event file, `None` before the first look."""
+        """The event file, `None` before the first snapshot."""
         return None if self._file is None else self._file.path
 
     def __deepcopy__(self, memo: dict) -> "TensorBoardSink":
@@ -103,7 +103,7 @@ class TensorBoardSink:
         return TensorBoardSink(self.log_dir / f"copy_{number}", scalars=self.scalars)
 
     def append(self, look: Look) -> None:
-        """Pass a look to the writer."""
+        """Pass a snapshot to the writer."""
         with self._changed:
             self._appended += 1
             if len(self._waiting) >= _MOST_WAITING:

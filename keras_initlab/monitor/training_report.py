@@ -35,12 +35,12 @@ _UNSEEN = "Whether the signal is healthy was not seen."
 
 @dataclass(frozen=True, repr=False)
 class TrainingReport(Verdict):
-    """The signal during training, from the first look to the last.
+    """The signal during training, from the first snapshot to the last.
 
     Args:
         layers: The watched calls, in call order.
-        first: The first look, `None` if there was none.
-        last: The last look.
+        first: The first snapshot, `None` if there was none.
+        last: The last snapshot.
         problems: All problems, in the order in which they were found.
         notes: What could not be watched, and why.
         blind: Whether a part of what was asked for was not seen at all; `notes` say why.
@@ -60,7 +60,7 @@ class TrainingReport(Verdict):
 
     @property
     def healthy(self) -> bool | None:
-        """Whether no look showed a problem; `None` where no look could show one."""
+        """Whether no snapshot showed a problem; `None` where no snapshot could show one."""
         if self.problems:
             return False
         return None if self.blind or self.last is None else True
@@ -96,7 +96,7 @@ class TrainingReport(Verdict):
         return frame_of(rows, None if rows else ["name"]).set_index("name")
 
     def plot(self) -> Any:
-        """A matplotlib figure: variance and gradient by depth, in the first look and the last.
+        """A matplotlib figure: variance and gradient by depth, in the first snapshot and the last.
 
         Raises:
             ImportError: If matplotlib is not installed.

@@ -30,9 +30,9 @@ class SchemeSummary:
         std: Their standard deviation over the seeds (unbiased), NaN for a single run.
         steps_to_target: Median over the runs that reached the target, `None` if none did.
         reached: Runs that reached the target.
-        healthy: Share of runs that finished and showed no problem in any look.
-        looked: Runs that reached a first look.
-        first_problems: Problems in the first looks, in words, one for each rule.
+        healthy: Share of runs that finished and showed no problem in any snapshot.
+        looked: Runs that reached a first snapshot.
+        first_problems: Problems in the first snapshots, in words, one for each rule.
     """
 
     scheme: str
@@ -105,7 +105,7 @@ class Comparison(Report):
         return frame_of(rows)
 
     def plot(self) -> Any:
-        """A matplotlib figure: the monitored metric by epoch, and the signal in the first look.
+        """A matplotlib figure: the monitored metric by epoch, and the signal in the first snapshot.
 
         Raises:
             ImportError: If matplotlib is not installed.

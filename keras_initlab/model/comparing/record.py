@@ -34,10 +34,10 @@ class Run:
         steps: Training steps done at the end of each epoch.
         steps_to_target: Training steps until the target was reached, `None` if it was not.
         duration_s: Seconds spent in training.
-        first_variance: Variance of each layer's output in the first look.
-        last_variance: The same in the last look.
-        first_problems: Problems in the first look, in words, the name of the rule first.
-        problems: The same for all looks.
+        first_variance: Variance of each layer's output in the first snapshot.
+        last_variance: The same in the last snapshot.
+        first_problems: Problems in the first snapshot, in words, the name of the rule first.
+        problems: The same for all snapshots.
 
     Example:
         >>> run = Run("HeNormal", 0, "", "finished", history={"loss": (2.0, 1.0)}, steps=(8, 16))
@@ -67,7 +67,7 @@ class Run:
 
     @property
     def healthy(self) -> bool:
-        """Whether it finished, and no look showed a problem."""
+        """Whether it finished, and no snapshot showed a problem."""
         return self.status == "finished" and not self.problems
 
     @property
