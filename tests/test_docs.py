@@ -8,7 +8,7 @@ import pytest
 
 import keras_initlab
 from keras_initlab.initializers.catalogue import families
-from keras_initlab.model.linting.rules import RULES
+from keras_initlab.model.linting.weight_rules import RULES
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN = "<!-- schemes: generated from the catalogue, checked by tests/test_docs.py -->\n"

@@ -120,7 +120,10 @@ def _held_weakly(function: Any) -> Any:
         return function
 
     def called(x: np.ndarray) -> Any:
-        return held()(x)
+        original = held()
+        if original is None:
+            raise ReferenceError(f"{called.__name__} is gone")
+        return original(x)
 
     called.__name__ = str(getattr(function, "__name__", type(function).__name__))
     return called

@@ -4,7 +4,7 @@ from keras_initlab.model.comparing.compare import compare
 from keras_initlab.model.comparing.comparison import Comparison, SchemeSummary
 from keras_initlab.model.comparing.record import Run
 from keras_initlab.model.diagnosis.diagnose import diagnose
-from keras_initlab.model.diagnosis.report import Change, LayerSignal, SignalReport
+from keras_initlab.model.diagnosis.signal_report import Change, LayerSignal, SignalReport
 from keras_initlab.model.initialization.initialize import initialize
 from keras_initlab.model.linting.lint import Finding, lint
 from keras_initlab.model.widening.coordinates import CoordinateCheck, coordinate_check

@@ -16,7 +16,7 @@ __all__ = ["Prior", "priors_of"]
 
 @dataclass(frozen=True)
 class Prior:
-    """What the labels of one output say of its bias.
+    """The bias of one output that its labels suggest.
 
     Args:
         layer: The last layer with a bias before the output.
@@ -30,10 +30,10 @@ class Prior:
 
 
 def priors_of(anatomy: Anatomy, labels: Any) -> list[Prior]:
-    """The bias of each output whose labels tell one.
+    """The bias of each output whose labels suggest one.
 
-    The last layer with a bias is meant, where nothing but an activation, a shape or a sum stands
-    between it and the output. Of subclassed models nothing is known.
+    It belongs to the last layer with a bias. Only an activation, a shape or a sum may stand between
+    that layer and the output. A subclassed model has none, because its graph is unknown.
 
     Args:
         anatomy: Of a built Keras model.
@@ -48,14 +48,15 @@ def priors_of(anatomy: Anatomy, labels: Any) -> list[Prior]:
     names = getattr(model, "output_names", None) or [""] * len(tensors)
     for place, (name, tensor) in enumerate(zip(names, tensors, strict=True)):
         shown = [site for site in sites if anatomy.graph.is_shown_by(site.layer, tensor)]
-        parts = [_of_output(each, name, place) for each in (labels, getattr(model, "loss", None))]
-        if not shown or parts[0] is None:
+        own_labels = _entry_for(labels, name, place)
+        if not shown or own_labels is None:
             continue
+        layer, loss = shown[-1].layer, _entry_for(getattr(model, "loss", None), name, place)
         activation = _activation_of(shown[-1].activation, tensor)
-        bias = _bias(np.asarray(parts[0]), _Output(activation, parts[1], shown[-1].layer))
+        bias = _bias(np.asarray(own_labels), _Output(activation, loss, layer))
         if bias is not None:
-            spread = float(np.std(np.asarray(parts[0], np.float64)))
-            found[id(shown[-1].layer)] = Prior(shown[-1].layer, bias, spread)
+            spread = float(np.std(np.asarray(own_labels, np.float64)))
+            found[id(layer)] = Prior(layer, bias, spread)
     return list(found.values())
 
 
@@ -72,22 +73,22 @@ def _activation_of(own: str, tensor: Any) -> str:
     return function if function != "linear" else ""
 
 
-def _of_output(parts: Any, name: str, place: int) -> Any:
-    """What belongs to one output, of labels or losses that may be nested."""
-    if isinstance(parts, Mapping):
+def _entry_for(outputs: Any, name: str, place: int) -> Any:
+    """The labels or the loss of one output, from a structure that may be nested."""
+    if isinstance(outputs, Mapping):
         # Keras takes the keys in their order where they are not the names of the outputs.
-        keys = sorted(parts)
-        return parts.get(
-            name, parts[keys[place]] if name not in keys and place < len(keys) else None
+        keys = sorted(outputs)
+        return outputs.get(
+            name, outputs[keys[place]] if name not in keys and place < len(keys) else None
         )
-    if isinstance(parts, (list, tuple)):
-        return parts[place] if place < len(parts) else None
-    return parts
+    if isinstance(outputs, (list, tuple)):
+        return outputs[place] if place < len(outputs) else None
+    return outputs
 
 
 @dataclass(frozen=True)
 class _Output:
-    """How an output is made and judged."""
+    """One output: its activation, its loss and its layer."""
 
     activation: str
     loss: Any
@@ -117,12 +118,12 @@ _SQUARED = ("squared", "mse", "absolute", "mae", "huber")
 
 
 def _bias(labels: np.ndarray, output: _Output) -> PriorBias | None:
-    """The bias, `None` where labels and output do not go together."""
+    """The bias; `None` where the labels do not fit the output."""
     units = output.units
     if output.kind == "multiclass" and (
         "sparse" in output.loss_name or labels.shape[-1:] != (units,)
     ):
-        # Ids of other classes are ignored, as `ignore_class` asks for.
+        # Ids outside the classes are ignored, as `ignore_class` wants.
         ids = labels.reshape(-1)
         ids = ids[(ids >= 0) & (ids < units)].astype("int64")
         labels = np.eye(units)[ids]
@@ -136,5 +137,5 @@ def _bias(labels: np.ndarray, output: _Output) -> PriorBias | None:
     try:
         return PriorBias.from_labels(labels, kind=output.kind, smoothing=smoothing)
     except ValueError:
-        # Scores from -1 to 1, say: they tell no rate.
+        # Scores from -1 to 1, for example, have no rate.
         return None

@@ -3,9 +3,9 @@
 from keras_initlab._wire import THRESHOLDS, Problem
 from keras_initlab.monitor.callback import ActivationVarianceLogger
 from keras_initlab.monitor.judge import SignalError, SignalWarning
-from keras_initlab.monitor.report import TrainingReport
 from keras_initlab.monitor.schedule import Clock, Early, EpochEnds, Every
 from keras_initlab.monitor.sinks import TensorBoardSink
+from keras_initlab.monitor.training_report import TrainingReport
 from keras_initlab.signal.looks import Look
 
 __all__ = [

@@ -1,17 +1,34 @@
-"""Arguments of the callback, checked, and what it says where it sees nothing."""
+"""Arguments of the callback, checked, and its notes where it sees nothing."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Literal, TypeAlias, get_args
+
+import keras
 
 __all__ = [
     "UNSEEN_CALLS",
     "UNSEEN_STEP",
     "WATCHABLE",
+    "LayerChoice",
+    "Watchable",
     "checked_elements",
     "checked_verbose",
     "checked_watch",
 ]
 
-WATCHABLE = ("activations", "gradients", "weights", "updates")
+Watchable: TypeAlias = Literal["activations", "gradients", "weights", "updates"]
+WATCHABLE: tuple[Watchable, ...] = get_args(Watchable)
+
+# What `checked_filter` takes.
+LayerChoice: TypeAlias = (
+    str
+    | re.Pattern[str]
+    | type[keras.layers.Layer]
+    | keras.layers.Layer
+    | Callable[[Any], bool]
+    | Collection["LayerChoice"]
+)
 
 UNSEEN_STEP = (
     "No training step was seen, for the model's own `train_step` did not run. A loop that is "
@@ -45,7 +62,7 @@ def checked_elements(max_elements: int | None) -> int | None:
     return max_elements
 
 
-def checked_verbose(verbose: int | str) -> int | str:
+def checked_verbose(verbose: Literal[0, 1, 2, "auto"]) -> Literal[0, 1, 2, "auto"]:
     """`verbose` as it is."""
     if verbose not in (0, 1, 2, "auto"):
         raise ValueError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}.")

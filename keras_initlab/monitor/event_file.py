@@ -7,13 +7,13 @@ __all__ = ["EventFile"]
 
 
 class EventFile:
-    """A file that is opened for each addition only, so it is readable to its last record.
+    """A file that is opened only for each addition, so it is readable up to its last record.
 
-    What a full disk has taken of an addition is cut off again, at once or before the next one: a
-    reader stops for ever at half a record.
+    If the disk is full, the written part of a record is cut off again, at once or before the next
+    addition. Otherwise a reader stops at half a record for ever.
 
     Args:
-        path: Where it is begun at the first addition.
+        path: The file, which the first addition creates.
     """
 
     def __init__(self, path: Path):
@@ -26,7 +26,7 @@ class EventFile:
         return not self._size_bytes
 
     def add(self, records: bytes) -> None:
-        """Add records, or nothing.
+        """Add all records, or none of them.
 
         Raises:
             OSError: If the disk refuses them, or if the file is gone or shorter than it was.

@@ -1,4 +1,4 @@
-"""A look as the events of a TensorBoard log."""
+"""Turns a look into the events of a TensorBoard log."""
 
 import io
 import re
@@ -31,8 +31,8 @@ __all__ = [
     "trial_events",
 ]
 
-# What the Scalars dashboard shows, by section: a category each, one chart per layer. The packed
-# records hold everything; a scalar for each number would be thirty times the bytes.
+# What the Scalars dashboard shows, by section: one category per statistic, one chart per layer.
+# The packed records hold everything; a scalar for every number takes thirty times the bytes.
 _SCALARS = {
     "activations": {
         name: f"activation_{name}"
@@ -46,7 +46,7 @@ _SCALARS = {
 
 
 def session_start(step: int) -> list[Any]:
-    """The head of a file; readers drop what an earlier file logged from this step on."""
+    """The head of a file; readers drop records of earlier files from this step on."""
     from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
     now = time.time()
@@ -73,21 +73,21 @@ def events_of(look: Look, scalars: bool, described: Collection[str] = ()) -> Any
     Args:
         look: The look.
         scalars: Whether plain scalars are wanted.
-        described: Sections whose layers an earlier event of the file has named: readers take them
-            from there, and with a hundred layers they are more bytes than the numbers.
+        described: Sections whose layers an earlier event of the file has named. Readers take the
+            names from there: with a hundred layers they are more bytes than the numbers.
     """
-    values = _scalars_of(look) if scalars else []
+    values = _scalar_values(look) if scalars else []
     for name, section in look.sections.items():
         if name != "theory":
             values.append(_packed(name, section, tag_of(name), named=name not in described))
-            values += _histograms_of(name, section)
+            values += _histogram_values(name, section)
     if look.problems:
-        values += _problems_of(look)
+        values += _problem_values(look)
     return _event(look, values)
 
 
 def first_events_of(look: Look, scalars: bool) -> Any:
-    """The event that stands before the first look, or the first one with other layers."""
+    """The event before the first look, and before the first look with other layers."""
     from tensorboard.plugins.custom_scalar import metadata as custom_scalar
     from tensorboard.plugins.text import metadata as text
 
@@ -95,18 +95,18 @@ def first_events_of(look: Look, scalars: bool) -> Any:
     values = [_value("watched_layers", _layer_table(look), about)]
     if scalars:
         layout = custom_scalar.create_summary_metadata()
-        values.append(_value(custom_scalar.CONFIG_SUMMARY_TAG, _layout(look), layout))
+        values.append(_value(custom_scalar.CONFIG_SUMMARY_TAG, _scalars_layout(look), layout))
     for name, section in look.sections.items():
         values.append(_packed(name, section, tag_of(name) + FIRST_SUFFIX))
         names = encode_metadata(name, section.layers)
         values.append(_value(tag_of(name) + LAYERS_SUFFIX, names, _about(b"")))
-    # What an earlier training in this directory had, readers drop only for a tag that goes on.
+    # Readers drop the problems of an earlier training here only if the tag has a new record.
     values.append(_value(PROBLEMS_TAG, encode_problems([]), _about(b"")))
     return _event(look, values)
 
 
 def experiment_events(choices: Mapping[str, Sequence[Any]], metrics: Sequence[str]) -> list[Any]:
-    """What the HPARAMS dashboard compares: the choices of each hyperparameter, and the metrics."""
+    """The choices of each hyperparameter and the metrics, for the HPARAMS dashboard."""
     from tensorboard.plugins.hparams import summary_v2
 
     hparams = [
@@ -127,9 +127,9 @@ def trial_events(
 
     Args:
         hparams: Names and values.
-        curves: Of each metric its values by training step.
-        duration_s: How long it took until now.
-        succeeded: Whether it came to its end.
+        curves: By metric its values by training step.
+        duration_s: Seconds of training until now.
+        succeeded: Whether the training finished.
     """
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
     from tensorboard.plugins.scalar import metadata as scalar
@@ -166,7 +166,7 @@ def _summary_event(step: int, values: Any, wall_time_s: float | None = None) -> 
     return Event(wall_time=now, step=step, summary=Summary(value=values))
 
 
-def _scalars_of(look: Look) -> list[Any]:
+def _scalar_values(look: Look) -> list[Any]:
     from tensorboard.plugins.scalar import metadata
 
     about = metadata.create_summary_metadata(display_name=None, description=None)
@@ -189,7 +189,7 @@ def _packed(name: str, section: Section, tag: str, *, named: bool = True) -> Any
 
 
 def _single(values: Any) -> Any:
-    """As float32; a signal that explodes may be too large for it."""
+    """As float32; an exploding signal may become infinite."""
     with np.errstate(over="ignore"):
         return np.asarray(values, np.float64).astype(np.float32)
 
@@ -201,7 +201,7 @@ def _about(content: bytes) -> Any:
     return summary_pb2.SummaryMetadata(plugin_data=plugin, data_class=summary_pb2.DATA_CLASS_TENSOR)
 
 
-def _histograms_of(name: str, section: Section) -> list[Any]:
+def _histogram_values(name: str, section: Section) -> list[Any]:
     if section.histograms is None:
         return []
     from tensorboard.plugins.histogram import metadata
@@ -217,7 +217,7 @@ def _histograms_of(name: str, section: Section) -> list[Any]:
     ]
 
 
-def _problems_of(look: Look) -> list[Any]:
+def _problem_values(look: Look) -> list[Any]:
     from tensorboard.plugins.text import metadata
 
     text = "\n".join(f"- **{problem.rule}** {problem.text}" for problem in look.problems)
@@ -233,7 +233,7 @@ def _value(tag: str, content: Any, about: Any) -> Any:
     return Summary.Value(tag=tag, tensor=tensor_util.make_tensor_proto(content), metadata=about)
 
 
-def _layout(look: Look) -> bytes:
+def _scalars_layout(look: Look) -> bytes:
     from tensorboard.plugins.custom_scalar import layout_pb2
 
     tags = [tag for name in look.sections for tag in _SCALARS.get(name, {}).values()]
@@ -249,14 +249,15 @@ def _layout(look: Look) -> bytes:
 
 
 def _layer_table(look: Look) -> str:
+    columns = ("depth", "name", "kind", "activation", "scheme")
     rows = [
-        f"| {' | '.join(map(_cell, (x.depth, x.name, x.kind, x.activation, x.scheme)))} |"
-        for x in look.layers
+        f"| {' | '.join(_markdown_cell(getattr(layer, column)) for column in columns)} |"
+        for layer in look.layers
     ]
     head = ["| depth | layer | kind | activation | scheme |", "|---|---|---|---|---|"]
     return "\n".join([*head, *rows])
 
 
-def _cell(value: object) -> str:
-    """As a table of Markdown holds it; the rest of Markdown TensorBoard makes harmless."""
+def _markdown_cell(value: object) -> str:
+    """Escaped for a Markdown table; TensorBoard makes other Markdown harmless."""
     return re.sub(r"([\\|])", r"\\\1", printable(value))

@@ -1,14 +1,14 @@
-"""Says each problem once, and does what the user asked for."""
+"""Reports each problem once, and acts as the user wants."""
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from keras_initlab._wire import Problem
 
-__all__ = ["Judge", "SignalError", "SignalWarning"]
+__all__ = ["Action", "Gaps", "Judge", "SignalError", "SignalWarning"]
 
-_ACTIONS = ("warn", "raise", "stop")
+Action: TypeAlias = Literal["warn", "raise", "stop"]
 
 
 class SignalWarning(UserWarning):
@@ -19,7 +19,7 @@ class SignalError(RuntimeError):
     """A layer's signal has a problem, and the user wants training to end.
 
     Args:
-        problem: What was found.
+        problem: The problem.
     """
 
     def __init__(self, problem: Problem):
@@ -27,8 +27,29 @@ class SignalError(RuntimeError):
         self.problem = problem
 
 
+class Gaps:
+    """What was asked for and not seen, and why.
+
+    Attributes:
+        reasons: Why, each thing once.
+    """
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def add(self, reason: str) -> None:
+        """Keep a reason for the report."""
+        self.reasons.append(reason)
+
+    def warn(self, reason: str) -> None:
+        """Keep a reason, and warn of it once."""
+        if reason not in self.reasons:
+            self.add(reason)
+            warnings.warn_explicit(reason, SignalWarning, "<ActivationVarianceLogger>", 1)
+
+
 class Judge:
-    """Remembers what has been said.
+    """Acts on problems, and remembers which it has reported.
 
     Args:
         on_problem: `"warn"`, `"raise"`, `"stop"`, or a function that takes a `Problem`; `None`
@@ -38,22 +59,22 @@ class Judge:
         ValueError: If it is none of these.
     """
 
-    def __init__(self, on_problem: str | Callable[[Problem], Any] | None):
-        if not (on_problem is None or callable(on_problem) or on_problem in _ACTIONS):
+    def __init__(self, on_problem: Action | Callable[[Problem], object] | None):
+        if not (on_problem is None or callable(on_problem) or on_problem in get_args(Action)):
             raise ValueError(
-                f"`on_problem` must be one of {', '.join(_ACTIONS)}, a function or None. "
+                f"`on_problem` must be one of {', '.join(get_args(Action))}, a function or None. "
                 f"Received: on_problem={on_problem!r}."
             )
         self.problems: list[Problem] = []
         self._on_problem = on_problem
-        self._told: set[tuple[str, str, str]] = set()
+        self._reported: set[tuple[str, str, str]] = set()
 
     def fresh(self) -> "Judge":
-        """One that acts the same and has said nothing yet."""
+        """A judge that acts the same and has reported nothing yet."""
         return Judge(self._on_problem)
 
     def hear(self, problems: tuple[Problem, ...], model: Any) -> None:
-        """Act on those that concern no layer already named for the same rule.
+        """Act on the problems whose layers were not yet reported for the same rule.
 
         A problem that spreads to further layers is the same problem.
 
@@ -70,8 +91,8 @@ class Judge:
 
     def _is_new(self, problem: Problem) -> bool:
         keys = {(problem.rule, problem.what, layer) for layer in problem.layers}
-        fresh = keys.isdisjoint(self._told)
-        self._told |= keys
+        fresh = keys.isdisjoint(self._reported)
+        self._reported |= keys
         return fresh
 
     def _act(self, problem: Problem, model: Any) -> None:
@@ -79,5 +100,5 @@ class Judge:
             raise SignalError(problem)
         if self._on_problem == "stop":
             model.stop_training = True
-        # No line of code is at fault, so none is shown.
+        # No line of code is at fault, so the warning shows none.
         warnings.warn_explicit(problem.text, SignalWarning, "<ActivationVarianceLogger>", 1)

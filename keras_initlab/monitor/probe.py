@@ -19,10 +19,10 @@ from keras_initlab.signal.rows import Rows
 
 __all__ = ["Probe"]
 
-# A step number needs 31 bits and a float32 holds 24: it travels in two parts.
+# A step number needs 31 bits and a float32 holds 24: it travels as two numbers.
 _RADIX = 1 << 16
 
-# Header: step in two parts, calls, weights, inputs, then the inputs' mean squares.
+# Header: step as two numbers, calls, weights, inputs, then the inputs' mean squares.
 _WEIGHTS, _HEADER = 3, 5
 
 _MOST_SLOTS = 32
@@ -31,10 +31,10 @@ _MOST_SLOTS = 32
 class Probe:
     """Computes the numbers of one logger inside the training step of one model.
 
-    The array is `(slots, 1 + calls + weights, columns)`: one slot for each look that one execution
-    of the training function may take, and in each a header, the rows of the calls, and the rows of
-    the weights. The clock counts in the step itself: on JAX a variable that a callback assigns has
-    no effect in the middle of `fit`.
+    The array is `(slots, 1 + calls + weights, columns)`. There is one slot for each look that one
+    execution of the training function may take. A slot has a header, the rows of the calls, and the
+    rows of the weights. The clock counts in the step itself: on JAX a variable that a callback
+    assigns has no effect in the middle of `fit`.
 
     Args:
         model: The model.
@@ -42,9 +42,9 @@ class Probe:
         settings: What is watched, and when.
 
     Attributes:
-        guard: An error of ours ends the probe with it.
-        user: Whose probe it is: one that was left may have become somebody else's.
-        on_growth: Called when the model has got layers or weights in its first step.
+        guard: Ends the probe at an error of ours.
+        user: The watcher that uses the probe; a closed probe may get another user.
+        on_growth: Called when the first step has given the model new layers or weights.
     """
 
     def __init__(self, model: Any, selection: Selection, settings: Settings):
@@ -66,7 +66,7 @@ class Probe:
         self.states = [self._clock, self._state, *self.touched.states]
 
     def fits(self, model: Any) -> bool:
-        """Whether the model still trains in the way that this probe was made for."""
+        """Whether the model still trains as it did when this probe was made."""
         slots = min(max(1, int(model.steps_per_execution or 1)), _MOST_SLOTS)
         return not self.guard.ended and (slots, _backend.step_is_eager(model)) == (
             self._slots,
@@ -79,7 +79,7 @@ class Probe:
         return same and self.fits(model)
 
     def reset(self) -> None:
-        """Forget what was seen."""
+        """Clear all numbers."""
         self.user, self._read_step = None, -1
         for state in self.states:
             state.write(np.zeros(tuple(state.state.shape), state.state.dtype))
@@ -93,34 +93,35 @@ class Probe:
         self._read_step = -1 if self._read_step >= clock.step else self._read_step
 
     def steps_done(self) -> int:
-        """Number of the next step, as the training steps themselves have counted."""
+        """Number of the next step, as counted by the training steps themselves."""
         return self._host_clock[0] if self.eager else int(self._clock.read()[0][0])
 
     def read(self) -> list[Glimpse]:
         """The looks since the last reading, oldest first."""
-        parts = self._state.read()
-        glimpses = [self._glimpse([part[slot] for part in parts]) for slot in range(self._slots)]
-        new = [each for each in glimpses if each is not None and each.step > self._read_step]
-        new.sort(key=lambda each: each.step)
+        replicas = self._state.read()
+        slots = [self._glimpse([held[slot] for held in replicas]) for slot in range(self._slots)]
+        new = [look for look in slots if look is not None and look.step > self._read_step]
+        new.sort(key=lambda look: look.step)
         self._read_step = new[-1].step if new else self._read_step
         return new
 
-    def _glimpse(self, parts: list[np.ndarray]) -> Glimpse | None:
-        high, low, calls, weights, inputs = map(int, parts[0][0, :_HEADER].tolist())
+    def _glimpse(self, replicas: list[np.ndarray]) -> Glimpse | None:
+        high, low, calls, weights, inputs = map(int, replicas[0][0, :_HEADER].tolist())
         if not calls and not weights:
             return None
         begin = 1 + self.rows.most_calls
+        squares = [rows[0, _HEADER : _HEADER + inputs] for rows in replicas]
         return Glimpse(
             step=high * _RADIX + low,
-            inputs=sum(part[0, _HEADER : _HEADER + inputs] for part in parts) / len(parts),
-            activations=[part[1 : 1 + calls] for part in parts],
-            parameters=[part[begin : begin + weights] for part in parts],
+            inputs=np.sum(squares, axis=0) / len(replicas),
+            activations=[rows[1 : 1 + calls] for rows in replicas],
+            parameters=[rows[begin : begin + weights] for rows in replicas],
         )
 
     # --- in the step ---------------------------------------------------------------------------
 
     def is_due(self) -> Any:
-        """Whether this step is looked at, a tensor inside a compiled step."""
+        """Whether this step takes a look; a tensor inside a compiled step."""
         return self._due(self._now())
 
     def _now(self) -> Any:
@@ -130,25 +131,25 @@ class Probe:
         return is_due(self.settings.schedule, Clock(clock[0], clock[1], clock[2]))
 
     def parts_before(self, weights: list[Weight]) -> None:
-        """Keep the parts of the weights as they are before the optimizer's step."""
+        """Keep samples of the weights from before the optimizer's step."""
         most = self.settings.max_elements
         if self.eager:
             for weight in weights:
                 # A copy: the variable is about to change in place.
-                weight.before = ops.copy(part_of(weight, _value(weight), most))
+                weight.before = ops.copy(part_of(weight, _tensor_of(weight), most))
             return
         plain = [weight for weight in weights if weight.ids is None]
         for weight in weights:
             if weight.ids is not None:
-                weight.before = part_of(weight, _value(weight), most)
+                weight.before = part_of(weight, _tensor_of(weight), most)
         if plain:
             held = _backend.when(
                 self.is_due(),
-                lambda: tuple(part_of(weight, _value(weight), most) for weight in plain),
+                lambda: tuple(part_of(weight, _tensor_of(weight), most) for weight in plain),
                 tuple(nothing_like(weight.variable, most) for weight in plain),
             )
-            for weight, part in zip(plain, held, strict=True):
-                weight.before = part
+            for weight, before in zip(plain, held, strict=True):
+                weight.before = before
 
     def finish(self, calls: list[Call], weights: list[Weight]) -> None:
         """Take the look, if one is due, and move the clock. For stateful training steps.
@@ -170,7 +171,7 @@ class Probe:
                 self._clock.state.assign(self._moved(clock))
 
     def skip(self, calls: Sequence[Call] = ()) -> None:
-        """Pass an eager step that is not looked at: note the rows, and move the clock."""
+        """Finish an eager step without a look: note the rows, and move the clock."""
         with self.guard:
             self.touched.mark(calls)
             self._host_clock[0] += 1
@@ -192,7 +193,7 @@ class Probe:
         Args:
             variables: Non-trainable variables after the step, changed in place.
             before: The same before the step.
-            weights: With their parts before and after the update.
+            weights: With their samples before and after the update.
         """
         with self.guard:
             place, clock = self._state.place(), before[self._clock.place()]
@@ -206,12 +207,12 @@ class Probe:
         return clock + _constant([1, 0, 0, 0], "int32") + _constant([0, 0, 0, 1], "int32") * looked
 
     def _filled(self, old: Any, clock: Any, seen: Any, weights: list[Weight]) -> Any:
-        """The array with this look in its slot, put together: updates of slices take longer."""
+        """The array with this look in its slot, joined from parts: updating slices is slower."""
         calls = [self.rows.of_calls(seen)] if seen.calls else []
         ends = self.rows.of_weights(weights, self.touched.untouched_shares_of)
         ends = [] if ends is None else [ends]
-        gap = self.rows.most_calls - sum(part.shape[0] for part in calls)
-        rest = self.rows.most_weights - sum(part.shape[0] for part in ends)
+        gap = self.rows.most_calls - sum(rows.shape[0] for rows in calls)
+        rest = self.rows.most_weights - sum(rows.shape[0] for rows in ends)
         header = ops.expand_dims(self._header(clock, seen, len(self.rows.weights)), 0)
         rows = ops.concatenate([header, *calls, *self._zeros(gap), *ends, *self._zeros(rest)])
         if self._slots == 1:
@@ -240,10 +241,10 @@ class Probe:
         inputs = self.rows.input_squares(seen)[: self.settings.width - _HEADER]
         counts = [len(self.rows.calls), weights, len(inputs)]
         room = self.settings.width - _HEADER - len(inputs)
-        parts = [ops.stack([clock[0] // _RADIX, clock[0] % _RADIX]), _constant(counts, "float32")]
-        parts += [ops.stack(inputs)] if inputs else []
-        parts.append(_constant([0.0] * room, "float32"))
-        return ops.concatenate([ops.cast(part, "float32") for part in parts])
+        step = ops.stack([clock[0] // _RADIX, clock[0] % _RADIX])
+        fields = [step, _constant(counts, "float32"), *([ops.stack(inputs)] if inputs else [])]
+        fields.append(_constant([0.0] * room, "float32"))
+        return ops.concatenate([ops.cast(field, "float32") for field in fields])
 
     def _put(self, old: Any, clock: Any, rows: Any, first: int, column: int = 0) -> Any:
         slot = clock[3] % self._slots if self._slots > 1 else 0
@@ -255,5 +256,5 @@ def _constant(numbers: list, dtype: str) -> Any:
     return ops.convert_to_tensor(np.array(numbers, dtype))
 
 
-def _value(weight: Weight) -> Any:
+def _tensor_of(weight: Weight) -> Any:
     return ops.convert_to_tensor(weight.variable.value)

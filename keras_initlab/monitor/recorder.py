@@ -1,4 +1,4 @@
-"""Covers of layers, optimizers and the training step: they collect what the probes measure."""
+"""Covers layers, optimizers and the training step, and collects what the probes measure."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -18,12 +18,12 @@ __all__ = ["Recorder"]
 
 
 class _Step(Now):
-    """What the step that runs in a thread has shown so far.
+    """What was collected of the step that runs in a thread.
 
     Attributes:
-        weights: What the optimizers update, each with the probe that wants it.
+        weights: The weights that the optimizers update, with the probe that wants them.
         reduced: By key of the variable, its gradient summed over replicas.
-        optimizing: Whether an optimizer's update runs.
+        optimizing: Whether an optimizer's update is running.
         past: On JAX the calls of the forward pass, once it is over.
     """
 
@@ -37,8 +37,8 @@ class _Step(Now):
 class Recorder(Recording):
     """Collects the calls of layers and the weights of one training step, for all probes at once.
 
-    Only inside a covered `train_step`, in the thread that runs it, anything is collected; else the
-    covers pass on.
+    It collects only inside a covered `train_step`, in the thread that runs it. Elsewhere the covers
+    call the original methods and do nothing else.
 
     Args:
         model: The model.
@@ -53,7 +53,7 @@ class Recorder(Recording):
         self._probes = probes
 
     def covers(self, layers: list[Any]) -> Iterator[Cover]:
-        """What to cover, and with what; the session covers the model's `train_step` itself."""
+        """The methods to cover, and their covers; the session covers `train_step` itself."""
         yield from self._layer_covers(layers)
         if _backend.is_functional_step():
             if _backend.remat_mode(self._model):
@@ -68,7 +68,7 @@ class Recorder(Recording):
                 yield optimizer, "_all_reduce_sum_gradients", self._observed(self._reduced)
 
     def step_cover(self) -> Callable:
-        """What to cover the model's `train_step` with."""
+        """The cover of the model's `train_step`."""
         functional = _backend.is_functional_step()
         return self._observed(self._functional_step if functional else self._step)
 
@@ -82,7 +82,7 @@ class Recorder(Recording):
 
     def _step(self, *args: Any, **kwargs: Any) -> Around:
         looking = [probe for probe in self._probes if _is_looking(probe)]
-        # Rows looked up in tables are noted at every step.
+        # The rows looked up in tables are noted at every step.
         collects = looking or any(probe.touched.states for probe in self._probes)
         self._now.calls, self._now.weights = [] if collects else None, []
         self._now.reduced = {}
@@ -105,7 +105,7 @@ class Recorder(Recording):
         cover = self._observed(self._apply, optimizer)
 
         def apply(original: Callable, grads: Any, *args: Any, **kwargs: Any) -> Any:
-            # Of an iterator the observer would leave nothing.
+            # The observer exhausts an iterator, so it gets a list.
             return cover(original, list(grads), *args, **kwargs)
 
         return apply
@@ -204,7 +204,7 @@ class Recorder(Recording):
 
 
 def _is_looking(probe: Probe) -> bool:
-    """Whether to collect for a probe: a compiled step decides for itself, in the step."""
+    """Whether to collect for a probe; a compiled step decides inside the step."""
     return not probe.guard.ended and (not probe.eager or bool(probe.is_due()))
 
 

@@ -1,4 +1,4 @@
-"""A fixed batch, looked at beside the live one."""
+"""A fixed batch, measured beside the live one."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ __all__ = ["Reference"]
 
 
 class Reference:
-    """Runs a fixed batch through a model, without a trace in it, and measures each layer.
+    """Runs a fixed batch through a model, leaves no trace in it, and measures each layer.
 
     The batch runs in inference mode, without dropout, through Keras's stateless call: no
     variable, seed or moving statistic changes.
@@ -25,7 +25,7 @@ class Reference:
         model: The model.
         selection: Which layers are watched.
         settings: As the logger's.
-        batch: What the model takes, arrays or tensors.
+        batch: Inputs of the model, arrays or tensors.
     """
 
     def __init__(self, model: Any, selection: Selection, settings: Any, batch: Any):
@@ -39,8 +39,8 @@ class Reference:
     def look(self) -> tuple[list[LayerInfo], np.ndarray]:
         """Rows and their numbers, with the weights as they are now."""
         trainable, others = _backend.model_values(self._model)
-        table = ops.convert_to_numpy(self._run(trainable, others, self._batch))
-        return self._rows.calls, table
+        numbers = ops.convert_to_numpy(self._run(trainable, others, self._batch))
+        return self._rows.calls, numbers
 
     def _measure(self, trainable: Any, others: Any, batch: Any) -> Any:
         with self._recorder.recording(self._layers) as calls:

@@ -1,14 +1,14 @@
-"""When to look."""
+"""Schedules: at which training steps to look."""
 
 import numbers
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 __all__ = ["Clock", "Early", "EpochEnds", "Every", "Schedule", "is_due", "schedule_of"]
 
 
 class Clock(NamedTuple):
-    """Where training stands; integers, or scalar tensors inside a compiled training step.
+    """The position of training, in integers, or in scalar tensors inside a compiled step.
 
     Args:
         step: Updates made before this one.
@@ -22,7 +22,7 @@ class Clock(NamedTuple):
 
 
 class Schedule(Protocol):
-    """Says at which steps to look, with operators that work on numbers and tensors alike."""
+    """Decides at which steps to look, with operators that work on numbers and on tensors."""
 
     def due(self, clock: Clock) -> Any:
         """Whether to look before this update."""
@@ -32,10 +32,10 @@ class Schedule(Protocol):
 class Every:
     """Look before the updates numbered 0, n, 2n, ...
 
-    The first update of every `fit` is looked at whatever the schedule says.
+    The first update of every `fit` has a snapshot, whatever the schedule.
 
     Args:
-        steps: Training steps between looks, at least 1.
+        steps: Training steps between snapshots, at least 1.
     """
 
     steps: int
@@ -49,8 +49,8 @@ class Every:
 class EpochEnds:
     """Look at the first step of a `fit` and at the last step of every epoch.
 
-    Where Keras does not know how long an epoch is, every step is looked at, and the last look of
-    each epoch is kept.
+    Where Keras does not know the length of an epoch, a snapshot is taken at every step, and the
+    last one of each epoch is kept.
     """
 
     def due(self, clock: Clock) -> Any:
@@ -61,7 +61,7 @@ class EpochEnds:
 
 @dataclass(frozen=True)
 class Early:
-    """Look at every one of the first steps, then as another schedule says.
+    """Look at each of the first steps, then follow another schedule.
 
     Args:
         steps: How many steps count as the first ones, from the untrained model on.
@@ -81,12 +81,14 @@ def is_due(schedule: Schedule, clock: Clock) -> Any:
     return (clock.step == clock.first) | schedule.due(clock)
 
 
-def schedule_of(update_freq: Any, first_steps: int = 0) -> Schedule:
+def schedule_of(
+    update_freq: int | Literal["batch", "epoch"] | Schedule, first_steps: int = 0
+) -> Schedule:
     """The schedule that `update_freq` names, as in `keras.callbacks.TensorBoard`.
 
     Args:
         update_freq: A positive integer, `"batch"`, `"epoch"` or a schedule.
-        first_steps: So many steps from the untrained model on are all looked at.
+        first_steps: Look at each of this many steps, from the untrained model on.
 
     Raises:
         ValueError: If either is out of range.

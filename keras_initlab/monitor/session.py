@@ -1,4 +1,4 @@
-"""Covers on one model, shared by all loggers that watch it, and the training function they make."""
+"""Covers one model for all loggers that watch it, and keeps its training functions."""
 
 import contextlib
 import functools
@@ -16,7 +16,7 @@ from keras_initlab.signal.hooks import Cover, Hooks, observed
 
 __all__ = ["Session"]
 
-# One for each set of probes: that of a logger alone, and that of it beside another one.
+# Training functions to keep, one for each set of probes: a logger alone, and beside another one.
 _MOST_FUNCTIONS = 2
 
 
@@ -25,17 +25,18 @@ class _TraceAgainError(Exception):
 
 
 class Session:
-    """Covers methods on instances while probes are open; outside a watched step they only pass on.
+    """Covers methods on instances while probes are open; outside a watched step covers do nothing.
 
-    The training function that runs the covered step is kept beside the plain one and used again
-    as long as Keras has not made a new plain one, so that a model which is fitted again and again
-    is traced once. When the last probe closes, the plain function is back in its place.
+    The training function of the covered step is kept beside the plain one. It is used again until
+    Keras makes a new plain one, so a model that is fitted several times is traced once. When the
+    last probe closes, the plain function is back in its place.
 
-    If `fit` raises, nobody says so. An error inside the step is seen here and everything is taken
-    off at once; otherwise the next use of the model finds no `fit` of it running and does so.
+    Keras does not report an error in `fit`. An error inside the step is seen here, and all covers
+    come off at once. After any other error they come off at the next use of the model, when no
+    `fit` of it is running.
 
-    An error of ours ends the watching. A step that TensorFlow was tracing is then traced anew
-    without covers, so that nothing of ours is left in what runs.
+    An error of ours ends the watching. If TensorFlow was tracing the step, it traces it again
+    without covers, so nothing of ours is left in it.
 
     Args:
         model: The model, which holds the session.
@@ -59,7 +60,7 @@ class Session:
     # --- opening and closing -------------------------------------------------------------------
 
     def probe_for(self, selection: Selection, settings: Settings) -> Probe:
-        """A probe for a logger: one that an earlier logger has left if it fits, else a new one."""
+        """A probe for a logger: that of an earlier logger if it fits, else a new one."""
         if self.guard.ended:
             self.guard = self._recorder.guard = Guard()
             self._functions = {}
@@ -92,32 +93,32 @@ class Session:
         self._use_watched_function()
 
     def close(self, probe: Probe) -> None:
-        """Let a probe go; with the last one all covers go."""
+        """Let a probe go; the last one takes all covers with it."""
         if probe not in self._probes:
             return
         # Whatever fails, the rest is taken off.
-        with contextlib.ExitStack() as parts:
-            parts.callback(self._let_go, probe)
-            parts.callback(_backend.sync_state, self.model)
+        with contextlib.ExitStack() as endings:
+            endings.callback(self._let_go, probe)
+            endings.callback(_backend.sync_state, self.model)
 
     def _let_go(self, probe: Probe) -> None:
         self._probes.remove(probe)
         probe.guard.leave(self.guard)
         probe.on_growth = None
-        # One waits for the next logger that wants the same.
+        # The last probe waits for a logger with the same settings.
         self._idle = [] if probe.guard.ended else [probe]
-        with contextlib.ExitStack() as parts:
+        with contextlib.ExitStack() as endings:
             if not self._probes:
-                parts.callback(self.hooks.remove)
+                endings.callback(self.hooks.remove)
             for state in probe.states:
-                parts.callback(state.detach)
+                endings.callback(state.detach)
 
     def is_open(self, probe: Probe) -> bool:
         """Whether the probe watches."""
         return probe in self._probes
 
     def close_leftover(self) -> None:
-        """Take everything off if the `fit` that we were opened in is no longer running."""
+        """Take everything off if the `fit` that opened us is no longer running."""
         if not self._probes or self._fit is None:
             return
         running = _backend.running_fit(self.model)
@@ -132,7 +133,9 @@ class Session:
     # --- the training function -----------------------------------------------------------------
 
     def _use_watched_function(self) -> None:
-        layers = list({id(each): each for p in self._probes for each in p.layers}.values())
+        layers = list(
+            {id(layer): layer for probe in self._probes for layer in probe.layers}.values()
+        )
         self._momentary = _backend.step_is_compiled_by_torch(self.model)
         if not self._momentary:
             self.hooks.add(self._step_covers(layers))
@@ -154,7 +157,7 @@ class Session:
                 raise _TraceAgainError
             known = self.guard.run(_backend.variables_in_trace, self.model)
             outputs = cover(functools.partial(complete, original), *args, **kwargs)
-            # TensorFlow sets variables that a trace has made after the trace: it must end.
+            # TensorFlow sets the variables that a trace makes after the trace, which must finish.
             made = known != self.guard.run(_backend.variables_in_trace, self.model)
             if not made and self.guard.run(self._must_trace_again):
                 raise _TraceAgainError
@@ -163,7 +166,7 @@ class Session:
         yield self.model, "train_step", train_step
 
     def _completing(self, *args: Any, **kwargs: Any) -> Generator[None, Any, Any]:
-        """A user's step on JAX that puts the state together itself may drop what is ours."""
+        """Put our state back where a user's step on JAX has built the state without it."""
         outputs = yield
         if not _backend.is_functional_step():
             return None
@@ -174,7 +177,7 @@ class Session:
         variables = list(state[1])
         if len(variables) == len(before):
             return outputs
-        places = [each.place() for probe in self._probes for each in probe.states]
+        places = [state.place() for probe in self._probes for state in probe.states]
         for place in sorted(places):
             variables.insert(place, before[place])
         return logs, (state[0], variables, *state[2:])
@@ -222,7 +225,7 @@ class Session:
         return bool(self._unbuilt) and self._unbuilt != _backend.unbuilt_layers(self.model)
 
     def _settle(self) -> None:
-        """Let go of the probes that have ended, and the others see what the model has become.
+        """Close the probes that have ended, and let the others see how the model has grown.
 
         On JAX the running `fit` carries the state of the probes to its end.
         """
@@ -237,7 +240,7 @@ class Session:
                 probe.on_growth()
 
     def _run_momentarily(self, layers: list[Any], *args: Any) -> Any:
-        """Under `torch.compile`: looked-at steps run as plain Python, all others untouched."""
+        """Under `torch.compile`: steps with a look run as plain Python, the others untouched."""
         if self.guard.ended or not self.guard.run(self._is_due_now):
             return self._plain(*args)
         hooks = Hooks()
@@ -257,7 +260,7 @@ class Session:
     # --- covers --------------------------------------------------------------------------------
 
     def _own_covers(self) -> Iterator[Cover]:
-        """Places where Keras comes by when a model is used again, or saved."""
+        """Covers of the methods that Keras calls when a model is used again, or saved."""
         for name in ("make_test_function", "make_predict_function", "compile"):
             yield self.model, name, observed(self._checked, self.guard)
         yield self.model, "make_train_function", observed(self._made, self.guard)
@@ -273,7 +276,7 @@ class Session:
         if not self._probes or not force:
             yield
             return
-        # Somebody wants the step traced anew, after thawing layers say.
+        # The user wants the step traced anew, for example after unfreezing layers.
         probes = list(self._probes)
         self.close_all()
         yield

@@ -1,4 +1,4 @@
-"""What a logger watches, and what one look at it brings back."""
+"""What a logger watches, and the numbers of one look."""
 
 from dataclasses import dataclass
 
@@ -23,13 +23,13 @@ class Settings(Measures):
 
 @dataclass(frozen=True)
 class Glimpse:
-    """One look as it came from the device.
+    """The numbers of one look, as they came from the device.
 
     Args:
-        step: Updates before it.
+        step: Updates before the look.
         inputs: Mean squares of the tensors that enter the model.
         activations: One `(rows, columns)` array per replica.
-        parameters: The same for the weights.
+        parameters: The same for weights.
     """
 
     step: int

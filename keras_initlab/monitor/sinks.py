@@ -10,35 +10,42 @@ import warnings
 import weakref
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from keras_initlab._wire import LayerInfo
 from keras_initlab.monitor.event_file import EventFile
 from keras_initlab.monitor.events import events_of, first_events_of, records_of, session_start
 from keras_initlab.signal.looks import Look
 
-__all__ = ["TensorBoardSink"]
+__all__ = ["Sink", "TensorBoardSink"]
 
 _serial = itertools.count()
 
-# So many looks may wait for a slow disk, and so long does the end of training wait for them.
+# How many looks may wait for a slow disk, and how long the end of training waits for them.
 _MOST_WAITING, _PATIENCE_S = 64, 30.0
 
-# A disk that refused a look is tried again after so long, then after twice as long, up to the most.
+# A failed write is tried again after this time, then after twice as long, up to the most.
 _RETRY_S, _MOST_RETRY_S = 0.5, 30.0
 
-# A writer with nothing to do ends, and with it what it holds; the next look starts another.
+# An idle writer ends, which frees its memory; the next look starts another.
 _IDLE_S = 5.0
 
 
-class TensorBoardSink:
-    """Appends each look to an event file: scalars, packed records, once the layout and layers.
+class Sink(Protocol):
+    """Where snapshots go; it may have a method `flush()`, which is called when training ends."""
 
-    A thread of its own writes, so that a slow disk does not hold up the training. The file is
-    opened for each look only, so it is readable to its last look whatever happens. If the disk
-    refuses a look it is tried again until the disk answers, and training goes on. Of more looks
-    than may wait every second is dropped. One warning tells of the trouble, and one at the end of
-    training how many looks are missing.
+    def append(self, look: Look, /) -> object:
+        """Take in a snapshot."""
+
+
+class TensorBoardSink:
+    """Appends each snapshot to an event file: scalars, packed records, and once the layers.
+
+    A separate thread writes, so a slow disk does not delay the training. The file is opened only
+    for each snapshot, so it is always readable up to its last one. If a write fails, training goes
+    on, and the write is tried again until the disk answers. If too many snapshots wait, every
+    second one is dropped. One warning reports the trouble, and one at the end of training reports
+    how many snapshots are missing.
 
     Args:
         log_dir: Directory of the run, made if missing.
@@ -60,17 +67,17 @@ class TensorBoardSink:
         self._file: EventFile | None = None
         self._known: dict[str, tuple[LayerInfo, ...]] = {}
         self._waiting: deque[Look] = deque()
-        # Held for every entry below; told of every change.
+        # Guards all entries below, and is notified of every change.
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._writing = self._hurried = False
         self._retry_s = 0.0
         self._appended = self._missing = self._failures = 0
         self._trouble = ""
-        self._told = self._told_missing = 0
+        self._warned = self._reported_missing = 0
         try:
             self.log_dir.mkdir(parents=True, exist_ok=True)
-        # A `ValueError` is of a name that no file system has, with a NUL say.
+        # A name that no file system allows, with a NUL for example, is a `ValueError`.
         except (OSError, ValueError) as error:
             raise ValueError(
                 "`log_dir` must be a directory that can be written. "
@@ -84,19 +91,19 @@ class TensorBoardSink:
 
     @property
     def path(self) -> Path | None:
-        """The event file, `None` before the first look."""
+        """The event file, `None` before the first snapshot."""
         return None if self._file is None else self._file.path
 
     def __deepcopy__(self, memo: dict) -> "TensorBoardSink":
-        """A sink with a run of its own below this one, `copy_1` say: KerasTuner copies callbacks
-        for every trial, and trials in one run would overwrite one another."""
+        """A sink with a run of its own below this one, as `copy_1`: KerasTuner copies callbacks
+        for every trial, and trials in the same run overwrite one another."""
         number = 1
         while (self.log_dir / f"copy_{number}").exists():
             number += 1
         return TensorBoardSink(self.log_dir / f"copy_{number}", scalars=self.scalars)
 
     def append(self, look: Look) -> None:
-        """Hand a look to the writer."""
+        """Pass a snapshot to the writer."""
         with self._changed:
             self._appended += 1
             if len(self._waiting) >= _MOST_WAITING:
@@ -107,7 +114,7 @@ class TensorBoardSink:
         self._warn_of_trouble()
 
     def flush(self, timeout_s: float = _PATIENCE_S) -> None:
-        """Wait until what was handed over is written, or the disk has refused it once more."""
+        """Wait until all looks are written, or the disk has refused one once more."""
         with self._changed:
             before, self._hurried = self._failures, True
             if self._waiting:
@@ -126,16 +133,16 @@ class TensorBoardSink:
     # --- warnings ------------------------------------------------------------------------------
 
     def _warn_of_trouble(self) -> None:
-        if self._trouble and not self._told:
-            self._told = 1
+        if self._trouble and not self._warned:
+            self._warned = 1
             self._warn(
                 "Looks cannot be written for now, and are when the disk answers; training goes on"
             )
 
     def _warn_of_missing(self, waiting: int = 0) -> None:
         missing = self._missing + waiting
-        if missing > self._told_missing:
-            self._told, self._told_missing = 1, missing
+        if missing > self._reported_missing:
+            self._warned, self._reported_missing = 1, missing
             self._warn(f"{missing} of {self._appended} looks are missing in the log")
 
     def _warn(self, what: str) -> None:
@@ -146,7 +153,7 @@ class TensorBoardSink:
     # --- the writer ----------------------------------------------------------------------------
 
     def _thin(self) -> None:
-        """Drop every second look, so that those that are left span the whole trouble."""
+        """Drop every second look, so that the others span the whole time of the trouble."""
         self._trouble = self._trouble or f"{_MOST_WAITING} looks wait for the disk"
         kept = list(self._waiting)[::2]
         self._missing += len(self._waiting) - len(kept)
@@ -169,7 +176,7 @@ class TensorBoardSink:
                 self._changed.notify_all()
 
     def _next(self) -> Look | None:
-        """The look to be written next, when it is time to; `None` if there is none for long."""
+        """The next look, when it is time to write it; `None` if none comes for long."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._waiting, _IDLE_S):
                 self._thread = None
@@ -182,7 +189,7 @@ class TensorBoardSink:
         self._writing = False
         if refusal is None:
             self._retry_s = 0.0
-            # What was made up for is no trouble.
+            # Trouble without missing looks is over.
             self._trouble = self._trouble if self._missing else ""
             return
         self._failures += 1
@@ -191,7 +198,7 @@ class TensorBoardSink:
             self._waiting.appendleft(look)
             self._retry_s = min(max(_RETRY_S, 2 * self._retry_s), _MOST_RETRY_S)
         else:
-            # To try it again would end the same way.
+            # A second try ends the same way.
             self._missing += 1
 
     def _write(self, look: Look) -> None:
@@ -217,7 +224,7 @@ def _flush_at_exit(sink: TensorBoardSink) -> None:
         left: Any = held()
         if left is not None:
             left.flush()
-            # What still waits is lost with the process.
+            # Looks that still wait are lost with the process.
             with left._changed:
                 waiting = len(left._waiting) + left._writing
             left._warn_of_missing(waiting)

@@ -1,4 +1,4 @@
-"""Which rows of embedding tables the batches have looked up since training began."""
+"""Notes which rows of embedding tables the batches have looked up since training began."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
+from keras_initlab.anatomy.selection import Selection
 from keras_initlab.signal.calls import Call
 
 __all__ = ["TouchedRows"]
@@ -21,11 +22,11 @@ class TouchedRows:
         selection: Which layers are watched; `None` for no flags at all.
     """
 
-    def __init__(self, model: Any, selection: Any):
-        tables = [] if selection is None else selection.watched
+    def __init__(self, model: Any, selection: Selection | None):
+        layers = [] if selection is None else selection.watched
         self._flags = {
             id(layer): _backend.StepState(model, np.zeros(layer.input_dim, np.int32))
-            for layer in tables
+            for layer in layers
             if isinstance(layer, keras.layers.Embedding)
         }
         self.states = list(self._flags.values())
@@ -34,17 +35,18 @@ class TouchedRows:
         """Set the flags of the rows that a training step has looked up."""
         for call in calls:
             flags = self._flags.get(id(call.layer))
-            ids = call.inputs[0] if flags and call.inputs else None
-            ids = None if ids is None else _backend.reachable(ids)
+            if flags is None or not call.inputs or call.inputs[0] is None:
+                continue
+            ids = _backend.reachable(call.inputs[0])
             if ids is not None:
                 _backend.set_flags(flags.state, _backend.dense_values(ids))
 
     def untouched_shares_of(self, layers: list[Any], carried: list[Any] | None = None) -> Any:
-        """Share of each layer's rows that no batch has looked up; NaN for what is no table.
+        """Share of each layer's rows that no batch has looked up; NaN for layers without a table.
 
         Args:
             layers: The layers.
-            carried: Values of the non-trainable variables where the step carries them, on JAX.
+            carried: On JAX the values of the non-trainable variables, which the step carries.
         """
         shares = [self._share(layer, carried) for layer in layers]
         if all(share is None for share in shares):
@@ -64,6 +66,6 @@ class TouchedRows:
         """The same from the flags themselves, by `id` of the layer: exact over all replicas."""
         shares = {}
         for layer, flags in self._flags.items():
-            union = np.any([np.asarray(part) > 0 for part in flags.read()], axis=0)
+            union = np.any([np.asarray(replica) > 0 for replica in flags.read()], axis=0)
             shares[layer] = 1.0 - float(union.mean())
         return shares

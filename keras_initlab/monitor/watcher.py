@@ -1,4 +1,4 @@
-"""One logger on one model: from what the probe read to looks with a verdict."""
+"""One logger on one model: turns the numbers of its probe into judged looks."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,16 +27,16 @@ _VARIANCE = SECTIONS["activations"].index("variance")
 
 
 class Watcher:
-    """Opens and closes a probe on a model, and turns what it reads into looks.
+    """Opens and closes a probe on a model, and turns its numbers into looks.
 
     Args:
         model: The model.
         settings: What to watch.
         chosen: Which layers, `None` for those that carry signal.
-        reference: A fixed batch to look at as well, or `None`.
+        reference: A fixed batch to measure as well, or `None`.
 
     Attributes:
-        empty: Why there is nothing to watch, where that was seen in the first step.
+        empty: Why there is nothing to watch, if the first step showed that.
     """
 
     def __init__(self, model: Any, settings: Settings, chosen: Filter | None, reference: Any):
@@ -56,12 +56,12 @@ class Watcher:
         self._selection = selection
         self._probe = session_of(self._model).probe_for(selection, self._settings)
         self._probe.user = self
-        self._reference = None
+        self._reference: Reference | None = None
         if self._batch is not None:
             self._reference = Reference(self._model, selection, self._settings, self._batch)
 
     def _select_anew(self) -> None:
-        """Watch the model as it is after it was built in its first step."""
+        """Choose the layers again, after the first step has built the model."""
         step = self._probe.steps_done()
         self.close()
         try:
@@ -74,7 +74,7 @@ class Watcher:
         self.start(self._clock._replace(step=step, first=step))
 
     def fits(self, model: Any, chosen: Filter | None) -> bool:
-        """Whether this watcher can go on watching, so that nothing is traced anew."""
+        """Whether this watcher can go on, so that nothing is traced anew."""
         if model is not self._model or self._probe.user is not self:
             return False
         return self._probe.fits(model) and self._selection.is_like(
@@ -88,7 +88,7 @@ class Watcher:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What could not be watched, each thing once."""
+        """What could not be watched, everything once."""
         notes = [
             f"{name} runs its steps in a loop: its output as a whole is watched"
             for name in self._selection.loops
@@ -128,7 +128,7 @@ class Watcher:
         return clock
 
     def start(self, clock: Clock) -> None:
-        """Set the clock, and keep what the weights are now for theory."""
+        """Set the clock, and keep the weights of the first step for theory."""
         self._clock = clock
         if self._first_step < 0:
             self._starts = starts_of(self._selection)
@@ -145,7 +145,8 @@ class Watcher:
 
     def look_at_reference(self) -> None:
         """Measure the reference batch with the weights as they are."""
-        self._referred = self._reference.look()
+        if self._reference is not None:
+            self._referred = self._reference.look()
 
     def looks(self, past: History, now_s: float) -> Iterator[Look]:
         """The looks since the last reading.
@@ -167,13 +168,13 @@ class Watcher:
     def _sections(self, glimpse: Glimpse, is_first: bool) -> dict[str, Section]:
         sections, rows, bins = {}, self._probe.rows, self._settings.bins
         if "activations" in self._settings.watch:
-            # A step of the user's own on JAX may have dropped what the calls have shown.
+            # A step of the user's own on JAX may have dropped the numbers of the calls.
             seen = rows.calls[: len(glimpse.activations[0])]
             sections["activations"] = activation_section(seen, glimpse.activations, bins)
         if len(glimpse.parameters[0]):
             counted = bins if "gradients" in self._settings.watch else 0
-            table = weight_section(rows.weights, glimpse.parameters, counted, rows.sizes)
-            sections["weights"] = self._exact(table, glimpse)
+            section = weight_section(rows.weights, glimpse.parameters, counted, rows.sizes)
+            sections["weights"] = self._exact(section, glimpse)
         if self._referred is not None:
             infos, numbers = self._referred
             sections["reference"] = activation_section(infos, [numbers], bins)
@@ -182,27 +183,27 @@ class Watcher:
             sections["theory"] = self._theory(sections["activations"], glimpse)
         return sections
 
-    def _exact(self, table: Section, glimpse: Glimpse) -> Section:
-        """With several replicas, the rows that none of them has touched."""
+    def _exact(self, section: Section, glimpse: Glimpse) -> Section:
+        """With several replicas, a row counts as untouched if none of them has touched it."""
         if len(glimpse.parameters) == 1:
-            return table
+            return section
         shares = self._probe.touched.untouched_shares()
         column = SECTIONS["weights"].index("untouched_fraction")
         by_name = {
             self._selection.names[layer]: shares.get(id(layer)) for layer in self._selection.watched
         }
-        for row, layer in enumerate(table.layers):
+        for row, layer in enumerate(section.layers):
             share = by_name.get(layer.name)
             if share is not None:
-                table.values[row, column] = share
-        return table
+                section.values[row, column] = share
+        return section
 
-    def _theory(self, table: Section, glimpse: Glimpse) -> Section:
+    def _theory(self, section: Section, glimpse: Glimpse) -> Section:
         values = predicted(
             self._probe.rows.links,
             self._starts,
             self._selection,
-            glimpse.inputs,
-            table.values[:, [_MEAN, _VARIANCE]],
+            list(glimpse.inputs),
+            section.values[:, [_MEAN, _VARIANCE]],
         )
-        return Section(table.layers, values)
+        return Section(section.layers, values)

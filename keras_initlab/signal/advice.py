@@ -24,9 +24,10 @@ def needed_variance(activation: str | Activation | None) -> float | None:
         activation: What follows: its name, empty for nothing, or the function with its constants;
             `None` where it is unknown.
     """
-    name = getattr(activation, "name", activation)
-    if activation is None or name in _UNIT:
-        return None if activation is None else 1.0
+    if activation is None:
+        return None
+    if _name_of(activation) in _UNIT:
+        return 1.0
     try:
         return float(gain_of(activation) ** 2)
     except ValueError:
@@ -54,10 +55,10 @@ def scheme_for(
         'VarianceScaling(scale=0.6667)'
     """
     told = "" if kind is None else _as_code(kind)
-    name, needed = getattr(activation, "name", activation), needed_variance(activation)
+    name, needed = _name_of(activation), needed_variance(activation)
     if name in (*_UNIT, *_ENDS):
         return f"LecunNormal({told})"
-    if name == "relu" or needed is None:
+    if name == "relu" or needed is None or activation is None:
         return f"HeNormal({told})"
     if not _is_known_by(name, activation):
         return f"VarianceScaling({', '.join(filter(None, (f'scale={needed:.4g}', told)))})"
@@ -65,6 +66,10 @@ def scheme_for(
         return f'CriticalNormal("{name}") and CriticalBias("{name}")'
     after = f'activation="{name}"'
     return f"HeNormal({', '.join(filter(None, (told, after)))})"
+
+
+def _name_of(activation: str | Activation | None) -> str:
+    return activation.name if isinstance(activation, Activation) else activation or ""
 
 
 def _is_known_by(name: str, activation: str | Activation) -> bool:

@@ -111,7 +111,7 @@ def test_auto_has_the_fans_of_the_layer():
 
     initialize(model, seed=1)
 
-    kernels = {each.name: each.kernel for each in model.layers[:3]}
+    kernels = {layer.name: layer.kernel for layer in model.layers[:3]}
     check_variance(kernels["depthwise"], 1 / 9)
     check_variance(kernels["transposed"], 2 / (16 * 64 / 4))
     check_variance(kernels["grouped"], 2 / (9 * 4))

@@ -58,7 +58,7 @@ def of_another_model(path):
 
 
 def count_of(caught):
-    return sum("cannot be read" in str(each.message) for each in caught)
+    return sum("cannot be read" in str(warning.message) for warning in caught)
 
 
 DAMAGES = {

@@ -121,7 +121,7 @@ def test_hparams_dashboard_lists_the_runs(comparison):
         assert session.status == statuses[0 if finished else 1]
         lasted = session.end_time_secs - session.start_time_secs
         assert lasted == pytest.approx(run.duration_s, abs=1e-3)
-        values = {each.name.tag: each.value for each in session.metric_values}
+        values = {metric.name.tag: metric.value for metric in session.metric_values}
         if finished:
             assert values == pytest.approx(run.metrics)
 

@@ -140,7 +140,7 @@ def test_residual_branches_are_corrected_to_their_share():
 def test_batch_norm_is_left_as_it_was():
     norm = kl.BatchNormalization(name="norm")
     model = keras.Sequential([keras.Input((8,)), kl.Dense(16), norm, kl.ReLU(), kl.Dense(1)])
-    before = [np.array(each) for each in norm.variables]
+    before = [np.array(variable) for variable in norm.variables]
 
     initialize(model, data=7 + RNG.normal(size=(64, 8)), seed=1)
 
@@ -180,7 +180,7 @@ def test_signal_that_is_not_finite_names_the_layer_and_changes_nothing():
     model = keras.Sequential(
         [keras.Input((4,)), kl.Dense(8, "relu"), Exploding(), kl.Dense(1, name="after")]
     )
-    before = [np.array(each) for each in model.variables]
+    before = [np.array(variable) for variable in model.variables]
 
     with pytest.raises(ValueError, match="layer 'after' is not finite"):
         initialize(model, data=RNG.normal(size=(16, 4)))

@@ -55,7 +55,7 @@ def test_dead_units_are_found_in_any_layout(build, units):
     # Keras's variance for a depthwise kernel is just about as wrong as is reported.
     found = lint(functional((8, 8, 8), layer), ignore=["wrong-fan"])
 
-    assert [each.rule for each in found] == ["dead"]
+    assert [finding.rule for finding in found] == ["dead"]
     assert layer.bias.shape == (units,)
 
 

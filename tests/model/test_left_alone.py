@@ -82,8 +82,8 @@ def test_fresh_weights_are_hardly_ever_taken_for_loaded(shape):
     for seed in range(300):
         dense = kl.Dense(shape[1], kernel_initializer=HeNormal(seed=seed))
         dense.build((None, shape[0]))
-        site = [each for each in Anatomy(keras.Sequential([dense])).sites if each.layer is dense]
-        stale += not is_fresh(dense, site)
+        sites = [site for site in Anatomy(keras.Sequential([dense])).sites if site.layer is dense]
+        stale += not is_fresh(dense, sites)
 
     # Six standard errors: one in 10**9.
     assert stale == 0
@@ -152,10 +152,10 @@ def test_overwriting_resets_all_that_training_has_moved():
 
     initialize(model, overwrite=True)
 
-    layers = {layer.name: [np.array(each) for each in layer.weights] for layer in model.layers}
+    layers = {layer.name: [np.array(weight) for weight in layer.weights] for layer in model.layers}
     assert not layers["h"][1].any()
-    assert [each[0] for each in layers["norm"]] == [1, 0, 0, 1]
-    assert all(np.isfinite(each).all() for each in layers["out"])
+    assert [weight[0] for weight in layers["norm"]] == [1, 0, 0, 1]
+    assert all(np.isfinite(weight).all() for weight in layers["out"])
 
 
 def test_overwriting_by_patterns_leaves_all_other_layers_alone():
@@ -193,7 +193,7 @@ def test_compile_state_and_optimizer_stay():
     model.compile("adam", "mse")
     model.fit(X, X[:, :1], verbose=0)
     optimizer, loss = model.optimizer, model._compile_loss
-    slots = [np.array(ops.convert_to_numpy(each)) for each in optimizer.variables]
+    slots = [np.array(ops.convert_to_numpy(variable)) for variable in optimizer.variables]
 
     initialize(model, overwrite=True, data=X)
 

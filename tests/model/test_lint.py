@@ -191,7 +191,7 @@ def test_seed_is_found_across_shapes(scheme):
 
     found = lint(functional((16,), *inside), ignore=["gain"])
 
-    assert [each.rule for each in found] == ["same-weights"]
+    assert [finding.rule for finding in found] == ["same-weights"]
     assert len(found[0].paths) == 2
 
 
@@ -202,7 +202,7 @@ def test_unseeded_scheme_of_ours_may_be_shared():
 def test_zero_branch_beside_a_skip_is_healthy():
     assert lint(residual("zeros")) == []
     assert lint(residual(RandomNormal(stddev=1e-3))) == []
-    assert [each.rule for each in lint(residual(Constant(0.3)))] == ["equal-units"]
+    assert [finding.rule for finding in lint(residual(Constant(0.3)))] == ["equal-units"]
 
 
 @pytest.mark.parametrize(
@@ -277,5 +277,5 @@ def test_convolutional_lstm_is_known():
         flat = [layer, layers.Flatten(), layers.Dense(1)]
         return lint(keras.Sequential([keras.Input((3, 8, 8, 2)), *flat]))
 
-    assert [each.rule for each in found(unit_forget_bias=False)] == ["forget-bias"]
+    assert [finding.rule for finding in found(unit_forget_bias=False)] == ["forget-bias"]
     assert not found()

@@ -68,8 +68,12 @@ def test_every_variable_that_is_not_finite_is_found():
 
     found = lint(model)
 
-    assert {each.rule for each in found} == {"nonfinite"}
-    assert sorted(each.paths[0].split("/")[-1] for each in found) == ["gamma", "kernel", "own"]
+    assert {finding.rule for finding in found} == {"nonfinite"}
+    assert sorted(finding.paths[0].split("/")[-1] for finding in found) == [
+        "gamma",
+        "kernel",
+        "own",
+    ]
 
 
 @pytest.mark.skipif(not TENSORFLOW, reason="slow to build elsewhere, and the numbers are the same")

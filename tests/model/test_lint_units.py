@@ -13,7 +13,7 @@ def test_recurrent_layer_that_nothing_comes_into_is_found(layer):
     inner = layer(8, kernel_initializer="zeros", name="loop")
     model = keras.Sequential([keras.Input((5, 4)), inner, layers.Dense(1)])
 
-    (finding,) = [each for each in lint(model) if each.rule == "equal-units"]
+    (finding,) = [finding for finding in lint(model) if finding.rule == "equal-units"]
 
     assert "nothing comes into the state" in finding.evidence
 

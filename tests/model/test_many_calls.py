@@ -16,7 +16,7 @@ def triplet():
     """One tower of two layers, called for each of three inputs."""
     tower = keras.Sequential([keras.Input((8,)), kl.Dense(8, "relu", name="a"), kl.Dense(8)])
     inputs = [keras.Input((8,)) for _ in range(3)]
-    return keras.Model(inputs, kl.Concatenate()([tower(each) for each in inputs]))
+    return keras.Model(inputs, kl.Concatenate()([tower(tensor) for tensor in inputs]))
 
 
 class Unrolled(keras.Model):

@@ -52,7 +52,7 @@ class Subclassed(keras.Model):
 
 
 def length_in(report):
-    (note,) = [each for each in report.notes if "stand in for data" in each]
+    (note,) = [note for note in report.notes if "stand in for data" in note]
     return int(note.rpartition("of length ")[2].split()[0])
 
 

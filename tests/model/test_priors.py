@@ -161,7 +161,9 @@ def test_linter_finds_biases_off_the_base_rates(head, loss, found, cost):
 
     findings = lint(model, labels=found)
 
-    assert [(each.rule, each.layer) for each in findings] == [("off-prior", "head")] * bool(cost)
+    assert [(finding.rule, finding.layer) for finding in findings] == [
+        ("off-prior", "head")
+    ] * bool(cost)
     if cost:
         assert f"costs {cost:.2f} of loss" in findings[0].evidence
         assert "PriorBias.from_labels(labels" in findings[0].fix

@@ -66,7 +66,7 @@ def test_gradients_under_a_scope_are_those_without_it(scope):
     assert [_backend.remat_mode(layer) for layer in model.layers] == modes
     assert None not in modes
     for name in ("before_variance", "variance", "gradient_variance", "weight_gradient_variance"):
-        values = [[getattr(layer, name) for layer in each.layers] for each in (found, expected)]
+        values = [[getattr(layer, name) for layer in report.layers] for report in (found, expected)]
         assert values[0] == pytest.approx(values[1], rel=1e-5), name
 
 

@@ -18,7 +18,7 @@ def test_tables_are_corrected_by_the_ids_of_the_batch(labels):
         kl.Embedding(40, 16, mask_zero=True, name="table_padded"),
     ]
     vectors = [table(tensor) for table, tensor in zip(tables, ids.values(), strict=True)]
-    x = kl.Concatenate()([kl.GlobalAveragePooling1D()(each) for each in vectors])
+    x = kl.Concatenate()([kl.GlobalAveragePooling1D()(vector) for vector in vectors])
     x = kl.Dense(64, "relu", name="h")(x)
     model = keras.Model(ids, kl.Dense(1, "sigmoid", name="out")(x))
     model.compile("sgd", "binary_crossentropy")
@@ -49,7 +49,7 @@ def test_tables_are_corrected_by_the_ids_of_the_batch(labels):
 def test_shared_table_is_held_to_the_mean_of_its_calls():
     ids = [keras.Input((), dtype="int32") for _ in range(2)]
     table = kl.Embedding(20, 8, name="table")
-    model = keras.Model(ids, kl.Dense(1)(kl.Concatenate()([table(each) for each in ids])))
+    model = keras.Model(ids, kl.Dense(1)(kl.Concatenate()([table(column) for column in ids])))
     batch = [RNG.integers(0, 4, 64), RNG.integers(4, 20, 64)]
 
     initialize(model, data=batch, seed=1)

@@ -86,16 +86,16 @@ def test_one_update_moves_each_weight_by_its_factor(name, trained):
     plain.set_weights(weights)
     if trained:
         # The step is compiled by then; without a rate it moves nothing.
-        for each in (model, plain):
-            each.optimizer.learning_rate = 0.0
+        for network in (model, plain):
+            network.optimizer.learning_rate = 0.0
             for _ in range(2):
-                each.train_on_batch(*BATCH)
-            each.optimizer.learning_rate = 0.01
+                network.train_on_batch(*BATCH)
+            network.optimizer.learning_rate = 0.01
 
     factors = scale_learning_rates(model, built(16)).values()
-    for each in (model, plain):
+    for network in (model, plain):
         for _ in range(2 if name == "accumulating" else 1):
-            each.train_on_batch(*BATCH)
+            network.train_on_batch(*BATCH)
 
     assert len(set(factors)) > 1
     moved = zip(weights, model.trainable_weights, plain.trainable_weights, factors, strict=True)

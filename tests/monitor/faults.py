@@ -11,7 +11,17 @@ from keras_initlab import _backend, monitor, signal
 # What catches errors and takes covers off cannot itself be caught, what speaks to the user is not
 # part of a step, and sinks have tests of their own.
 _TRUSTED = {
-    *("guard", "hooks", "callback", "arguments", "judge", "report", "printing", "schedule"),
+    *(
+        "guard",
+        "hooks",
+        "callback",
+        "arguments",
+        "judge",
+        "report",
+        "training_report",
+        "printing",
+        "schedule",
+    ),
     *("sinks", "events", "event_file"),
 }
 _LAST_RESORT = {"uncover", "add_session_hook", "remove_session_hook"}
@@ -39,7 +49,9 @@ def targets():
 
 
 def _own(room, kind):
-    return [each for each in vars(room).values() if kind(each) and each.__module__ == room.__name__]
+    return [
+        value for value in vars(room).values() if kind(value) and value.__module__ == room.__name__
+    ]
 
 
 def _can_fail(owner, name, value, room):
@@ -64,10 +76,10 @@ def failing(owner, name):
     if inspect.isfunction(original) and not inspect.isclass(owner):
         ours = [mod for key, mod in list(sys.modules.items()) if key.startswith("keras_initlab")]
         patched += [mod for mod in ours if mod is not owner and vars(mod).get(name) is original]
-    for each in patched:
-        setattr(each, name, property(fail) if isinstance(original, property) else fail)
+    for holder in patched:
+        setattr(holder, name, property(fail) if isinstance(original, property) else fail)
     try:
         yield calls
     finally:
-        for each in patched:
-            setattr(each, name, original)
+        for holder in patched:
+            setattr(holder, name, original)

@@ -69,7 +69,9 @@ def disk(monkeypatch):
 
 
 def told_by(caught):
-    return [str(each.message) for each in caught if "Received: log_dir=" in str(each.message)]
+    return [
+        str(warning.message) for warning in caught if "Received: log_dir=" in str(warning.message)
+    ]
 
 
 def until(fact):
@@ -159,7 +161,7 @@ def test_long_trouble_thins_the_looks_and_says_how_many_are_missing(tmp_path, di
     assert min(steps[1:]) < 10
     assert max(np.diff(steps)) <= 150
     told = told_by(caught)
-    assert [each for each in told if f"{321 - len(steps)} of 321 looks are missing" in each]
+    assert [line for line in told if f"{321 - len(steps)} of 321 looks are missing" in line]
     assert len(told) <= 2
 
 

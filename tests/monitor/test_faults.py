@@ -39,7 +39,7 @@ def trained(*callbacks, **options):
         callbacks=list(callbacks),
     )
     variables = [*model.variables, *model.optimizer.variables]
-    return model, [keras.ops.convert_to_numpy(each) for each in variables], history.history
+    return model, [keras.ops.convert_to_numpy(variable) for variable in variables], history.history
 
 
 def faults_of(label, options, plain):
@@ -50,7 +50,7 @@ def faults_of(label, options, plain):
         model, values, history = trained(logger, **options)
     if not calls:
         return None
-    told = [str(each.message) for each in caught if "keras_initlab" in str(each.message)]
+    told = [str(warning.message) for warning in caught if "keras_initlab" in str(warning.message)]
     same = all(np.array_equal(*pair) for pair in zip(plain[1], values, strict=True))
     wrong = {
         "weights": not same,
@@ -67,7 +67,7 @@ def all_faults(labels, mode):
     plain = trained(**MODES[mode])
     found = {label: faults_of(label, MODES[mode], plain) for label in labels}
     called = [label for label, wrong in found.items() if wrong is not None]
-    return called, [each for wrong in found.values() for each in wrong or []]
+    return called, [line for wrong in found.values() for line in wrong or []]
 
 
 # XLA compiles the step anew for each of them, which takes minutes.

@@ -194,7 +194,7 @@ class Unknown(layers.Layer):
     def call(self, x):
         import tensorflow as tf
 
-        return tf.numpy_function(lambda each: each, [x], tf.float32)
+        return tf.numpy_function(lambda array: array, [x], tf.float32)
 
     def compute_output_shape(self, shape):
         return shape
@@ -262,7 +262,7 @@ def trained(form, options, *callbacks):
     feed = {"shuffle": False, "verbose": 0, **fed.feed}
     losses = model.fit(**feed, callbacks=list(callbacks)).history["loss"]
     assert is_clean(model, seeds)
-    values = [np.array(keras.ops.convert_to_numpy(each)) for each in model.variables]
+    values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in model.variables]
     return [*losses, *values, *map(np.array, model.optimizer.variables)], fed
 
 

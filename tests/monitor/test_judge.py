@@ -28,8 +28,8 @@ def words_of(judge, *looks):
         warnings.simplefilter("always")
         for problems in looks:
             judge.hear(problems, None)
-    assert all(each.category is SignalWarning for each in caught)
-    return [str(each.message) for each in caught]
+    assert all(warning.category is SignalWarning for warning in caught)
+    return [str(warning.message) for warning in caught]
 
 
 def test_problem_is_said_once_over_many_looks():
@@ -81,7 +81,7 @@ def test_warning_in_fit_tells_layer_cause_and_fix():
     with pytest.warns(SignalWarning) as caught:
         fitted(sick(), logger_of(on_problem="warn"))
 
-    texts = [str(each.message) for each in caught if each.category is SignalWarning]
+    texts = [str(warning.message) for warning in caught if warning.category is SignalWarning]
     assert len(texts) == len(set(texts))
     assert "the weights of still are all equal (Zeros). Use HeNormal()." in texts[0]
 
@@ -140,7 +140,7 @@ def test_none_is_silent_and_keeps_problems_in_the_report():
 
     fitted(sick(), logger)
 
-    assert [each.rule for each in logger.report.problems] == ["dead", "stalled"]
+    assert [problem.rule for problem in logger.report.problems] == ["dead", "stalled"]
     assert not logger.looks[0].healthy
 
 

@@ -29,7 +29,7 @@ def test_zero_table_of_a_wide_part_is_healthy():
 
     fitted(wide_and_deep("he_normal"), logger, x=[IDS, X], y=Y)
 
-    assert logger.report.healthy, [each.text for each in logger.report.problems]
+    assert logger.report.healthy, [problem.text for problem in logger.report.problems]
 
 
 def test_zero_layers_of_a_deep_part_are_dead():
@@ -37,7 +37,7 @@ def test_zero_layers_of_a_deep_part_are_dead():
 
     fitted(wide_and_deep("zeros"), logger, x=[IDS, X], y=Y)
 
-    dead = next(each for each in logger.report.problems if each.rule == "dead")
+    dead = next(problem for problem in logger.report.problems if problem.rule == "dead")
     assert dead.layers == ("deep_0", "deep_1", "deep_2")
     assert "all equal" in dead.text
 
@@ -50,4 +50,4 @@ def test_logistic_regression_from_zero_is_healthy():
 
     fitted(model, logger, x=X, y=Y)
 
-    assert logger.report.healthy, [each.text for each in logger.report.problems]
+    assert logger.report.healthy, [problem.text for problem in logger.report.problems]

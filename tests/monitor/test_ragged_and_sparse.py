@@ -57,11 +57,11 @@ def test_ragged_table_is_measured_over_the_ids_that_there_are():
     ids = [RNG.integers(1, 20, size=length) for length in RNG.integers(1, 6, size=N)]
     inputs = keras.Input((None,), dtype="int32", ragged=True)
     x = layers.Embedding(20, 4, name="table")(inputs)
-    x = layers.Lambda(lambda each: tf.reduce_mean(each, axis=1), output_shape=(4,))(x)
+    x = layers.Lambda(lambda vectors: tf.reduce_mean(vectors, axis=1), output_shape=(4,))(x)
     model = keras.Model(inputs, layers.Dense(1, name="b")(x))
     model.compile("sgd", "mse")
-    (table,) = (each.astype("float64") for each in model.get_layer("table").get_weights())
-    rows = tf.ragged.constant([each.tolist() for each in ids], dtype="int32")
+    (table,) = (weight.astype("float64") for weight in model.get_layer("table").get_weights())
+    rows = tf.ragged.constant([row.tolist() for row in ids], dtype="int32")
     logger = logger_of()
 
     data = tf.data.Dataset.from_tensor_slices((rows, LABELS)).batch(N)

@@ -96,7 +96,7 @@ for strategy in (ParameterServerStrategyV2(), MultiWorker()):
         logger.on_train_batch_end(0)
         logger.on_epoch_end(0)
         logger.on_train_end()
-    said = [each for each in said if each.category is SignalWarning]
+    said = [warning for warning in said if warning.category is SignalWarning]
     assert len(said) == 1 and "keras issue 20585" in str(said[0].message), said
     assert type(strategy).__name__ in str(said[0].message)
 """

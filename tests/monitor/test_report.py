@@ -46,7 +46,7 @@ def test_report_is_plain_json_without_numbers_that_json_lacks(logger):
 def test_report_holds_first_and_last_numbers_of_each_layer(logger):
     layers = logger.report.to_dict()["layers"]
 
-    assert [each["name"] for each in layers] == ["a", "b", "c"]
+    assert [layer["name"] for layer in layers] == ["a", "b", "c"]
     for layer in layers:
         for when, look in (("first", logger.looks[0]), ("last", logger.looks[-1])):
             assert layer[when]["variance"] == look.by_layer("variance")[layer["name"]]
@@ -81,7 +81,7 @@ def test_report_of_weights_alone_names_the_layers():
 
     fitted(compiled(), logger)
 
-    assert [each.name for each in logger.report.layers] == ["a", "b", "c"]
+    assert [layer.name for layer in logger.report.layers] == ["a", "b", "c"]
 
 
 def test_printed_report_has_a_row_for_each_layer(logger):
@@ -134,7 +134,11 @@ def test_history_has_columns_of_equal_length_one_row_per_look_and_layer(logger):
     assert {len(column) for column in history.values()} == {6 * 3}
     assert history["step"] == [step for step in range(6) for _ in "abc"]
     assert history["layer"] == ["a", "b", "c"] * 6
-    assert set(history) == {"step", "layer", *(name for each in SECTIONS.values() for name in each)}
+    assert set(history) == {
+        "step",
+        "layer",
+        *(name for statistics in SECTIONS.values() for name in statistics),
+    }
 
 
 def test_history_holds_the_numbers_of_the_looks(logger):
@@ -149,7 +153,7 @@ def test_history_has_nan_where_a_look_has_no_number(logger):
     predicted = logger.history["predicted_variance"]
 
     # Theory speaks of the first look alone.
-    assert [math.isnan(each) for each in predicted] == [False] * 3 + [True] * 15
+    assert [math.isnan(value) for value in predicted] == [False] * 3 + [True] * 15
 
 
 def test_history_before_any_look_is_empty_columns():

@@ -189,7 +189,7 @@ def test_table_is_measured_over_the_rows_that_the_batch_touched(eager):
 
 def test_gradient_of_a_table_adds_up_what_repeats():
     model = table_model()
-    table, kernel, bias = (np.asarray(each, np.float64) for each in model.get_weights())
+    table, kernel, bias = (np.asarray(weight, np.float64) for weight in model.get_weights())
     look = seen_by(logger_of(), model, x=IDS, y=np.ones((24, 1)), batch_size=4)
 
     ids = IDS[:4]

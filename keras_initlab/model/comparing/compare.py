@@ -7,8 +7,10 @@ from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as
 from pathlib import Path
 from typing import Any
 
+import keras
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from keras_initlab.model.choices import SchemeChoice
 from keras_initlab.model.comparing.comparison import Comparison
 from keras_initlab.model.comparing.keeper import EVENTS_FILE, Options
 from keras_initlab.model.comparing.record import Run, stored_run, write_whole
@@ -26,8 +28,8 @@ __all__ = ["compare"]
 
 
 def compare(
-    build_model: Callable[[], Any],
-    schemes: Sequence[Any] | Mapping[str, Any],
+    build_model: Callable[[], keras.Model],
+    schemes: Sequence[SchemeChoice | None] | Mapping[str, SchemeChoice | None],
     data: Any,
     *,
     validation_data: Any = None,
@@ -40,34 +42,34 @@ def compare(
     executor: Executor | None = None,
     verbose: int = 1,
 ) -> Comparison:
-    """Trains one model under several schemes and seeds, and says how each of them did.
+    """Trains one model under several schemes and seeds, and compares the runs.
 
-    What is finished is kept in `directory`: called again, a comparison that was killed goes on
-    from the last whole epoch of each run and repeats nothing. A run whose weights or record cannot
-    be read begins anew, with a warning. Only runs that failed are tried again. A run whose loss is
-    not finite is stopped.
+    Finished epochs are stored in `directory`. If a comparison was killed, call it again: every run
+    goes on from its last whole epoch. A run whose weights or record cannot be read starts over,
+    with a warning. A run that failed is tried again. A run stops when its loss is not finite.
 
     Args:
         build_model: Function without arguments that returns a built and compiled model, with fresh
             weights each time.
-        schemes: What `initialize` takes as a scheme, in a list or by label; `None` or `"as built"`
-            leaves the weights as the model has them, `"corrected"` is `"auto"` with the training
+        schemes: Schemes as `initialize` takes them, in a list or by label. `None` or `"as built"`
+            leaves the weights as the model has them. `"corrected"` is `"auto"` with the training
             data and their labels.
         data: `(x, y)` or `(x, y, sample_weight)`, a dataset, the arguments of `fit` in a mapping,
-            or a function that returns one of these: it is called in the process that trains.
+            or a function that returns one of these. The function is called in the process that
+            trains.
         validation_data: What `fit` takes as such, or a function that returns it.
-        seeds: The seeds of each scheme, or how many; 3 show whether schemes differ by more than
-            chance.
+        seeds: The seeds of each scheme, or how many. With 3 you see whether schemes differ by more
+            than chance.
         epochs: Epochs of each run.
         batch_size: As in `fit`.
         monitor: The metric to compare by; `None` takes the loss, of validation if there is any.
-        target: A value of that metric. Training steps are counted until it is reached: for a
-            metric of training within the epoch, if it holds to the end of the epoch; for one of
-            validation to the end of the epoch.
-        directory: For TensorBoard and the records, one run below it for each scheme and seed; it
-            must be the same in all processes. `None` takes a temporary one.
-        executor: Where the runs go: anything with `submit`, from `concurrent.futures`, Dask, Ray or
-            MPI. `None` trains here, one after another.
+        target: A value of that metric. The steps until it is reached are counted. A training
+            metric counts from the step within the epoch, if it holds to the end of the epoch. A
+            validation metric counts at the end of the epoch.
+        directory: Directory for TensorBoard and the records, with one run below it for each scheme
+            and seed. It must be the same in all processes. `None` takes a temporary one.
+        executor: Where the runs go: any object with `submit`, from `concurrent.futures`, Dask, Ray
+            or MPI. `None` trains here, one run after another.
         verbose: 1 shows a progress bar, 0 does not.
 
     Returns:
@@ -77,7 +79,7 @@ def compare(
         ValueError: If an argument is out of range, or `directory` holds runs of other settings.
         TypeError: If an argument is of the wrong type, or cannot be sent to another process.
         RuntimeError: If a process of the executor has died.
-        KeyboardInterrupt: If the user stops it; finished runs are kept.
+        KeyboardInterrupt: If the user stops it; finished runs are stored.
 
     Example:
         >>> def build():
@@ -112,7 +114,7 @@ def _check_executor(executor: Any) -> None:
         )
     if not isinstance(executor, ProcessPoolExecutor):
         return
-    # Threads of TensorFlow and JAX do not live on in a forked process, which waits for them.
+    # A forked process lacks the threads of TensorFlow and JAX, and waits for them for ever.
     context = getattr(executor, "_mp_context", None) or multiprocessing.get_context()
     if context.get_start_method() == "fork":
         raise ValueError(
@@ -123,7 +125,7 @@ def _check_executor(executor: Any) -> None:
 
 
 def _all_runs(trials: list[Trial], executor: Executor | None, verbose: int) -> Iterator[Run]:
-    """The runs that are kept, and then the others as they end."""
+    """The runs that are stored already, then the others as they end."""
     kept = [stored_run(trial.run.directory, trial.settings) for trial in trials]
     complete = [run for run in kept if run is not None and run.complete]
     left = [
@@ -133,12 +135,12 @@ def _all_runs(trials: list[Trial], executor: Executor | None, verbose: int) -> I
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeRemainingColumn(), disable=not verbose) as progress:
         task = progress.add_task("runs", total=len(trials), completed=len(complete))
-        for run in map(run_trial, left) if executor is None else _elsewhere(left, executor):
+        for run in map(run_trial, left) if executor is None else _runs_elsewhere(left, executor):
             progress.update(task, advance=1, description=f"{run.scheme}, seed {run.seed}")
             yield run
 
 
-def _elsewhere(trials: Iterable[Trial], executor: Executor) -> Iterator[Run]:
+def _runs_elsewhere(trials: Iterable[Trial], executor: Executor) -> Iterator[Run]:
     futures = []
     try:
         futures += [executor.submit(run_trial, trial) for trial in trials]
@@ -156,8 +158,8 @@ def _elsewhere(trials: Iterable[Trial], executor: Executor) -> Iterator[Run]:
 
 
 def _describe(folder: Path, runs: Sequence[Run]) -> None:
-    """Tell TensorBoard's HPARAMS dashboard what is compared."""
-    choices = {
+    """Write schemes, seeds and metrics for TensorBoard's HPARAMS dashboard."""
+    choices: dict[str, Sequence[Any]] = {
         "scheme": list(dict.fromkeys(run.scheme for run in runs)),
         "seed": list(dict.fromkeys(run.seed for run in runs)),
     }

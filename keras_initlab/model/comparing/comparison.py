@@ -1,4 +1,4 @@
-"""What a comparison has found: as data, as a table and as a figure."""
+"""The result of a comparison: as data, as a table and as a figure."""
 
 import statistics
 from dataclasses import asdict, dataclass
@@ -30,9 +30,9 @@ class SchemeSummary:
         std: Their standard deviation over the seeds (unbiased), NaN for a single run.
         steps_to_target: Median over the runs that reached the target, `None` if none did.
         reached: Runs that reached the target.
-        healthy: Share of runs that finished, and in which no look showed a problem.
-        looked: Runs that came to a first look.
-        first_problems: What the first looks show, in words, once for each rule.
+        healthy: Share of runs that finished and showed no problem in any snapshot.
+        looked: Runs that reached a first snapshot.
+        first_problems: Problems in the first snapshots, in words, one for each rule.
     """
 
     scheme: str
@@ -69,7 +69,7 @@ class Comparison(Report):
 
     @property
     def monitor(self) -> str:
-        """The metric that was held against the target."""
+        """The metric that was compared with the target."""
         return next((run.monitor for run in self.runs if run.monitor), "loss")
 
     @property
@@ -105,7 +105,7 @@ class Comparison(Report):
         return frame_of(rows)
 
     def plot(self) -> Any:
-        """A matplotlib figure: the monitored metric by epoch, and the signal in the first look.
+        """A matplotlib figure: the monitored metric by epoch, and the signal in the first snapshot.
 
         Raises:
             ImportError: If matplotlib is not installed.
@@ -118,13 +118,13 @@ class Comparison(Report):
 
     def __rich__(self) -> Group:
         rows = self.summary()
-        said = [f"{row.scheme}, first look, {text}" for row in rows for text in row.first_problems]
-        said += [
+        lines = [f"{row.scheme}, first look, {text}" for row in rows for text in row.first_problems]
+        lines += [
             f"{run.scheme}, seed {run.seed} failed, {run.error.strip().splitlines()[0]}"
             for run in self.runs
             if run.status == "failed"
         ]
-        return Group(self._table(rows), *(words(line, "red") for line in said))
+        return Group(self._table(rows), *(words(line, "red") for line in lines))
 
     def _table(self, rows: list[SchemeSummary]) -> Table:
         names = list(dict.fromkeys(name for row in rows for name in row.mean))
@@ -132,7 +132,7 @@ class Comparison(Report):
         table = Table(title="Schemes, mean ± standard deviation", box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("scheme", overflow="fold")
         steps = [] if self.target is None else ["steps to\ntarget"]
-        headers = ["runs", *map(words, names), *steps]
+        headers: list[str | Text] = ["runs", *map(words, names), *steps]
         for header in headers:
             table.add_column(header, justify="right", no_wrap=True)
         table.add_column("healthy", justify="right")
@@ -141,7 +141,7 @@ class Comparison(Report):
             reached = [] if self.target is None else [_reached(row)]
             table.add_row(
                 words(row.scheme),
-                _count(row),
+                _run_count(row),
                 *(_spread(row, name) for name in names),
                 *reached,
                 share_in_words(row.healthy),
@@ -158,19 +158,21 @@ def _summary_of(name: str, runs: tuple[Run, ...]) -> SchemeSummary:
         for metric in sorted(metrics)
     }
     steps = [run.steps_to_target for run in runs if run.steps_to_target is not None]
-    told = {text.partition(":")[0]: text for run in reversed(runs) for text in run.first_problems}
+    by_rule = {
+        text.partition(":")[0]: text for run in reversed(runs) for text in run.first_problems
+    }
     return SchemeSummary(
         scheme=name,
         runs=len(runs),
         diverged=sum(run.status == "diverged" for run in runs),
         failed=sum(run.status == "failed" for run in runs),
-        mean={metric: statistics.fmean(each) for metric, each in values.items()},
-        std={metric: _std(each) for metric, each in values.items()},
+        mean={metric: statistics.fmean(finals) for metric, finals in values.items()},
+        std={metric: _std(finals) for metric, finals in values.items()},
         steps_to_target=statistics.median(steps) if steps else None,
         reached=len(steps),
         healthy=sum(run.healthy for run in runs) / len(runs),
         looked=sum(bool(run.first_variance) for run in runs),
-        first_problems=tuple(told.values()),
+        first_problems=tuple(by_rule.values()),
     )
 
 
@@ -184,7 +186,7 @@ def _std(values: list[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 else float("nan")
 
 
-def _count(row: SchemeSummary) -> str:
+def _run_count(row: SchemeSummary) -> str:
     words = [f"{row.runs}"]
     words += [f"{row.diverged} diverged"] if row.diverged else []
     words += [f"{row.failed} failed"] if row.failed else []

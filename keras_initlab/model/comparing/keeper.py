@@ -1,4 +1,4 @@
-"""Watches one training of a comparison, and keeps its record."""
+"""Watches one training of a comparison, and writes its record."""
 
 import functools
 import math
@@ -10,9 +10,10 @@ from typing import Any
 
 import keras
 
-from keras_initlab.model.comparing.record import Run, store, write_whole
-from keras_initlab.monitor import ActivationVarianceLogger, Look
+from keras_initlab.model.comparing.record import Run, Status, store, write_whole
+from keras_initlab.monitor import ActivationVarianceLogger
 from keras_initlab.monitor.events import records_of, trial_events
+from keras_initlab.signal.looks import Look
 from keras_initlab.signal.report import in_words
 
 __all__ = ["EVENTS_FILE", "CallError", "Keeper", "Options", "weights_of"]
@@ -30,9 +31,9 @@ class Options:
     Args:
         epochs: Epochs of training.
         batch_size: As `fit` takes it.
-        monitor: Metric held against the target; `None` for the loss, of validation if there is any.
+        monitor: Metric compared with the target; `None` for the loss, or the validation loss.
         target: Value of the metric to reach, or `None`.
-        resumable: Whether the weights are kept at the end of each epoch.
+        resumable: Whether the weights are saved at the end of each epoch.
     """
 
     epochs: int
@@ -43,17 +44,17 @@ class Options:
 
 
 class CallError(ValueError):
-    """What `compare` is asked for cannot be done: no scheme is at fault."""
+    """The arguments of `compare` cannot be followed; no scheme is at fault."""
 
 
 def weights_of(run: Run) -> Path:
-    """Where the weights are kept that a run goes on from."""
+    """The file with the weights from which a run goes on."""
     return Path(run.directory, f"epoch_{len(run.steps)}.weights.h5")
 
 
 @dataclass(frozen=True)
 class _Looks:
-    """Every so many steps, and at the end of each epoch where its length is known."""
+    """Every 100 steps, and at the end of each epoch where its length is known."""
 
     def due(self, clock: Any) -> Any:
         ends = (clock.step - clock.first + 1) % clock.period == 0
@@ -61,12 +62,12 @@ class _Looks:
 
 
 class Keeper(keras.callbacks.Callback):
-    """Keeps the record of a run, whole epochs at a time.
+    """Keeps the record of a run, one whole epoch at a time.
 
     Args:
-        run: The record that training goes on from.
+        run: The record from which training goes on.
         options: How it is trained.
-        settings: What the record is known by.
+        settings: Plain values that the record is compared by.
     """
 
     def __init__(self, run: Run, options: Options, settings: Mapping[str, Any]):
@@ -80,10 +81,10 @@ class Keeper(keras.callbacks.Callback):
         self._since: int | None = None
 
     def begin(self, validated: bool) -> None:
-        """Settle what is monitored.
+        """Choose the monitored metric.
 
         Raises:
-            CallError: If it is of validation, and there is none.
+            CallError: If it belongs to validation, and there is no validation.
         """
         monitor = self._options.monitor or ("val_loss" if validated else "loss")
         if monitor.startswith("val_") and not validated:
@@ -94,7 +95,7 @@ class Keeper(keras.callbacks.Callback):
         self.run = replace(self.run, monitor=monitor)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Count, and stop a run that is lost."""
+        """Count the step, and stop a run whose loss is not finite."""
         logs = logs or {}
         self._step = self._before + batch + 1
         if not math.isfinite(logs.get("loss", 0.0)):
@@ -103,7 +104,7 @@ class Keeper(keras.callbacks.Callback):
         self._since = (self._since or self._step) if self._meets(logs) else None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Keep the epoch: first the weights, then the record that counts it."""
+        """Write the epoch: first the weights, then the record that counts it."""
         logs = logs or {}
         self._check_monitored(logs)
         if self.run.steps_to_target is None and self._meets(logs):
@@ -118,13 +119,14 @@ class Keeper(keras.callbacks.Callback):
             last.unlink(missing_ok=True)
 
     def end(self, error: Exception | None = None) -> Run:
-        """Keep how it ended, for TensorBoard too."""
-        if error is not None:
-            ending = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
-        else:
-            ending = {"status": "finished" if self._is_finite() else "diverged"}
+        """Write how the run ended, for TensorBoard too."""
         run = _with_looks(self.run, self.logger)
-        self.run = replace(run, **ending, duration_s=self._duration_s())
+        status: Status = "failed"
+        if error is None:
+            status = "finished" if self._is_finite() else "diverged"
+        else:
+            run = replace(run, error=f"{type(error).__name__}: {error}")
+        self.run = replace(run, status=status, duration_s=self._duration_s())
         hparams = {"scheme": self.run.scheme, "seed": self.run.seed}
         events = trial_events(
             hparams,
@@ -150,7 +152,7 @@ class Keeper(keras.callbacks.Callback):
         return math.isfinite(ends.get("loss", 0.0))
 
     def _check_monitored(self, logs: dict) -> None:
-        # Not every epoch need be validated.
+        # With `validation_freq` some epochs have no validation.
         if self.run.monitor.removeprefix("val_") not in logs:
             raise CallError(
                 f"`monitor` must be one of what `fit` logs: {', '.join(sorted(logs))}. "
@@ -165,18 +167,18 @@ class Keeper(keras.callbacks.Callback):
 
     @functools.cached_property
     def _sign(self) -> int:
-        """1 where more is better: Keras knows its metrics, and tells through `EarlyStopping`."""
-        teller = keras.callbacks.EarlyStopping(self.run.monitor)
-        teller.set_model(self.model)
-        teller.on_train_begin()
+        """1 where more is better, else -1: Keras knows, and `EarlyStopping` asks it."""
+        stopping = keras.callbacks.EarlyStopping(self.run.monitor)
+        stopping.set_model(self.model)
+        stopping.on_train_begin()
         try:
-            teller.on_epoch_end(0, {self.run.monitor: 0.0})
+            stopping.on_epoch_end(0, {self.run.monitor: 0.0})
         except ValueError as error:
             raise CallError(
                 "`target` needs a metric of which Keras knows whether more is better. "
                 f"Received: monitor={self.run.monitor!r}."
             ) from error
-        return 1 if teller.monitor_op is keras.ops.greater else -1
+        return 1 if stopping.monitor_op is keras.ops.greater else -1
 
 
 def _with_epoch(run: Run, step: int, logs: Mapping[str, float]) -> Run:
@@ -198,8 +200,8 @@ def _with_looks(run: Run, logger: ActivationVarianceLogger) -> Run:
             first_variance=_variance_in(looks[0]),
             first_problems=tuple(in_words(looks[0].problems)),
         )
-    told = dict.fromkeys([*run.problems, *in_words(logger.report.problems)])
-    return replace(run, last_variance=_variance_in(looks[-1]), problems=tuple(told))
+    problems = dict.fromkeys([*run.problems, *in_words(logger.report.problems)])
+    return replace(run, last_variance=_variance_in(looks[-1]), problems=tuple(problems))
 
 
 def _variance_in(look: Look) -> dict[str, float]:

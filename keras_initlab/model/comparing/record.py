@@ -1,4 +1,4 @@
-"""What is kept of one training, in memory and in a file."""
+"""The record of one training, in memory and in a file."""
 
 import json
 import math
@@ -8,14 +8,14 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from keras_initlab.signal.extras import plain
 
-__all__ = ["Run", "store", "stored_run", "write_whole"]
+__all__ = ["Run", "Status", "store", "stored_run", "write_whole"]
 
 _FILE = "result.json"
-_STATUSES = ("finished", "diverged", "failed", "unfinished")
+Status: TypeAlias = Literal["finished", "diverged", "failed", "unfinished"]
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class Run:
         status: `"finished"`, `"diverged"` (the loss is not finite), `"failed"` (an exception), or
             `"unfinished"`.
         error: The exception of a failed run, its class first.
-        monitor: The metric that is held against the target.
+        monitor: The metric that is compared with the target.
         history: By metric its value at the end of each epoch; NaN where it was not measured.
         steps: Training steps done at the end of each epoch.
         steps_to_target: Training steps until the target was reached, `None` if it was not.
         duration_s: Seconds spent in training.
-        first_variance: Variance of each layer's output in the first look.
-        last_variance: The same in the last look.
-        first_problems: What the first look shows, in words, the name of the rule first.
-        problems: The same of all looks.
+        first_variance: Variance of each layer's output in the first snapshot.
+        last_variance: The same in the last snapshot.
+        first_problems: Problems in the first snapshot, in words, the name of the rule first.
+        problems: The same for all snapshots.
 
     Example:
         >>> run = Run("HeNormal", 0, "", "finished", history={"loss": (2.0, 1.0)}, steps=(8, 16))
@@ -48,7 +48,7 @@ class Run:
     scheme: str
     seed: int
     directory: str
-    status: str = "unfinished"
+    status: Status = "unfinished"
     error: str = ""
     monitor: str = ""
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Run:
 
     @property
     def healthy(self) -> bool:
-        """Whether it came to its end, and no look showed a problem."""
+        """Whether it finished, and no snapshot showed a problem."""
         return self.status == "finished" and not self.problems
 
     @property
@@ -110,13 +110,13 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def store(run: Run, settings: Mapping[str, Any]) -> None:
-    """Keep a run and what it was made with."""
+    """Write a run and its settings to its directory."""
     content = {"settings": settings, "run": run.to_dict()}
     write_whole(Path(run.directory, _FILE), json.dumps(content, indent=1).encode())
 
 
 def stored_run(directory: str, settings: Mapping[str, Any]) -> Run | None:
-    """The run that a directory holds, `None` if there is none, or one that is damaged.
+    """The run stored in a directory; `None` if there is none, or its record is damaged.
 
     Raises:
         ValueError: If it was made with other settings.
@@ -144,9 +144,9 @@ def _short(value: Any) -> str:
 
 
 def _revived(content: dict[str, Any], directory: str) -> Run:
-    if set(content) != {each.name for each in fields(Run)}:
+    if set(content) != {entry.name for entry in fields(Run)}:
         raise ValueError("a record of another version")
-    run = {
+    run: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
     }
     for name in ("first_variance", "last_variance"):
@@ -156,17 +156,17 @@ def _revived(content: dict[str, Any], directory: str) -> Run:
     }
     run["duration_s"] = _number(run["duration_s"])
     # The directory may have been moved since.
-    return _checked(Run(**{**run, "directory": directory}))
+    return _checked_run(Run(**{**run, "directory": directory}))
 
 
-def _checked(run: Run) -> Run:
-    """The run, if its parts are of their types and go together."""
+def _checked_run(run: Run) -> Run:
+    """The run, if its fields have their types and agree with one another."""
     texts = (run.scheme, run.error, run.monitor, *run.first_problems, *run.problems)
     counts = (*run.steps, *(() if run.steps_to_target is None else (run.steps_to_target,)))
     fits = (
-        run.status in _STATUSES
-        and all(isinstance(each, str) for each in texts)
-        and all(type(each) is int and each > 0 for each in counts)
+        run.status in get_args(Status)
+        and all(isinstance(text, str) for text in texts)
+        and all(type(count) is int and count > 0 for count in counts)
         and type(run.seed) is int
         and list(run.steps) == sorted(set(run.steps))
         and all(len(values) == len(run.steps) for values in run.history.values())

@@ -1,4 +1,4 @@
-"""What `compare` is asked for, checked, as one trial for each scheme and seed."""
+"""The arguments of `compare`, checked, as one trial for each scheme and seed."""
 
 import hashlib
 import numbers
@@ -22,12 +22,12 @@ __all__ = ["check_travels", "checked_options", "labelled", "seeds_of", "trials_o
 
 _AS_BUILT = "as built"
 
-# What a record must have in common with the call, beside scheme, seed, data and backend.
+# Settings that a record must share with the call, beside scheme, seed, data and backend.
 _TRAINING = ("epochs", "batch_size", "monitor", "target")
 
 
 def labelled(schemes: Any) -> dict[str, Any]:
-    """Schemes by label; of a list the labels are names and classes.
+    """Schemes by label; in a list the labels are names and classes.
 
     Raises:
         ValueError: If there are none, or two have one label.
@@ -38,7 +38,7 @@ def labelled(schemes: Any) -> dict[str, Any]:
             "`schemes` must be a list of schemes, or a mapping from labels to schemes. "
             f"Received: schemes={schemes!r}."
         )
-    pairs = list(schemes.items()) if isinstance(schemes, Mapping) else _named(schemes)
+    pairs = list(schemes.items()) if isinstance(schemes, Mapping) else _with_labels(schemes)
     labels = [label for label, _ in pairs]
     if not labels:
         raise ValueError(f"`schemes` must hold at least one scheme. Received: schemes={schemes!r}.")
@@ -56,36 +56,36 @@ def _is_as_built(scheme: Any) -> bool:
     return isinstance(scheme, str) and scheme == _AS_BUILT
 
 
-def _named(schemes: Sequence[Any]) -> list[tuple[str, Any]]:
-    return [(_label_of(scheme), scheme) for scheme in schemes]
+def _with_labels(schemes: Sequence[Any]) -> list[tuple[str, Any]]:
+    return [(_label_in_list(scheme), scheme) for scheme in schemes]
 
 
-def _label_of(scheme: Any) -> str:
+def _label_in_list(scheme: Any) -> str:
     if scheme is None:
         return _AS_BUILT
     return scheme if isinstance(scheme, str) else label_of(scheme)
 
 
 def seeds_of(seeds: Any) -> tuple[int, ...]:
-    """The seeds that are meant.
+    """The seeds, as a tuple.
 
     Raises:
         ValueError: If they are not different integers of at least 0, or there are none.
     """
     chosen = range(seeds) if _is_integer(seeds) else seeds
     fits = isinstance(chosen, (Sequence, np.ndarray)) and all(
-        _is_integer(each) and 0 <= each < 2**32 for each in chosen
+        _is_integer(seed) and 0 <= seed < 2**32 for seed in chosen
     )
     if not fits or not len(chosen) or len(set(chosen)) < len(chosen):
         raise ValueError(
             "`seeds` must be how many seeds to take, at least 1, or a sequence of different "
             f"integers of at least 0. Received: seeds={seeds!r}."
         )
-    return tuple(int(each) for each in chosen)
+    return tuple(int(seed) for seed in chosen)
 
 
 def checked_options(options: Options) -> Options:
-    """The options, if they can be followed.
+    """The options, if all are in range.
 
     Raises:
         ValueError: If one is out of range.
@@ -115,10 +115,10 @@ def trials_of(
     """One trial for each seed and scheme, all schemes of the first seed first.
 
     Args:
-        task: What they all share.
+        task: What all trials share.
         schemes: Schemes by label.
         seeds: Integers.
-        directory: Where to keep them; `None` for a new temporary directory.
+        directory: Where to store the runs; `None` for a new temporary directory.
 
     Raises:
         TypeError: If `build_model` cannot be called, or there are no data.
@@ -134,14 +134,14 @@ def trials_of(
     folder = _folder_of(directory)
     shared = {
         "backend": keras.backend.backend(),
-        **{name: _described(getattr(task, name)) for name in ("data", "validation_data")},
+        **{name: _description_of(getattr(task, name)) for name in ("data", "validation_data")},
         **{name: getattr(task.options, name) for name in _TRAINING},
     }
     return [
         Trial(
             task,
             scheme,
-            plain({"scheme": _described(scheme), "seed": seed, **shared}),
+            plain({"scheme": _description_of(scheme), "seed": seed, **shared}),
             Run(label, seed, str(folder / _file_name(label) / f"seed_{seed}")),
         )
         for seed in seeds
@@ -164,23 +164,23 @@ def _folder_of(directory: Any) -> Path:
 
 
 def _file_name(label: str) -> str:
-    """A name for any file system; its own for each label."""
+    """A name for any file system; different labels have different names."""
     name = re.sub(r"[^\w =-]+", "_", label, flags=re.ASCII)[:60]
     return name if name == label else f"{name}-{_digest(label.encode())}"
 
 
-def _described(value: Any) -> Any:
+def _description_of(value: Any) -> Any:
     """Plain values that are the same in every process, and differ where the value does."""
     if isinstance(value, Mapping):
-        return {str(key): _described(each) for key, each in value.items()}
+        return {str(key): _description_of(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_described(each) for each in value]
+        return [_description_of(item) for item in value]
     if isinstance(value, np.ndarray):
         return f"{value.dtype}{list(value.shape)} {_digest(np.ascontiguousarray(value).tobytes())}"
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if hasattr(value, "get_config") and not isinstance(value, type):
-        return {type(value).__name__: _described(value.get_config())}
+        return {type(value).__name__: _description_of(value.get_config())}
     words = repr(value)
     if " at 0x" not in words:
         return words
@@ -194,7 +194,7 @@ def _digest(content: bytes) -> str:
 
 
 def check_travels(trial: Trial) -> None:
-    """Refuse what cannot be sent to another process.
+    """Refuse arguments that cannot be sent to another process.
 
     Raises:
         TypeError: If it cannot be pickled.

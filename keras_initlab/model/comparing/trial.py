@@ -31,12 +31,12 @@ class Task:
 
     Args:
         build_model: Makes a compiled model.
-        data: What is trained on, as `compare` takes it.
-        validation_data: What is validated on.
+        data: Training data, as `compare` takes them.
+        validation_data: Validation data.
         options: How it is trained.
     """
 
-    build_model: Callable[[], Any]
+    build_model: Callable[[], keras.Model]
     data: Any
     validation_data: Any
     options: Options
@@ -44,13 +44,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Trial:
-    """All that a process elsewhere needs for one training.
+    """Everything that another process needs for one training.
 
     Args:
-        task: What is trained.
+        task: What all trainings share.
         scheme: What `initialize` takes; `None` leaves the weights as they are built.
-        settings: What the record is known by: plain values.
-        run: The record, empty as yet.
+        settings: Plain values that the record is compared by.
+        run: The record, still empty.
     """
 
     task: Task
@@ -60,7 +60,7 @@ class Trial:
 
 
 def run_trial(trial: Trial) -> Run:
-    """Train, from the last whole epoch if there is one, and keep the record.
+    """Train, from the last whole epoch if there is one, and store the record.
 
     Raises:
         TypeError: If `build_model` does not make a compiled Keras model.
@@ -69,8 +69,8 @@ def run_trial(trial: Trial) -> Run:
     directory = Path(trial.run.directory)
     directory.mkdir(parents=True, exist_ok=True)
     stored = stored_run(trial.run.directory, trial.settings) or trial.run
-    with _ONE_AT_A_TIME, _seeded(trial.run.seed):
-        model, run = _start_of(trial, stored)
+    with _ONE_AT_A_TIME, _seeds_set(trial.run.seed):
+        model, run = _model_and_record(trial, stored)
         keeper = Keeper(
             replace(run, status="unfinished", error=""), trial.task.options, trial.settings
         )
@@ -78,14 +78,14 @@ def run_trial(trial: Trial) -> Run:
             _train(model, trial, keeper)
         except CallError:
             raise
-        # Whatever a scheme, the data or a layer raises is what this run has come to.
+        # Whatever a scheme, the data or a layer raises is the result of this run.
         except Exception as error:
             return keeper.end(error)
         return keeper.end()
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def _seeds_set(seed: int) -> Iterator[None]:
     """Seed everything; afterwards Python's and NumPy's generators are as they were."""
     states = random.getstate(), np.random.get_state()
     keras.utils.set_random_seed(seed)
@@ -96,8 +96,8 @@ def _seeded(seed: int) -> Iterator[None]:
         np.random.set_state(states[1])
 
 
-def _start_of(trial: Trial, stored: Run) -> tuple[Any, Run]:
-    """The model that training goes on with, and its record: as new if no weights can be read."""
+def _model_and_record(trial: Trial, stored: Run) -> tuple[Any, Run]:
+    """The model to train, and its record; both as new if no weights can be read."""
     damaged: dict[Path, Exception] = {}
     for epochs in range(len(stored.steps), 0, -1):
         run = stored.until(epochs)
@@ -119,7 +119,7 @@ def _start_of(trial: Trial, stored: Run) -> tuple[Any, Run]:
 def _load(model: Any, path: Path) -> None:
     model.optimizer.build(model.trainable_variables)
     with warnings.catch_warnings():
-        # Keras warns of the state of an optimizer that it leaves out.
+        # Keras only warns when it leaves out the state of an optimizer.
         warnings.simplefilter("error", UserWarning)
         model.load_weights(path)
 
@@ -189,9 +189,9 @@ def _draw_anew(model: Any, trial: Trial, arguments: Mapping[str, Any]) -> None:
 
 
 def _fit_arguments(task: Task) -> dict[str, Any]:
-    data, validation = (
-        each() if callable(each) else each for each in (task.data, task.validation_data)
-    )
+    data = task.data() if callable(task.data) else task.data
+    validation = task.validation_data
+    validation = validation() if callable(validation) else validation
     if isinstance(data, Mapping):
         arguments = dict(data)
         taken = sorted({"epochs", "initial_epoch", "batch_size", "verbose"} & set(arguments))
@@ -201,6 +201,6 @@ def _fit_arguments(task: Task) -> dict[str, Any]:
                 f"Received: data with {', '.join(taken)}. Try `compare(..., {taken[0]}=...)`."
             )
     else:
-        parts = data if isinstance(data, (tuple, list)) else (data,)
-        arguments = dict(zip(("x", "y", "sample_weight"), parts, strict=False))
+        values = data if isinstance(data, (tuple, list)) else (data,)
+        arguments = dict(zip(("x", "y", "sample_weight"), values, strict=False))
     return arguments if validation is None else {**arguments, "validation_data": validation}

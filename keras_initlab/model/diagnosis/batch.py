@@ -1,12 +1,13 @@
-"""The batch that a model is looked at with: the user's, or random numbers of the right kind."""
+"""The batch that a model is measured on: the user's data, or random inputs of the right kind."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 from keras import ops
 
+from keras_initlab import _backend
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.initializers.checks import checked_count
 from keras_initlab.model.diagnosis.batch_checks import (
@@ -18,7 +19,9 @@ from keras_initlab.model.diagnosis.batch_checks import (
 )
 from keras_initlab.model.diagnosis.random_inputs import LENGTHS, lengths_for, random_inputs
 
-__all__ = ["Batch", "batch_of", "made_up"]
+__all__ = ["Batch", "batch_of", "made_up", "run_in_memory"]
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,11 @@ class Batch:
     """One batch.
 
     Args:
-        x: What the model takes.
-        y: Its labels, `None` if there are none.
+        x: Inputs of the model.
+        y: Labels, `None` if there are none.
         sample_weight: As `fit` takes it, or `None`.
-        notes: What the user should know of it.
-        others: Lengths of random inputs that are left to try; `None` for data of the user.
+        notes: Notes for the user about this batch.
+        others: Lengths of random inputs that are left to try; `None` for the user's own data.
     """
 
     x: Any
@@ -40,26 +43,36 @@ class Batch:
     others: tuple[int, ...] | None = None
 
     @property
-    def is_made_up(self) -> bool:
-        """Whether random inputs stand in for data."""
-        return self.others is not None
-
-    @property
     def tensors(self) -> tuple[Any, Any, Any]:
-        """The three of them."""
+        """Inputs, labels and sample weights."""
         return self.x, self.y, self.sample_weight
 
     @property
     def size(self) -> int:
-        """Examples."""
+        """Number of examples."""
         return int(keras.tree.flatten(self.x)[0].shape[0])
 
     def half(self) -> "Batch":
         """The first half of the examples."""
         count = max(1, self.size // 2)
         note = f"out of memory with {self.size} examples: the first {count} are looked at"
-        parts = _first_examples(self.tensors, count)
-        return Batch(*parts, (*self.notes, note), self.others)
+        x, y, sample_weight = _first_examples(self.tensors, count)
+        return Batch(x, y, sample_weight, (*self.notes, note), self.others)
+
+
+def run_in_memory(function: Callable[[Batch], _Result], batch: Batch) -> tuple[Batch, _Result]:
+    """Run a function on a batch, and on half of it again and again while memory is short.
+
+    Returns:
+        The part of the batch that fits into memory, and the result for it.
+    """
+    while True:
+        try:
+            return batch, function(batch)
+        except Exception as error:
+            if not _backend.is_out_of_memory(error) or batch.size == 1:
+                raise
+            batch = batch.half()
 
 
 def batch_of(anatomy: Anatomy, data: Any, examples: int) -> Batch:
@@ -72,36 +85,38 @@ def batch_of(anatomy: Anatomy, data: Any, examples: int) -> Batch:
         examples: Examples at most.
 
     Raises:
-        ValueError: If the inputs are not those of the model, or hold NaN.
+        ValueError: If the inputs do not fit the model, or hold NaN.
     """
     checked_count(examples, "examples", "bounds the examples looked at")
     if data is None:
         return made_up(anatomy, examples, lengths_for(anatomy.model))
     first = _first_of(data)
-    # Keras's own unpacking takes a list for a tuple; here it is one of several inputs.
-    parts = (*first, None, None)[:3] if isinstance(first, tuple) else (first, None, None)
-    check_inputs(anatomy.model, parts[0])
-    count, notes = length_of(parts[0]), ()
-    check_lengths(parts, count)
+    # Keras's own unpacking takes a list for a tuple; here a list holds several inputs.
+    fields = (*first, None, None)[:3] if isinstance(first, tuple) else (first, None, None)
+    check_inputs(anatomy.model, fields[0])
+    count = length_of(fields[0])
+    notes: tuple[str, ...] = ()
+    check_lengths(fields, count)
     if count > examples:
-        parts = _first_examples(parts, examples)
+        fields = _first_examples(fields, examples)
         notes = (f"the first {examples} of {count} examples are looked at",)
-    check_ids(anatomy, parts[0])
-    for name, part in zip(("inputs", "labels", "sample weights"), parts, strict=True):
-        check_numbers(name, part)
-    return Batch(*keras.tree.map_structure(_tensor_of, parts), notes)
+    check_ids(anatomy, fields[0])
+    for name, arrays in zip(("inputs", "labels", "sample weights"), fields, strict=True):
+        check_numbers(name, arrays)
+    x, y, sample_weight = keras.tree.map_structure(_tensor_of, fields)
+    return Batch(x, y, sample_weight, notes)
 
 
 def made_up(anatomy: Anatomy, examples: int, lengths: Sequence[int]) -> Batch:
-    """Random inputs, of the first of some lengths where the model leaves the length open.
+    """Random inputs. Where the model leaves a length open, it is the first of some lengths.
 
     Args:
         anatomy: Of a built Keras model.
         examples: Examples at most; fewer of long ones.
-        lengths: What is to be tried in turn.
+        lengths: Lengths to try in turn.
 
     Raises:
-        ValueError: If the model does not say what it takes.
+        ValueError: If the shapes of the inputs are not known.
     """
     length, *others = lengths
     fewer = max(1, min(examples, examples * LENGTHS[0] // length))
@@ -110,8 +125,8 @@ def made_up(anatomy: Anatomy, examples: int, lengths: Sequence[int]) -> Batch:
     return Batch(tensors, notes=(note,), others=tuple(others))
 
 
-def _first_examples(parts: Any, count: int) -> Any:
-    return keras.tree.map_structure(lambda each: None if each is None else each[:count], parts)
+def _first_examples(fields: Any, count: int) -> Any:
+    return keras.tree.map_structure(lambda array: None if array is None else array[:count], fields)
 
 
 def _tensor_of(array: Any) -> Any:

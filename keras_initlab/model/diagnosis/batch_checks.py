@@ -1,4 +1,4 @@
-"""Whether data are what a model takes: errors name the input and say what fits."""
+"""Checks that data fit a model: the errors name the input and say what fits."""
 
 from typing import Any
 
@@ -21,29 +21,29 @@ def check_inputs(model: Any, x: Any) -> None:
     Raises:
         ValueError: If one is missing, has another shape, or holds strings where numbers go.
     """
-    for tensor, array in _pairs(model, x):
+    for tensor, array in _input_pairs(model, x):
         _check_shape(tensor, array)
         if keras.backend.standardize_dtype(tensor.dtype) != "string":
             _check_kind(f"for the input {tensor.name!r}", array)
 
 
 def check_ids(anatomy: Anatomy, x: Any) -> None:
-    """Each id has a row in the tables that look it up.
+    """Refuse ids without a row in the tables that look them up.
 
     Args:
         anatomy: Of a built Keras model.
         x: Inputs that `check_inputs` has passed.
 
     Raises:
-        ValueError: If one has none; JAX would read another row, or NaN, without a word.
+        ValueError: If an id has none. JAX silently reads another row, or NaN.
     """
-    for tensor, array in _pairs(anatomy.model, x):
+    for tensor, array in _input_pairs(anatomy.model, x):
         tables = anatomy.graph.tables_of(tensor)
         if tables and not _backend.is_sparse(array):
-            _check_ids(tensor.name, array, min(tables, key=lambda each: each.input_dim))
+            _check_ids_in(tensor.name, array, min(tables, key=lambda table: table.input_dim))
 
 
-def _check_ids(name: str, array: Any, table: Any) -> None:
+def _check_ids_in(name: str, array: Any, table: Any) -> None:
     ids = np.asarray(_backend.dense_values(array))
     broken = ids[~((ids >= 0) & (ids < table.input_dim))]
     if broken.size:
@@ -54,13 +54,13 @@ def _check_ids(name: str, array: Any, table: Any) -> None:
         )
 
 
-def _pairs(model: Any, x: Any) -> list[tuple[Any, Any]]:
+def _input_pairs(model: Any, x: Any) -> list[tuple[Any, Any]]:
     """The inputs of a functional model, and the arrays for them."""
     if not getattr(model, "inputs", None):
         return []
     expected = _backend.input_structure(model)
     if isinstance(x, dict):
-        by_name = {each.name: each for each in model.inputs}
+        by_name = {tensor.name: tensor for tensor in model.inputs}
         named = expected if isinstance(expected, dict) else by_name
         missing = [name for name in named if name not in x]
         if missing:
@@ -72,7 +72,7 @@ def _pairs(model: Any, x: Any) -> list[tuple[Any, Any]]:
     arrays, tensors = keras.tree.flatten(x), keras.tree.flatten(expected)
     if len(arrays) != len(tensors):
         raise ValueError(
-            f"`data` must hold {len(tensors)} inputs, {[each.name for each in tensors]}. "
+            f"`data` must hold {len(tensors)} inputs, {[tensor.name for tensor in tensors]}. "
             f"Received: {len(arrays)}. "
             "Try a list of arrays, or a dict; a tuple is `(inputs, labels)`."
         )
@@ -93,18 +93,18 @@ def _check_shape(tensor: Any, array: Any) -> None:
         )
 
 
-def check_lengths(parts: Any, count: int) -> None:
-    """Labels and weights go with the examples.
+def check_lengths(fields: Any, count: int) -> None:
+    """Refuse labels and weights that are not one per example.
 
     Args:
-        parts: Inputs, labels and sample weights.
+        fields: Inputs, labels and sample weights.
         count: Examples.
 
     Raises:
         ValueError: If there are more or fewer of them.
     """
-    for name, part in zip(("labels", "sample weights"), parts[1:], strict=True):
-        for array in keras.tree.flatten(part):
+    for name, arrays in zip(("labels", "sample weights"), fields[1:], strict=True):
+        for array in keras.tree.flatten(arrays):
             shape = tuple(getattr(array, "shape", ()))
             if array is not None and (not shape or int(shape[0]) != count):
                 raise ValueError(
@@ -114,18 +114,18 @@ def check_lengths(parts: Any, count: int) -> None:
 
 
 def length_of(x: Any) -> int:
-    """Examples in the inputs.
+    """Number of examples in the inputs.
 
     Args:
         x: Any structure of arrays.
 
     Raises:
-        ValueError: If there are none, or not as many in each.
+        ValueError: If there are none, or the inputs hold different numbers of them.
     """
     flat = keras.tree.flatten_with_path(x)
-    lengths = {int(each.shape[0]) for _, each in flat}
+    lengths = {int(array.shape[0]) for _, array in flat}
     if len(lengths) != 1 or not min(lengths):
-        shapes = ", ".join(f"{tuple(each.shape)}{_at(path)}" for path, each in flat)
+        shapes = ", ".join(f"{tuple(array.shape)}{_at(path)}" for path, array in flat)
         raise ValueError(
             "All inputs hold the same number of examples, at least one. "
             f"Received: `data` with inputs of shapes {shapes}."
@@ -134,12 +134,12 @@ def length_of(x: Any) -> int:
 
 
 def _at(path: tuple) -> str:
-    """Where an array stands in a structure; nothing for an array alone."""
+    """The place of an array in a structure, for messages; empty for an array alone."""
     return f" at {'/'.join(map(repr, path))}" if path else ""
 
 
 def _check_kind(whose: str, array: Any) -> None:
-    """Strings and objects are no numbers."""
+    """Refuse strings and objects."""
     dtype = str(array.dtype if hasattr(array, "dtype") else np.asarray(array).dtype)
     if dtype.startswith(("<U", "|S", "object")) or "str" in dtype.lower():
         raise ValueError(
@@ -148,17 +148,17 @@ def _check_kind(whose: str, array: Any) -> None:
         )
 
 
-def check_numbers(name: str, part: Any) -> None:
-    """No array holds NaN or infinite numbers; labels and weights no strings either.
+def check_numbers(name: str, arrays: Any) -> None:
+    """Refuse NaN and infinite numbers; in labels and weights strings too.
 
     Args:
-        name: What the arrays are.
-        part: Any structure of arrays.
+        name: Name of the arrays for messages, as "labels".
+        arrays: Any structure of arrays.
 
     Raises:
-        ValueError: If one does, with its place in the structure.
+        ValueError: If there are any, with the place of the array in the structure.
     """
-    for path, array in keras.tree.flatten_with_path(part):
+    for path, array in keras.tree.flatten_with_path(arrays):
         if name != "inputs" and array is not None:
             _check_kind(f"of {name}{_at(path)}", array)
         if not hasattr(array, "dtype") or "float" not in str(array.dtype):

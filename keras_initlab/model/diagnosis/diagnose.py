@@ -1,9 +1,11 @@
-"""Looks at every layer of a model, forward and backward."""
+"""Measures every layer of a model, forward and backward."""
 
 import time
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
+
+import keras
 
 from keras_initlab import _backend
 from keras_initlab._wire import SECTIONS
@@ -12,12 +14,13 @@ from keras_initlab.anatomy.built import check_built
 from keras_initlab.anatomy.selection import Selection, checked_filter
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.initializers.checks import checked_count
-from keras_initlab.model.diagnosis.batch import Batch, batch_of, made_up
+from keras_initlab.model.choices import LayerChoice, LossChoice
+from keras_initlab.model.diagnosis.batch import Batch, batch_of, made_up, run_in_memory
+from keras_initlab.model.diagnosis.layer_signals import layer_signals
 from keras_initlab.model.diagnosis.passes import Measured, Pass, UnmeasurableError
-from keras_initlab.model.diagnosis.report import SignalReport
-from keras_initlab.model.diagnosis.rows import rows_of
+from keras_initlab.model.diagnosis.signal_report import SignalReport
 from keras_initlab.model.linting.lint import findings_in
-from keras_initlab.model.linting.rules import Finding
+from keras_initlab.model.linting.weight_rules import Finding
 from keras_initlab.signal.assemble import activation_section, weight_section
 from keras_initlab.signal.guard import in_one_line
 from keras_initlab.signal.looks import Look, Section
@@ -28,31 +31,31 @@ __all__ = ["diagnose", "diagnosed"]
 
 
 def diagnose(
-    model: Any,
+    model: keras.Model,
     data: Any = None,
     *,
-    loss: Any = None,
-    layers: Any = None,
+    loss: LossChoice | None = None,
+    layers: LayerChoice | None = None,
     examples: int = 512,
     max_elements: int | None = 65_536,
     ignore: Collection[str] = (),
 ) -> SignalReport:
     """Shows what happens to the signal in every layer, forward and backward, and what is wrong.
 
-    The model runs once in training mode on one batch, and stays as it was, bit for bit: weights,
-    moving statistics, seeds and what `compile` has set.
+    The model runs once in training mode on one batch. Afterwards it is as before, bit for bit:
+    weights, moving statistics, seeds and the settings of `compile`.
 
     Args:
         model: A built Keras model.
         data: Inputs as the model takes them, `(inputs, labels)`, `(inputs, labels, weights)`, or a
-            dataset, of which the first batch is taken. `None` makes up random inputs: normal
+            dataset, of which the first batch is taken. `None` takes random inputs: normal
             numbers, ids within the vocabulary, masks. Where a length is open, it is the first of
-            32, 16, 8, 4, 2, 1, 64 and 128 that the model takes.
-        loss: What `compile` takes as `loss`, for the gradients; `None` for the compiled one. Where
-            there are no labels, a gradient of unit variance starts at the outputs.
+            32, 16, 8, 4, 2, 1, 64 and 128 that the model accepts.
+        loss: Loss for the gradients, as `compile` takes it; `None` for the compiled one. Without
+            labels, a gradient of unit variance starts at the outputs.
         layers: Which layers, as for `ActivationVarianceLogger`; `None` for those that carry signal.
-        examples: Examples looked at (count), at most.
-        max_elements: Elements looked at per layer. 65,536 leave a standard error of 0.6 % on the
+        examples: Examples to measure (count), at most.
+        max_elements: Elements to measure per layer. 65,536 leave a standard error of 0.6 % on the
             variance of independent elements; `None` takes all.
         ignore: Rules of the linter to leave out.
 
@@ -61,7 +64,7 @@ def diagnose(
 
     Raises:
         ValueError: If the model is not built, the data do not fit its inputs or hold NaN, a loss
-            is given without labels, or the model takes none of the inputs that are made up.
+            is given without labels, or the model accepts none of the random inputs.
 
     Example:
         >>> model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(64, "relu", name="a",
@@ -84,12 +87,12 @@ def diagnosed(
     anatomy: Anatomy,
     batch: Batch,
     *,
-    loss: Any = None,
-    layers: Any = None,
+    loss: LossChoice | None = None,
+    layers: LayerChoice | None = None,
     max_elements: int | None = None,
     ignore: Collection[str] = (),
 ) -> SignalReport:
-    """`diagnose` on a batch that was checked already."""
+    """`diagnose` on a batch that is checked already."""
     model = anatomy.model
     with _backend.without_remat(layers_in(model)):
         selection = Selection(anatomy, checked_filter(layers))
@@ -98,8 +101,8 @@ def diagnosed(
         return found.report(batch, findings_in(anatomy, ignore=ignore), notes)
 
 
-def _loss_of(model: Any, batch: Batch, loss: Any) -> tuple[Any, tuple[str, ...]]:
-    """The loss as an object, `None` for a unit cotangent, and what to say of it."""
+def _loss_of(model: Any, batch: Batch, loss: LossChoice | None) -> tuple[Any, tuple[str, ...]]:
+    """The loss as an object, `None` for a unit cotangent, and notes about it."""
     if batch.y is None:
         if loss is not None:
             raise ValueError(
@@ -113,7 +116,7 @@ def _loss_of(model: Any, batch: Batch, loss: Any) -> tuple[Any, tuple[str, ...]]
 
 
 class _Diagnosis:
-    """One model, to be looked at once."""
+    """The diagnosis of one model."""
 
     def __init__(self, anatomy: Anatomy, selection: Selection, loss: Any, most: int | None):
         self._anatomy, self._model = anatomy, anatomy.model
@@ -126,48 +129,39 @@ class _Diagnosis:
         starts = starts_of(self._selection)
         look = self._look(measured, starts)
         problems = tuple(
-            replace(each, text=each.text.removeprefix(f"step {each.step}, "))
-            for each in problems_of(Evidence(look, look, None, starts))
+            replace(problem, text=problem.text.removeprefix(f"step {problem.step}, "))
+            for problem in problems_of(Evidence(look, look, None, starts))
         )
         sites = self._anatomy.all_sites
-        rows = rows_of(look, measured, self._selection, sites, (*problems, *findings), starts)
+        rows = layer_signals(look, measured, self._selection, sites, (*problems, *findings), starts)
         notes = (*batch.notes, *notes, *self._unmeasured())
         return SignalReport(rows, problems, tuple(findings), notes, measured.loss)
 
     def _measured(self, batch: Batch) -> tuple[Batch, Measured]:
-        if not batch.is_made_up:
-            return self._run(batch)
+        if batch.others is None:
+            return run_in_memory(self._pass.run, batch)
         examples, lengths = batch.size, (0, *batch.others)
-        strange: tuple[Batch, Measured] | None = None
-        refusal: Exception | None = None
+        strange: list[tuple[Batch, Measured]] = []
+        refusals: list[Exception] = []
         for length in lengths:
             tried = made_up(self._anatomy, examples, (length,)) if length else batch
             try:
-                found = self._run(tried)
+                found = run_in_memory(self._pass.run, tried)
             except UnmeasurableError:
                 raise
             # A model raises anything on inputs that are not its own.
             except Exception as error:
                 if _backend.is_out_of_memory(error):
                     raise
-                refusal = refusal or error
+                refusals = refusals or [error]
                 continue
             if found[1].is_finite:
                 return found
-            # NaN may come of places behind the end of a table, and may be the model's own.
-            strange = strange or found
-        if strange is None:
-            raise self._refused(len(lengths) > 1, refusal) from refusal
-        return strange
-
-    def _run(self, batch: Batch) -> tuple[Batch, Measured]:
-        while True:
-            try:
-                return batch, self._pass.run(batch)
-            except Exception as error:
-                if not _backend.is_out_of_memory(error) or batch.size == 1:
-                    raise
-                batch = batch.half()
+            # NaN may come from positions past the end of a table, or from the model itself.
+            strange = strange or [found]
+        if not strange:
+            raise self._refused(len(lengths) > 1, refusals[0]) from refusals[0]
+        return strange[0]
 
     def _refused(self, is_open: bool, refusal: Exception) -> ValueError:
         lengths = " of any length that was tried" if is_open else ""
@@ -191,10 +185,10 @@ class _Diagnosis:
     def _unmeasured(self) -> list[str]:
         rows, names = self._pass.rows, self._selection.names
         called = {id(link.layer) for link in rows.links if link.row is not None}
-        silent = [names[each] for each in self._selection.watched if id(each) not in called]
+        silent = [names[layer] for layer in self._selection.watched if id(layer) not in called]
         silent = [name for name in silent if name not in rows.unseen]
         refused = self._pass.without_gradients
-        hidden = {names[each] for each in self._pass.hidden if self._selection.watches(each)}
+        hidden = {names[layer] for layer in self._pass.hidden if self._selection.watches(layer)}
         return [
             *([f"gradients were not measured: {refused}"] if refused else []),
             *(

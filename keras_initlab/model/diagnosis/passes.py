@@ -25,7 +25,7 @@ __all__ = ["Measured", "Pass", "UnmeasurableError"]
 
 _OF_GRADIENT = [k for k, name in enumerate(PARAMETER_COLUMNS) if name.startswith("gradient_")]
 
-# What the loss of a model in half precision is multiplied by, as `LossScaleOptimizer` begins.
+# The loss of a model in half precision is multiplied by this, the start of `LossScaleOptimizer`.
 _HALF_SCALE = 2.0**15
 
 
@@ -35,15 +35,15 @@ class UnmeasurableError(ValueError):
 
 @dataclass(frozen=True)
 class Measured:
-    """The numbers of one pass, on the host; rows as `Rows.calls` and `Rows.weights` say.
+    """The numbers of one pass, on the host; rows in the order of `Rows.calls` and `Rows.weights`.
 
     Args:
-        activations: `(calls, columns)`, columns as of the callback's array.
+        activations: `(calls, columns)`, columns as in the callback's array.
         before: `(calls, 6)` moments of what enters each activation.
         backward: `(calls, 6)` moments of the gradients of the outputs.
         weights: `(weights, columns)`, no rows if no weight is trained.
         inputs: Mean squares of the tensors that enter the model.
-        loss: The loss, NaN where a unit cotangent stands in for it.
+        loss: The loss; NaN where a unit cotangent is used instead.
     """
 
     activations: np.ndarray
@@ -55,20 +55,20 @@ class Measured:
 
     @property
     def is_finite(self) -> bool:
-        """Whether no layer gave NaN or an infinite number."""
+        """Whether all outputs of layers are finite."""
         return not self.activations[:, MOMENTS.index("nonfinite")].any()
 
 
 class Pass:
     """A batch run through a model in training mode, without a change to any variable.
 
-    Weights enter as tensors of a stateless scope, and what the layers assign stays in it. To the
-    first output of each layer a tensor of zeros is added, whose gradient is that of the output.
+    Weights enter as tensors of a stateless scope, which also takes what the layers assign. A tensor
+    of zeros is added to the first output of each layer: its gradient is that of the output.
 
     Args:
         model: A built Keras model.
         selection: Which layers are measured.
-        max_elements: Elements looked at per layer, `None` for all.
+        max_elements: Elements to measure per layer, `None` for all.
         loss: An object that computes the loss from labels, or `None` for a unit cotangent.
     """
 
@@ -93,7 +93,7 @@ class Pass:
     def _run(self, batch: Batch) -> Measured:
         trainable, others = _backend.model_values(self._model)
         outlets = self._outlets(batch, trainable, others)
-        zeros = [ops.zeros(each.shape, each.dtype) for each in outlets.taps]
+        zeros = [ops.zeros(output.shape, output.dtype) for output in outlets.taps]
         cotangents = [] if self._loss is not None else outlets.cotangents()
         with _backend.with_loss(self._model, self._loss):
             if self._loss is not None:
@@ -102,7 +102,8 @@ class Pass:
             found = measure(trainable, others, zeros, cotangents, batch.tensors)
         found = keras.tree.map_structure(ops.convert_to_numpy, found)
         return Measured(
-            *(found[name] for name in ("activations", "before")),
+            found["activations"],
+            found["before"],
             self._by_row(found["backward"]),
             self._known(found["weights"]),
             [float(square) for square in found["inputs"]],
@@ -110,16 +111,13 @@ class Pass:
         )
 
     def _build_loss(self, y: Any, outputs: Any) -> None:
-        """Called once, it builds itself for labels and outputs in any structure."""
+        """Call the loss once: it builds itself for labels and outputs in any structure."""
         try:
             self._loss(y, outputs)
         except Exception as error:
             if _backend.is_out_of_memory(error):
                 raise
-            labels, made = (
-                keras.tree.map_structure(lambda each: tuple(getattr(each, "shape", ())), part)
-                for part in (y, outputs)
-            )
+            labels, made = _shapes_in(y), _shapes_in(outputs)
             reason = str(error).strip().splitlines()[0][:200]
             raise ValueError(
                 f"The loss of the model {self._model.name!r} must fit its labels. "
@@ -128,20 +126,20 @@ class Pass:
             ) from error
 
     def _by_row(self, backward: np.ndarray) -> np.ndarray:
-        """Moments by row; NaN for outputs that could not be tapped, ragged ones say."""
-        table = np.full((len(self.rows.calls), len(MOMENTS)), np.nan)
+        """Moments by row; NaN for outputs that cannot be tapped, as ragged ones."""
+        moments = np.full((len(self.rows.calls), len(MOMENTS)), np.nan)
         tapped = [row for row, place in enumerate(self._places) if place is not None]
-        table[tapped] = backward[: len(tapped)]
-        return table
+        moments[tapped] = backward[: len(tapped)]
+        return moments
 
     def _known(self, weights: np.ndarray) -> np.ndarray:
         """Rows of weights; NaN for gradients that a backend does not show."""
-        table = weights.copy()
-        table[np.ix_(self._is_hidden, _OF_GRADIENT)] = np.nan
-        return table
+        known = weights.copy()
+        known[np.ix_(self._is_hidden, _OF_GRADIENT)] = np.nan
+        return known
 
     def _outlets(self, batch: Batch, trainable: Any, others: Any) -> Outlets:
-        """What comes out of the layers and of the model, as shapes."""
+        """The outputs of the layers and of the model, as shapes."""
         outlets = Outlets()
 
         def run(trainable: Any, others: Any, tensors: Any) -> Any:
@@ -169,20 +167,9 @@ class Pass:
         recorded: list[Call] = []
 
         def function(values: list[Any]) -> tuple[Any, Any]:
-            weights, tap = values[: len(trainable)], Tap(values[len(trainable) :])
-            scope = keras.StatelessScope(self._mapping(weights, others), collect_losses=True)
-            with self._recorder.recording(self._selection.covered, tap, before=True) as calls:
-                with scope:
-                    outputs = self._model(tensors[0], training=True)
-                    loss = self._loss_of(tensors, outputs, cotangents)
-                found = self._forward(calls)
-            watched = [
-                call
-                for call, link in zip(calls, self.rows.links, strict=True)
-                if link.row is not None
-            ]
-            self._places = [tap.place_of(call.output) for call in watched]
-            self.hidden = tap.hidden
+            mapping = self._mapping(values[: len(trainable)], others)
+            tap = Tap(values[len(trainable) :])
+            calls, loss, found = self._tapped(mapping, tap, tensors, cotangents)
             recorded.extend(calls)
             return loss * self._scale, (loss, found)
 
@@ -202,6 +189,22 @@ class Pass:
         found["weights"] = self._weights(trainable, of_weights, recorded)
         return {**found, "loss": loss}
 
+    def _tapped(
+        self, mapping: list[tuple[Any, Any]], tap: Tap, tensors: Any, cotangents: Any
+    ) -> tuple[list[Call], Any, dict[str, Any]]:
+        """The calls of a run with taps, its loss, and what is measured inside it."""
+        scope = keras.StatelessScope(mapping, collect_losses=True)
+        with self._recorder.recording(self._selection.covered, tap, before=True) as calls:
+            with scope:
+                outputs = self._model(tensors[0], training=True)
+                loss = self._loss_of(tensors, outputs, cotangents)
+            found = self._forward(calls)
+        links = zip(calls, self.rows.links, strict=True)
+        watched = [call for call, link in links if link.row is not None]
+        self._places = [tap.place_of(call.output) for call in watched]
+        self.hidden = tap.hidden
+        return calls, loss, found
+
     def _backward(self, gradients: list[Any], masks: list[Any]) -> Any:
         blocks = [
             block_of(gradients[place], self._most, mask)
@@ -219,10 +222,12 @@ class Pass:
 
     def _loss_of(self, tensors: Any, outputs: Any, cotangents: Any) -> Any:
         if self._loss is None:
-            flat = [each for each in _backend.flat_tensors(outputs) if _backend.is_float(each)]
+            flat = [
+                output for output in _backend.flat_tensors(outputs) if _backend.is_float(output)
+            ]
             products = [
-                ops.sum(ops.cast(each, "float32") * cotangent)
-                for each, cotangent in zip(flat, cotangents, strict=True)
+                ops.sum(ops.cast(output, "float32") * cotangent)
+                for output, cotangent in zip(flat, cotangents, strict=True)
             ]
             return ops.sum(ops.stack(products)) if products else ops.zeros(())
         x, y, sample_weight = tensors
@@ -246,10 +251,12 @@ class Pass:
 
     def _weights(self, trainable: list[Any], gradients: list[Any], calls: list[Call]) -> Any:
         variables = list(self._model.trainable_variables)
-        by_id = {id(each): place for place, each in enumerate(variables)}
+        by_id = {id(variable): place for place, variable in enumerate(variables)}
         gradient_of = {key: gradients[place] for key, place in by_id.items()}
         weights = self.rows.weights_in(variables, gradient_of, calls)
-        self._is_hidden = [any(weight.layer is each for each in self.hidden) for weight in weights]
+        self._is_hidden = [
+            any(weight.layer is layer for layer in self.hidden) for weight in weights
+        ]
         for weight in weights:
             value = trainable[by_id[id(weight.variable)]]
             weight.scale = self._scale
@@ -258,15 +265,19 @@ class Pass:
 
 
 def _before(call: Call, most: int | None) -> Block:
-    """What entered the activation of a call: its output, if it has none."""
+    """What entered the activation of a call; its output if there is no activation."""
     before = call.before
     if before is None and traits_of(call.layer).activates and call.inputs:
         before = _backend.reachable(call.inputs[0])
     return block_of(call.output if before is None else before, most, call.mask)
 
 
+def _shapes_in(structure: Any) -> Any:
+    return keras.tree.map_structure(lambda array: tuple(getattr(array, "shape", ())), structure)
+
+
 def _unscaled(moments: Any, scale: float) -> Any:
-    """Moments of what was multiplied by a number before."""
+    """Moments of gradients that were multiplied by a scale."""
     factors = [1.0, 1 / scale, 1 / scale**2, 1 / scale, 1 / scale, 1.0]
     return moments * ops.convert_to_tensor(factors, "float32")
 

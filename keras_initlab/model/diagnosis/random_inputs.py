@@ -1,4 +1,4 @@
-"""Random inputs of the kind that a model takes."""
+"""Random inputs that fit a model."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,18 +13,18 @@ from keras_initlab.anatomy.wiring import layers_in
 
 __all__ = ["LENGTHS", "lengths_for", "random_inputs"]
 
-# What stands for an axis of unknown length: the first one that the model takes.
+# Lengths for an axis of unknown length: the first one that the model accepts is taken.
 LENGTHS = (32, 16, 8, 4, 2, 1, 64, 128)
 
-# Ids where nothing tells the vocabulary.
+# Ids where the vocabulary is unknown.
 _FEW_IDS = 2
 
 
 def lengths_for(model: Any) -> tuple[int, ...]:
-    """Lengths to try in turn where a model leaves one open; of one that leaves none just one.
+    """Lengths to try in turn where a model leaves one open; a single one where it does not.
 
-    Tables of positions bound them, those of `keras_hub` and those that a layer holds by a name with
-    `pos` in it: JAX makes NaN of a place behind the end, and says nothing.
+    Tables of positions bound the lengths: those of `keras_hub`, and those that a layer holds under
+    a name with `pos` in it. For a position past the end JAX silently gives NaN.
     """
     if not _is_open(model):
         return LENGTHS[:1]
@@ -49,22 +49,22 @@ def _positions_in(model: Any) -> Iterator[int]:
     """Rows of the tables of positions."""
     for layer in layers_in(model):
         if "Position" in type(layer).__name__:
-            yield _count(layer, "sequence_length")
+            yield _positions_of(layer, "sequence_length")
         for name, held in _backend.named_sublayers(layer):
             if "pos" in name and isinstance(held, keras.layers.Embedding):
-                yield _count(held, "input_dim")
+                yield _positions_of(held, "input_dim")
 
 
-def _count(layer: Any, name: str) -> int:
+def _positions_of(layer: Any, name: str) -> int:
     count = getattr(layer, name, None)
     return count if isinstance(count, int) and count > 0 else LENGTHS[-1]
 
 
 def random_inputs(anatomy: Anatomy, examples: int, length: int = LENGTHS[0]) -> tuple[Any, str]:
-    """Arrays for the inputs of a model, and what they are in words.
+    """Arrays for the inputs of a model, and a note that describes them.
 
-    Floats are standard normal, integers lie within the vocabularies that take them, and of
-    sequences that mask the id 0 the ends of some are padded with it. Masks have random lengths.
+    Floats are standard normal. Integers lie within the vocabularies that they are looked up in.
+    Where the id 0 is masked, some sequences end with it. Masks have random lengths.
 
     Args:
         anatomy: Of a built Keras model.
@@ -72,14 +72,14 @@ def random_inputs(anatomy: Anatomy, examples: int, length: int = LENGTHS[0]) -> 
         length: Length of the axes that the model leaves open.
 
     Raises:
-        ValueError: If the model does not say what it takes.
+        ValueError: If the shapes of the inputs are not known.
     """
     model, random = anatomy.model, np.random.default_rng(0)
     where = f", of length {length} where it is open" if _is_open(model) else ""
     if getattr(model, "inputs", None):
         sizes = examples, length
-        arrays = [_array_for(each, anatomy.graph, random, sizes) for each in model.inputs]
-        kinds = sorted({_kind_of(array) for array in arrays})
+        arrays = [_array_for(tensor, anatomy.graph, random, sizes) for tensor in model.inputs]
+        kinds = sorted({_kind_name(array) for array in arrays})
         x = keras.tree.pack_sequence_as(_backend.input_structure(model), arrays)
         return x, f"random inputs stand in for data: {', '.join(kinds)}{where}"
     shapes = _built_shapes(model)
@@ -117,29 +117,29 @@ def _array_for(
             "Received: data=None. Try `data=` with a batch of inputs."
         )
     if dtype == "bool":
-        return _inside(random, shape)
+        return _unpadded(random, shape)
     takers = graph.takers_of(tensor)
     vocabulary = _vocabulary_of(takers)
     if "int" in dtype or vocabulary is not None:
         ids = random.integers(0, vocabulary or _FEW_IDS, size=shape)
-        masked = any(getattr(each, "mask_zero", False) for each in takers)
+        masked = any(getattr(taker, "mask_zero", False) for taker in takers)
         if vocabulary and masked and len(shape) > 1:
-            ids = np.where(_inside(random, shape), np.maximum(ids, min(1, vocabulary - 1)), 0)
+            ids = np.where(_unpadded(random, shape), np.maximum(ids, min(1, vocabulary - 1)), 0)
         return ids.astype(dtype)
     return random.normal(size=shape).astype(dtype)
 
 
 def _vocabulary_of(takers: list[Any]) -> int | None:
-    """The fewest ids that a layer takes, of those that look ids up."""
-    sizes = [getattr(each, "input_dim", getattr(each, "num_tokens", None)) for each in takers]
+    """The smallest vocabulary among the layers that look ids up; `None` if there are none."""
+    sizes = [getattr(taker, "input_dim", getattr(taker, "num_tokens", None)) for taker in takers]
     return min((int(size) for size in sizes if isinstance(size, int)), default=None)
 
 
-def _inside(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def _unpadded(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """True up to a random length of the last axis, at least its half."""
     lengths = random.integers(-(-shape[-1] // 2), shape[-1] + 1, size=(*shape[:-1], 1))
     return np.arange(shape[-1]) < lengths
 
 
-def _kind_of(array: np.ndarray) -> str:
+def _kind_name(array: np.ndarray) -> str:
     return {"f": "floats", "b": "masks"}.get(array.dtype.kind, "ids within the vocabulary")

@@ -14,7 +14,7 @@ __all__ = ["Outlets", "Tap"]
 
 
 class Outlets:
-    """Shapes of what comes out of a model and of its layers, noted while it runs.
+    """Shapes of the outputs of a model and of its layers, noted while it runs.
 
     Attributes:
         taps: One `KerasTensor` for each float output of a layer, in the order of calls.
@@ -26,25 +26,29 @@ class Outlets:
         self.model: Any = None
 
     def note(self, layer: Any, outputs: Any) -> Any:
-        """Note what one call of a layer gives, and hand it on."""
+        """Note the outputs of one call of a layer, and return them."""
         tensor = _tappable(outputs)
         if tensor is not None:
             self.taps.append(_shape_of(tensor))
         return outputs
 
     def end(self, outputs: Any) -> None:
-        """Note what the model gives."""
+        """Note the outputs of the model."""
         self.model = keras.tree.map_structure(_shape_of, outputs)
 
     def zeros(self) -> Any:
         """Outputs of the model that are all zero."""
-        return keras.tree.map_structure(lambda each: ops.zeros(each.shape, each.dtype), self.model)
+        return keras.tree.map_structure(
+            lambda output: ops.zeros(output.shape, output.dtype), self.model
+        )
 
     def cotangents(self) -> list[Any]:
         """Gradients of unit variance to start from, one for each float output of the model."""
         random = np.random.default_rng(0)
-        flat = [each for each in keras.tree.flatten(self.model) if _backend.is_float(each)]
-        return [ops.convert_to_tensor(random.normal(size=each.shape), "float32") for each in flat]
+        flat = [output for output in keras.tree.flatten(self.model) if _backend.is_float(output)]
+        return [
+            ops.convert_to_tensor(random.normal(size=output.shape), "float32") for output in flat
+        ]
 
 
 class Tap:
@@ -73,7 +77,9 @@ class Tap:
             return outputs
         made = tensor + self._zeros[len(self._made)]
         self._made.append(made)
-        return keras.tree.map_structure(lambda each: made if each is tensor else each, outputs)
+        return keras.tree.map_structure(
+            lambda output: made if output is tensor else output, outputs
+        )
 
     def place_of(self, output: Any) -> int | None:
         """Which tensor of zeros this output holds, `None` if it holds none."""
@@ -84,7 +90,7 @@ class Tap:
 def _tappable(outputs: Any) -> Any:
     """The first float output, if it is dense."""
     tensor = first_float(outputs)
-    held = any(each is tensor for each in keras.tree.flatten(outputs))
+    held = any(output is tensor for output in keras.tree.flatten(outputs))
     return tensor if tensor is not None and held and not _backend.is_sparse(tensor) else None
 
 

@@ -1,4 +1,4 @@
-"""Which scheme is right for a weight, from its layer and what follows it."""
+"""The scheme that fits a weight, from its layer and what follows it."""
 
 import math
 from dataclasses import dataclass, replace
@@ -26,30 +26,31 @@ from keras_initlab.initializers import (
     XavierNormal,
     Zeros,
 )
-from keras_initlab.theory import CriticalPoint, Kind, critical_point
+from keras_initlab.theory import CriticalPoint, Fans, Kind, critical_point
 
 __all__ = ["Advice", "Surroundings", "advice_for", "bias_advice_for"]
 
-# A length that LeCun's weights keep by themselves: the slope of its length map is below 1.
+# Activations whose signal keeps its length under LeCun's weights: the slope of the length map is
+# below 1.
 _SELF_NORMALIZING = ("selu",)
 
-# Outputs of labelled data start this small beside the prior: the first loss is then that of the
-# base rates, to a percent.
+# With labels, outputs start this small beside the prior: the first loss is then that of the base
+# rates, to a percent.
 _OUTPUT_FACTOR = 0.1
 
-# Length of a table's vectors where labels are learned, and what follows is not blown up again:
-# longer ones, or layers that make up for short ones, cost AUC (decision 0013).
+# Length of a table's vectors where labels are learned. Longer vectors cost AUC, and so do layers
+# that amplify short ones again (decision 0013).
 _TABLE_FACTOR = 0.05
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a model is like around its weights.
+    """Facts about a model that decide on the schemes of its weights.
 
     Args:
         labelled: Whether the labels are known.
         width_base: Width of the model that the learning rate was tuned on, `None` for no transfer.
-        tables: Whether there are tables that vectors are looked up in.
+        tables: Whether the model looks vectors up in tables.
     """
 
     labelled: bool
@@ -58,24 +59,24 @@ class Surroundings:
 
     @property
     def short_tables(self) -> bool:
-        """Whether numbers stand beside short vectors, at a width that is not carried over."""
+        """Whether numbers enter beside short vectors, and the learning rate is not transferred."""
         return self.labelled and self.tables and self.width_base is None
 
     @property
     def output_variance(self) -> float:
-        """What an output is to have at the start."""
+        """The variance that an output should have at the start."""
         return _OUTPUT_FACTOR**2 if self.labelled else 1.0
 
 
 @dataclass(frozen=True)
 class Advice:
-    """A scheme for a weight, and what the signal is to be afterwards.
+    """A scheme for a weight, and the variance that the signal should have afterwards.
 
     Args:
         scheme: The scheme, `None` to leave the weight alone.
-        target: Variance of what enters the activation, of a table what it gives, to correct the
-            weights to; `None` for none.
-        most: Whether the target is a bound alone: a smaller signal is meant.
+        target: Variance that the weights are corrected to: of what enters the activation, or of
+            the vectors that a table gives; `None` for no correction.
+        most: Whether the target is only an upper bound: a smaller signal is intended.
         reason: Why the weight is left alone.
     """
 
@@ -90,23 +91,26 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
 
     Args:
         site: The weight.
-        around: What the model is like.
+        around: Facts about the model.
     """
     if site.role == "table":
         return _for_table(site, around)
-    if site.role == "recurrent":
-        return Advice(_per_gate(Orthogonal(), site.use.kind))
-    if site.role == "other" or site.use.kind is None:
+    kind = site.use.kind
+    if site.role == "other" or kind is None:
         return Advice(None, reason="what the layer does with it is not known")
-    # Outside of a graph, where norms are not known, which layer is the output is a guess.
+    if site.role == "recurrent":
+        return Advice(_per_gate(Orthogonal(), kind))
+    # Without a graph the norms are unknown, and the output layer is only a guess.
     is_output = site.is_output and site.normed is not None
     beside = around.short_tables and site.is_of_numbers and not site.is_behind_table
-    if beside and site.reads_inputs and _is_plain(site):
-        return _for_numbers(site)
-    # Labels come with a batch, by which the weights are corrected.
+    if beside and site.reads_inputs and _is_plain(site) and site.fans is not None:
+        return _for_numbers(kind, site.fans)
+    # With labels there is a batch, and the weights are corrected by it.
     before = LINEAR if around.labelled else site.nonlinearity_before
-    advice = _for_output(site, before, around) if is_output else _for_hidden(site, before)
-    # What lies on padding adds nothing.
+    advice = (
+        _for_output(site, kind, before, around) if is_output else _for_hidden(site, kind, before)
+    )
+    # Weights on padding add nothing.
     advice = replace(advice, scheme=_times(advice.scheme, 1 / site.inside))
     if beside or (around.labelled and site.is_behind_table):
         return replace(advice, most=True)
@@ -121,7 +125,7 @@ def _for_table(site: Site, around: Surroundings) -> Advice:
     combiner = getattr(site.layer, "combiner", None)
     scheme: Any = TiedEmbedding()
     if combiner is not None and (site.bag_size is not None or combiner == "sqrtn"):
-        # That length after the rows of a bag are combined.
+        # The length is that of the combined rows of a bag.
         bag = BagEmbedding(combiner=combiner, bag_size=site.bag_size)
         scheme = Scaled(bag, length / math.sqrt(dimensions))
     elif length != 1:
@@ -130,67 +134,63 @@ def _for_table(site: Site, around: Surroundings) -> Advice:
 
 
 def _length_of_vectors(site: Site, around: Surroundings) -> float:
-    """What the vectors that a layer gives are to have, as the root of the mean square."""
+    """The length that the vectors of a table should have."""
     length = _TABLE_FACTOR if around.labelled else 1.0
     if not site.pairs:
         return length
-    # The sum of the products has the variance that an output is to have.
+    # The sum of the products then has the variance of an output.
     product = float((around.output_variance * int(site.variable.shape[1]) / site.pairs) ** 0.25)
     return min(length, product) if around.labelled else product
 
 
-def _for_output(site: Site, before: Nonlinearity, around: Surroundings) -> Advice:
-    kind = site.use.kind
+def _for_output(site: Site, kind: Kind, before: Nonlinearity, around: Surroundings) -> Advice:
     if around.width_base is not None:
         return Advice(MuNormal(role="output", base_width=around.width_base, kind=kind))
     target = around.output_variance * (site.branch_share or 1.0)
     if site.is_dotted:
-        # A product of two vectors of n entries has the variance of n products of two of them.
+        # A product of two vectors of n entries has n times the variance of one product of entries.
         target = math.sqrt(target / site.variable.shape[-1])
-    return Advice(_linear(site, before, target), target)
+    return Advice(_linear(kind, before, target), target)
 
 
-def _for_hidden(site: Site, before: Nonlinearity) -> Advice:
-    kind, then = site.use.kind, site.nonlinearity
-    share = site.branch_share
+def _for_hidden(site: Site, kind: Kind, before: Nonlinearity) -> Advice:
+    then, share = site.nonlinearity, site.branch_share
     if share is not None and not site.normed:
         if then.is_linear:
-            return Advice(_linear(site, before, share), share)
+            return Advice(_linear(kind, before, share), share)
         return Advice(_times(_held(then, kind), share), share)
     if then.is_linear:
-        return Advice(_linear(site, before, 1.0), 1.0)
+        return Advice(_linear(kind, before, 1.0), 1.0)
     if then.name in _SELF_NORMALIZING:
         return Advice(LecunNormal(kind=kind), 1.0)
-    point = _point(then)
+    point = _known_point(then)
     if point is None:
         return Advice(LecunNormal(kind=kind), 1.0)
-    # Tanh and its kin hold a small signal and shrink a large one: it must not be blown up.
+    # Tanh and its family hold a small signal and shrink a large one: it must not be amplified.
     scheme = _held(then, kind)
     if site.reads_unit_squares:
-        # It holds what an activation makes of the signal, which is less, or more.
+        # The weights hold the signal behind the activation, whose mean square differs from 1.
         scheme = _times(scheme, _square_behind(then))
     return Advice(scheme, _target(point), most=point.q == 0)
 
 
-def _for_numbers(site: Site) -> Advice:
-    """Of a layer that reads numbers beside tables: they must not drown short vectors.
+def _for_numbers(kind: Kind, fans: Fans) -> Advice:
+    """For a layer that reads numbers beside tables: they must not drown short vectors.
 
     Decision 0014 has the measurement.
     """
-    fans = site.fans
     target = 2 * fans.fan_in / (fans.fan_in + fans.fan_out)
-    return Advice(XavierNormal(kind=site.use.kind), min(1.0, target))
+    return Advice(XavierNormal(kind=kind), min(1.0, target))
 
 
 def _is_plain(site: Site) -> bool:
-    """Whether a dense layer is neither an output, nor the end of a branch, nor one of a product."""
+    """Whether it is a dense layer, and no output, end of a branch or factor of a product."""
     dense = isinstance(site.layer, keras.layers.Dense)
     return dense and not (site.is_output or site.is_dotted or site.branch_share is not None)
 
 
-def _linear(site: Site, before: Nonlinearity, variance: float) -> Any:
-    """The scheme whose sums have a variance, for what the activation before the layer leaves."""
-    kind = site.use.kind
+def _linear(kind: Kind, before: Nonlinearity, variance: float) -> Any:
+    """The scheme whose sums have this variance, given the activation before the layer."""
     if before.name == "relu":
         scheme: Any = HeNormal(kind=kind)
     else:
@@ -199,7 +199,7 @@ def _linear(site: Site, before: Nonlinearity, variance: float) -> Any:
 
 
 def _times(scheme: Any, factor: float) -> Any:
-    """A scheme with so many times the variance."""
+    """A scheme with `factor` times the variance."""
     if factor == 1:
         return scheme
     if isinstance(scheme, Scaled):
@@ -210,18 +210,18 @@ def _times(scheme: Any, factor: float) -> Any:
 
 
 def _square_behind(before: Nonlinearity) -> float:
-    """The mean square that an activation makes of the signal that its weights hold."""
-    point = _point(before)
-    # What holds a small signal alone gives as much as it gets.
+    """The mean square behind an activation, for the signal that its weights hold."""
+    point = _known_point(before)
+    # An activation that only holds a small signal passes it unchanged.
     if point is None or point.q == 0:
         return 1.0
     return (_target(point) - point.bias_variance) / point.weight_variance
 
 
 def _held(then: Nonlinearity, kind: Kind) -> Any:
-    point = _point(then)
     if then.name == "relu":
         return HeNormal(kind=kind)
+    point = _known_point(then)
     if point is None:
         return LecunNormal(kind=kind)
     if _is_savable(then):
@@ -238,7 +238,7 @@ def _target(point: CriticalPoint) -> float:
     return point.q if point.q > 0 else 1.0
 
 
-def _point(then: Nonlinearity) -> CriticalPoint | None:
+def _known_point(then: Nonlinearity) -> CriticalPoint | None:
     if then.is_linear or then.curve is None:
         return None
     try:
@@ -264,7 +264,7 @@ def bias_advice_for(site: Site) -> Advice | None:
     ):
         return None
     then = site.nonlinearity
-    point = _point(then)
+    point = _known_point(then)
     if point is None or point.bias_variance == 0:
         return None
     if _is_savable(then):

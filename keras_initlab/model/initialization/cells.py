@@ -1,4 +1,4 @@
-"""The cells of a recurrent layer one after the other, each over all steps, outside of the loop."""
+"""Runs the cells of a recurrent layer over all steps, one after another, outside of the loop."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,13 +8,13 @@ from keras import ops
 
 from keras_initlab import _backend
 
-__all__ = ["cells_of", "each_cell", "sums_of_gates"]
+__all__ = ["cells_of", "meet_cells", "sums_of_gates"]
 
 
 def cells_of(cell: Any) -> Iterator[Any]:
     """A cell, or the cells of a `StackedRNNCells` in the order in which they are called.
 
-    A subclass may call its cells in another way, so it stands for itself.
+    A subclass of it may call its cells in another way, so it counts as one cell.
     """
     if type(cell) is keras.layers.StackedRNNCells:
         for inner in cell.cells:
@@ -23,26 +23,26 @@ def cells_of(cell: Any) -> Iterator[Any]:
         yield cell
 
 
-def each_cell(
+def meet_cells(
     layer: Any,
     args: tuple,
     kwargs: dict[str, Any],
     wanted: Callable[[Any], bool],
     meet: Callable[[Any, Any, Any], None],
 ) -> None:
-    """Call `meet(cell, inputs, mask)` for the cells that are wanted, in the order of their calls.
+    """Call `meet(cell, inputs, mask)` for the wanted cells, in the order of their calls.
 
-    A step is known by what came before it alone, so running one cell over all steps, and then the
-    next over what the first gives, is what the layer does step by step. Each cell runs after it
-    has been met, in training mode, from a state of zeros: with a state that is given, or kept, only
-    the first cell is met.
+    A step depends on earlier steps alone. So one cell may run over all steps, and then the next
+    cell over its outputs: the result is that of the layer, which runs all cells step by step. Every
+    cell runs after its `meet`, in training mode, from a state of zeros. With a state that is given
+    or kept, only the first cell is met.
 
     Args:
         layer: An `RNN`.
-        args: What it is called with: sequences `(batch, steps, ...)` first.
+        args: Its arguments: sequences `(batch, steps, ...)` first.
         kwargs: The same by name: `sequences`, `initial_state`, `mask`.
-        wanted: Whether a cell is to be met.
-        meet: Gets a cell, its inputs and the mask, both in the order of the loop.
+        wanted: Whether to meet a cell.
+        meet: Takes a cell, its inputs and the mask, both in the order of the loop.
     """
     given = dict(zip(("sequences", "initial_state", "mask"), args, strict=False)) | kwargs
     sequences, mask = given["sequences"], given.get("mask")
@@ -57,13 +57,13 @@ def each_cell(
         if wanted(cell):
             meet(cell, sequences, mask)
         if place < last:
-            # With a name of its own, for Keras counts the layers that have none.
+            # Named, because Keras counts the layers without a name.
             alone = keras.layers.RNN(cell, return_sequences=True, name=f"{layer.name}_{place}")
             sequences = alone(sequences, mask=mask, training=True)
 
 
 def sums_of_gates(cell: Any, sequences: Any) -> Any:
-    """What the gates of a cell sum of its inputs, apart from the state.
+    """The sums over the inputs in the gates of a cell, without the state.
 
     Args:
         cell: A cell with a `kernel`.

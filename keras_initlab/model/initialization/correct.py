@@ -1,4 +1,4 @@
-"""Weights corrected by what a batch measures: each layer as the signal comes to it."""
+"""Corrects weights by what a batch measures, layer by layer in call order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from keras_initlab import _backend
 from keras_initlab.anatomy.uses import is_cell
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.model.diagnosis.batch import Batch
-from keras_initlab.model.initialization.cells import cells_of, each_cell, sums_of_gates
-from keras_initlab.model.initialization.plan import Draw
+from keras_initlab.model.initialization.cells import cells_of, meet_cells, sums_of_gates
+from keras_initlab.model.initialization.plan import PlanEntry
 from keras_initlab.signal.calls import activation_recorded, first_float
 from keras_initlab.signal.hooks import Cover, Hooks
 from keras_initlab.signal.samples import block_of
 
 __all__ = ["Corrected", "corrected"]
 
-# The variance on the batch is within a percent afterwards; here with room for rounding.
+# Afterwards the variance on the batch is within a percent; this leaves room for rounding.
 _PRECISION = 0.005
 
 # Passes over the model, and corrections at one call: shared layers and biases need several.
@@ -31,12 +31,12 @@ _UNSEEN = "no call of its layer could be measured"
 
 @dataclass
 class Corrected:
-    """What became of one weight.
+    """The correction of one weight.
 
     Args:
         value: The corrected weight, a tensor.
-        factor: What its draw was multiplied by.
-        variance: Of what enters the activation, on the batch.
+        factor: The factor on its draw.
+        variance: Variance of what enters the activation, on the batch.
         error: Standard error of that variance from batch to batch, relative; NaN for one example.
         reason: Why it could not be corrected, empty if it was.
     """
@@ -63,32 +63,32 @@ class _Tally:
 
 
 def corrected(
-    model: Any, draws: list[Draw], values: dict[int, Any], batch: Batch
+    model: Any, entries: list[PlanEntry], values: dict[int, Any], batch: Batch
 ) -> dict[int, Corrected]:
-    """Weights whose layers have the variance they were meant to have, on this batch.
+    """Weights whose layers have their target variance on this batch.
 
-    The model runs in training mode in a stateless scope. When a layer is called, what enters its
-    activation is measured, its weight multiplied, and the layer called again: so one pass through
-    the model corrects every layer in call order. Layers that are called several times are held to
-    the mean of their calls, in further passes.
+    The model runs in training mode in a stateless scope. When a layer is called, the input of its
+    activation is measured, its weight is multiplied, and the layer is called again. So one pass
+    through the model corrects every layer in call order. A layer with several calls is corrected to
+    the mean of its calls, in further passes.
 
     Args:
         model: A built Keras model, which stays as it is.
-        draws: What the weights were drawn from, with their targets.
+        entries: The drawn variables, with their targets.
         values: The drawn weights and biases by `id` of the variable.
-        batch: What the model runs on.
+        batch: The batch that the model runs on.
 
     Returns:
-        By `id` of the variable, the weights that have a target.
+        The weights that have a target, by `id` of the variable.
 
     Raises:
         ValueError: If what enters an activation is not finite, with the name of the layer.
 
     Source:
-        Mishkin and Matas 2015, algorithm 1, https://arxiv.org/abs/1511.06422, there with a pass
-        through the model for each step of each layer.
+        Mishkin and Matas 2015, algorithm 1, https://arxiv.org/abs/1511.06422. They run the whole
+        model for every step of every layer.
     """
-    run = _Correction(model, draws, values)
+    run = _Correction(model, entries, values)
     run.all_passes(batch)
     return run.found
 
@@ -96,21 +96,21 @@ def corrected(
 class _Correction:
     """One correction of one model."""
 
-    def __init__(self, model: Any, draws: list[Draw], values: dict[int, Any]):
+    def __init__(self, model: Any, entries: list[PlanEntry], values: dict[int, Any]):
         self._model = model
         self._values = dict(values)
-        self._variables = {id(draw.variable): draw.variable for draw in draws}
-        self._of_layer = {id(draw.layer): draw for draw in _last_of_each_layer(draws)}
+        self._variables = {id(entry.variable): entry.variable for entry in entries}
+        self._of_layer = {id(entry.layer): entry for entry in _last_of_each_layer(entries)}
         self.found = {
-            id(draw.variable): Corrected(values[id(draw.variable)])
-            for draw in self._of_layer.values()
+            id(entry.variable): Corrected(values[id(entry.variable)])
+            for entry in self._of_layer.values()
         }
         self._past: dict[int, _Tally] = {}
         self._now: dict[int, _Tally] = {}
         self._in_loop = False
 
     def all_passes(self, batch: Batch) -> None:
-        """Run until every layer is as it was meant to be."""
+        """Run until every layer has its target variance."""
         for _ in range(_MOST_PASSES):
             self._past, self._now = self._now, {}
             self._pass(batch)
@@ -118,9 +118,9 @@ class _Correction:
                 return
 
     def _is_right(self, key: int, tally: _Tally) -> bool:
-        draw = self._of_layer[key]
-        known = not self.found[id(draw.variable)].reason
-        ratio = _wanted(draw, tally.total / tally.calls)
+        entry = self._of_layer[key]
+        known = not self.found[id(entry.variable)].reason
+        ratio = _missing_factor(entry, tally.total / tally.calls)
         return not known or abs(ratio - 1) <= _PRECISION
 
     def _pass(self, batch: Batch) -> None:
@@ -153,7 +153,8 @@ class _Correction:
     # --- covers --------------------------------------------------------------------------------
 
     def _at_call(self, layer: Any) -> Callable:
-        is_table = self._of_layer[id(layer)].site.role == "table"
+        site = self._of_layer[id(layer)].site
+        is_table = site is not None and site.role == "table"
 
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
             if self._in_loop:
@@ -164,10 +165,10 @@ class _Correction:
                 with activation_recorded(layer, True) as before:
                     outputs[:] = [original(*args, **kwargs)]
                 tensor = before[0] if before else first_float(outputs[0])
-                return _rows_of(tensor, mask)
+                return _unmasked_rows(tensor, mask)
 
-            # A table's ids have none: it tells padding from the ids themselves.
-            mask = layer.compute_mask(args[0]) if is_table and args else _mask_of(args)
+            # Ids carry no mask: a table computes it from the ids themselves.
+            mask = layer.compute_mask(args[0]) if is_table and args else _mask_of_first(args)
             self._correct(layer, measure)
             return outputs[0]
 
@@ -175,10 +176,10 @@ class _Correction:
 
     def _at_cells(self, layer: Any) -> Callable:
         def meet(cell: Any, inputs: Any, mask: Any) -> None:
-            self._correct(cell, lambda: _rows_of(sums_of_gates(cell, inputs), mask))
+            self._correct(cell, lambda: _unmasked_rows(sums_of_gates(cell, inputs), mask))
 
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
-            each_cell(layer, args, kwargs, lambda cell: id(cell) in self._of_layer, meet)
+            meet_cells(layer, args, kwargs, lambda cell: id(cell) in self._of_layer, meet)
             return original(*args, **kwargs)
 
         return cover
@@ -187,7 +188,7 @@ class _Correction:
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
             shape = ops.shape(args[0])
             steps = ops.reshape(args[0], (shape[0] * shape[1], *shape[2:]))
-            mask = _mask_of(args) if kwargs.get("mask") is None else kwargs["mask"]
+            mask = _mask_of_first(args) if kwargs.get("mask") is None else kwargs["mask"]
             held = None if mask is None else _backend.concrete(mask)
             if held is not None:
                 places = np.flatnonzero(held).astype("int32")
@@ -204,83 +205,85 @@ class _Correction:
     # --- one layer -----------------------------------------------------------------------------
 
     def _correct(self, layer: Any, measure: Callable[[], np.ndarray | None]) -> None:
-        """Measure, multiply, and measure again until it is right."""
-        draw, past = self._of_layer[id(layer)], self._past.get(id(layer))
-        held, is_first = self.found[id(draw.variable)], id(layer) not in self._now
+        """Measure, multiply, and measure again, until the variance is right."""
+        entry, past = self._of_layer[id(layer)], self._past.get(id(layer))
+        held, is_first = self.found[id(entry.variable)], id(layer) not in self._now
         rows = measure()
-        if rows is None or not _checked(rows, draw).var():
+        if rows is None or not _checked_rows(rows, entry).var():
             held.reason = _UNSEEN if rows is None else "what its layer gives does not vary"
             return
         if is_first and past is not None and past.calls > 1:
-            # All calls of the last pass together tell.
-            self._multiply(draw, _wanted(draw, past.total / past.calls))
-            rows = measure()
+            # The mean over all calls of the last pass decides.
+            self._multiply(entry, _missing_factor(entry, past.total / past.calls))
+            again = measure()
+            rows = rows if again is None else again
         elif is_first:
-            rows = self._tried(draw, measure, rows)
+            rows = self._tried(entry, measure, rows)
         held.variance = self._now.setdefault(id(layer), _Tally()).add(float(rows.var()))
         held.error = _error_of(rows)
 
-    def _tried(self, draw: Draw, measure: Callable, rows: np.ndarray) -> np.ndarray:
-        held, ratio = self.found[id(draw.variable)], _wanted(draw, rows.var())
+    def _tried(self, entry: PlanEntry, measure: Callable, rows: np.ndarray) -> np.ndarray:
+        held, ratio = self.found[id(entry.variable)], _missing_factor(entry, rows.var())
         for _ in range(_MOST_TRIES):
             if abs(ratio - 1) <= _PRECISION / 5:
                 break
-            self._multiply(draw, ratio)
-            rows = _checked(measure(), draw)
-            ratio = _wanted(draw, rows.var())
+            self._multiply(entry, ratio)
+            rows = _checked_rows(measure(), entry)
+            ratio = _missing_factor(entry, rows.var())
         held.reason = "" if abs(ratio - 1) <= 2 * _PRECISION else "its target is out of reach"
         return rows
 
-    def _multiply(self, draw: Draw, ratio: float) -> None:
-        held = self.found[id(draw.variable)]
+    def _multiply(self, entry: PlanEntry, ratio: float) -> None:
+        held = self.found[id(entry.variable)]
         factor = float(np.sqrt(ratio))
         held.factor *= factor
-        held.value = ops.cast(held.value, draw.variable.dtype) * ops.cast(
-            factor, draw.variable.dtype
+        held.value = ops.cast(held.value, entry.variable.dtype) * ops.cast(
+            factor, entry.variable.dtype
         )
-        self._values[id(draw.variable)] = held.value
-        draw.variable.assign(held.value)
+        self._values[id(entry.variable)] = held.value
+        entry.variable.assign(held.value)
 
 
-def _last_of_each_layer(draws: list[Draw]) -> list[Draw]:
-    """The weight that is corrected, where a layer has several before its activation."""
-    found = {id(draw.layer): draw for draw in draws if draw.advice.target is not None}
+def _last_of_each_layer(entries: list[PlanEntry]) -> list[PlanEntry]:
+    """The weight to correct, where a layer has several before its activation."""
+    found = {id(entry.layer): entry for entry in entries if entry.advice.target is not None}
     return list(found.values())
 
 
-def _wanted(draw: Draw, variance: float) -> float:
-    """What the variance is to be multiplied by."""
-    target = draw.advice.target
-    if draw.advice.most and variance <= target:
+def _missing_factor(entry: PlanEntry, variance: float) -> float:
+    """The factor that the variance needs."""
+    target = entry.advice.target
+    if target is None or (entry.advice.most and variance <= target):
         return 1.0
     return target / variance
 
 
-def _mask_of(args: tuple) -> Any:
-    """The mask of what a layer is called with, `None` if it has none."""
+def _mask_of_first(args: tuple) -> Any:
+    """The mask of a layer's first argument, `None` if it has none."""
     return _backend.mask_of(args[0]) if args and hasattr(args[0], "shape") else None
 
 
-def _rows_of(tensor: Any, mask: Any) -> np.ndarray | None:
-    """What counts of a tensor, `(rows, units)` float64; `None` where there are no numbers."""
+def _unmasked_rows(tensor: Any, mask: Any) -> np.ndarray | None:
+    """The unmasked rows of a tensor, `(rows, units)` float64; `None` where there are no numbers."""
     if tensor is None:
         return None
     if mask is not None and tuple(mask.shape) != tuple(tensor.shape[: len(mask.shape)]):
         mask = None
     block = block_of(tensor, None, mask)
     values = _backend.concrete(block.values)
-    if values is not None and block.weights is not None:
-        values = values[_backend.concrete(block.weights) > 0]
+    counted = None if block.weights is None else _backend.concrete(block.weights)
+    if values is not None and counted is not None:
+        values = values[counted > 0]
     return None if values is None else values.astype(np.float64)
 
 
-def _checked(rows: np.ndarray, draw: Draw) -> np.ndarray:
+def _checked_rows(rows: np.ndarray, entry: PlanEntry) -> np.ndarray:
     broken = int(rows.size - np.isfinite(rows).sum())
     if broken:
         raise ValueError(
-            f"What enters the activation of the layer {draw.layer.name!r} is not finite, so its "
+            f"What enters the activation of the layer {entry.layer.name!r} is not finite, so its "
             f"weight cannot be corrected. Received: {broken} NaN or infinite numbers. "
-            f"Try `data=` in a smaller range, or `skip={draw.layer.name!r}`."
+            f"Try `data=` in a smaller range, or `skip={entry.layer.name!r}`."
         )
     return rows
 

@@ -1,4 +1,4 @@
-"""Whether a weight is still as its layer has drawn it, or was trained or loaded since."""
+"""Whether a weight is still as its layer drew it, or was trained or loaded since."""
 
 import copy
 import hashlib
@@ -15,40 +15,40 @@ from keras_initlab.anatomy.ledger import note_values, was_given
 from keras_initlab.anatomy.sites import Site
 from keras_initlab.anatomy.uses import argument_of, forget_units_of
 from keras_initlab.initializers import RandomScheme
+from keras_initlab.model.host import rows_on_host
 from keras_initlab.theory import fans_of, spread_of
 
 __all__ = ["is_fresh", "remember"]
 
-# Elements compared, rows at equal distances.
+# Elements to compare.
 _SAMPLE = 1 << 14
-_WHOLE = 1 << 20
 
 # Standard errors by which a mean square may differ from what was drawn.
 _SIGMAS = 6.0
 
-# Of an orthogonal kernel so many rows are looked at.
+# Rows to check of an orthogonal kernel.
 _FEW_ROWS = 64
 
 # Half the width of a uniform distribution, and the ends of Keras's truncated normal, in standard
 # deviations of the result.
 _UNIFORM_END = math.sqrt(3.0)
 
-# How far half precision may round a number past an end, of the number.
+# How far half precision may round a number past an end, as a share of the number.
 _ROUNDING = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 
 
 def remember(layer: Any, variable: Any, values: Any) -> None:
-    """Note what a variable of a layer was given, as freshly drawn."""
-    note_values(layer, variable.name, _digest_of(_sample_of(values)))
+    """Note the values that a variable of a layer was given, as freshly drawn."""
+    note_values(layer, variable.name, _fingerprint_of(rows_on_host(values, _SAMPLE)))
 
 
 def is_fresh(layer: Any, sites: Sequence[Site]) -> bool:
-    """Whether all weights of a layer can be what its initializers give, or what we drew.
+    """Whether all weights of a layer can come from its initializers, or are what we drew.
 
-    Keras does not tell what was loaded. So biases and other constants must be what they began as,
-    for training moves them all; orthogonal kernels must be orthogonal; of the others the mean
-    square is held against that of the initializer, six standard errors either way, and the largest
-    element against the end of a uniform distribution.
+    Keras does not report what was loaded. So biases and other constants must have their first
+    values, because training moves them all. Orthogonal kernels must be orthogonal. Of other weights
+    the mean square must lie within six standard errors of the initializer's, and no element may
+    lie past the end of a uniform distribution.
 
     Args:
         layer: A layer.
@@ -63,8 +63,8 @@ def is_fresh(layer: Any, sites: Sequence[Site]) -> bool:
 def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
     if "float" not in str(variable.dtype) or not math.prod(variable.shape):
         return True
-    sample = _sample_of(variable.value)
-    if was_given(layer, variable.name, _digest_of(sample)):
+    sample = rows_on_host(variable.value, _SAMPLE)
+    if was_given(layer, variable.name, _fingerprint_of(sample)):
         return True
     initializer = getattr(layer, argument_of(layer, variable), None)
     constant = _constant_of(initializer, layer, variable)
@@ -75,10 +75,10 @@ def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
         return _has_its_form(initializer, variable)
     draw, center, second = law
     ratio = float(np.square(sample - center, dtype=np.float64).mean()) / second
-    # Bounds of chi-squared over n (Wilson and Hilferty 1931). The fourth moment of a normal is 3,
-    # that of the others is less.
-    part = 2 / (9 * sample.size)
-    low, high = ((1 - part + sign * _SIGMAS * math.sqrt(part)) ** 3 for sign in (-1, 1))
+    # Bounds of chi-squared over n (Wilson and Hilferty 1931). A normal has the fourth moment 3, the
+    # others have less.
+    width = 2 / (9 * sample.size)
+    low, high = ((1 - width + sign * _SIGMAS * math.sqrt(width)) ** 3 for sign in (-1, 1))
     largest = float(np.abs(sample - center).max())
     end = _UNIFORM_END * math.sqrt(second) * (1.001 + _ROUNDING.get(str(variable.dtype), 0.0))
     inside = draw != "uniform" or largest <= end
@@ -86,7 +86,7 @@ def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
 
 
 def _constant_of(initializer: Any, layer: Any, variable: Any) -> Any:
-    """What a weight begins with that is not drawn; `None` if it is drawn, or not known."""
+    """The first value of a weight that is not drawn; `None` if it is drawn, or not known."""
     kinds = keras.initializers
     units = forget_units_of(layer)
     if units and variable.name == "bias":
@@ -101,7 +101,7 @@ def _constant_of(initializer: Any, layer: Any, variable: Any) -> Any:
 
 
 def _has_its_form(initializer: Any, variable: Any) -> bool:
-    """Whether a kernel is what Keras's `Orthogonal` or `Identity` gives, or some other's."""
+    """Whether a kernel can come from its `Orthogonal` or `Identity`; true of other schemes."""
     values = variable.value
     if isinstance(initializer, keras.initializers.Identity):
         eye = initializer.gain * np.eye(*variable.shape)
@@ -115,18 +115,8 @@ def _has_its_form(initializer: Any, variable: Any) -> bool:
     return bool(np.abs(rows @ rows.T - np.eye(len(rows))).max() < 1e-2)
 
 
-def _digest_of(sample: np.ndarray) -> bytes:
+def _fingerprint_of(sample: np.ndarray) -> bytes:
     return hashlib.blake2b(sample.tobytes(), digest_size=16).digest()
-
-
-def _sample_of(value: Any) -> np.ndarray:
-    rows, size = (value.shape[0] if len(value.shape) else 1), math.prod(value.shape)
-    stride = math.ceil(size / _SAMPLE)
-    # To copy a small weight whole is quicker than an operation of the backend.
-    if size > _WHOLE and 1 < stride <= rows:
-        value, stride = _backend.gathered(value, np.arange(0, rows, stride)), 1
-    held = ops.convert_to_numpy(value)
-    return np.ascontiguousarray(held[::stride] if 1 < stride <= rows else held, np.float32)
 
 
 def _law_of(initializer: Any, site: Site) -> tuple[str, float, float] | None:
@@ -148,7 +138,7 @@ def _of_ours(
     initializer: RandomScheme, shape: tuple[int, ...], site: Site
 ) -> tuple[str, float, float] | None:
     if site.use.axes and getattr(initializer, "input_axes", ()) is None:
-        # Keras tells the axes to a copy alone, which it draws with.
+        # Keras sets the axes only on the copy that it draws with.
         initializer = copy.copy(initializer)
         initializer.input_axes, initializer.output_axes = site.use.axes.values()
     try:

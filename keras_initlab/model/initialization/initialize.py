@@ -7,64 +7,66 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 from keras import ops
 
-from keras_initlab import _backend
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.built import check_built
 from keras_initlab.anatomy.ledger import note_scheme
 from keras_initlab.anatomy.selection import checked_filter
 from keras_initlab.initializers.catalogue import label_of
 from keras_initlab.initializers.checks import checked_count, checked_seed
-from keras_initlab.model.diagnosis.batch import Batch, batch_of
+from keras_initlab.model.choices import LayerChoice, SchemeChoice
+from keras_initlab.model.diagnosis.batch import Batch, batch_of, run_in_memory
 from keras_initlab.model.diagnosis.diagnose import diagnosed
-from keras_initlab.model.diagnosis.report import Change, SignalReport
+from keras_initlab.model.diagnosis.signal_report import Change, SignalReport
 from keras_initlab.model.initialization.correct import Corrected, corrected
 from keras_initlab.model.initialization.fresh import remember
-from keras_initlab.model.initialization.plan import Draw, Request, plan_of
+from keras_initlab.model.initialization.plan import PlanEntry, Request, plan_of
 from keras_initlab.sampling import cores
 
 __all__ = ["initialize"]
 
 
 def initialize(
-    model: Any,
-    scheme: Any = "auto",
+    model: keras.Model,
+    scheme: SchemeChoice = "auto",
     *,
     data: Any = None,
     seed: int | None = None,
-    only: Any = None,
-    skip: Any = None,
+    only: LayerChoice | None = None,
+    skip: LayerChoice | None = None,
     overwrite: bool = False,
     width_base: int | None = None,
     examples: int = 512,
 ) -> SignalReport:
-    """Draws the weights of a model anew, each from the scheme that is right for its layer.
+    """Draws the weights of a model anew, every one from the scheme that fits its layer.
 
-    In place: what `compile` has set and the optimizer's state stay. Weights that are frozen, that
-    were trained or that were loaded are left alone. If anything fails, nothing is changed.
+    The weights change in place; the settings of `compile` and the optimizer's state stay. Frozen,
+    trained and loaded weights are left alone. If anything fails, nothing changes.
 
     Args:
         model: A built Keras model.
         scheme: `"auto"` chooses for each weight by its layer and by what follows it
-            (docs/initialize.md has the table). A scheme, of ours or of Keras, or its name goes to
-            all kernels. A mapping from patterns of layer names to these goes to what they match,
-            the first one that does.
-        data: Inputs, or `(inputs, labels)`. Then every layer is corrected to its variance on this
-            batch, in call order, and with labels the biases of the outputs predict the base rates.
+            (docs/initialize.md has the table). A scheme, of ours or of Keras, or its name is for
+            all kernels. A mapping from patterns of layer names to schemes uses the first pattern
+            that matches a layer.
+        data: Inputs, or `(inputs, labels)`. Every layer is then corrected to its target variance
+            on this batch, in call order. With labels, the biases of the outputs predict the base
+            rates.
         seed: Integer for repeatable weights: one stream for each weight, the same on all backends.
             `None` for fresh ones.
-        only: Which layers, as for `ActivationVarianceLogger`; `None` for all.
-        skip: Which layers not.
-        overwrite: Whether trained and loaded weights are drawn anew too, biases and the statistics
-            of batch normalization with them.
-        width_base: Width of the model that the learning rate was tuned on: outputs are then drawn
-            from `MuNormal`, so that the rate can be kept.
-        examples: Examples of `data` that are looked at (count), at most.
+        only: Which layers to draw, as for `ActivationVarianceLogger`; `None` for all.
+        skip: Which layers to leave alone.
+        overwrite: Whether to draw trained and loaded weights anew too, with their biases and the
+            statistics of batch normalization.
+        width_base: Width of the model that the learning rate was tuned on. Outputs are then drawn
+            from `MuNormal`, so that the rate still fits.
+        examples: Examples of `data` to measure (count), at most.
 
     Returns:
-        A report: what was drawn, what was left alone and why, and with `data` the signal as
-        `diagnose` shows it.
+        A report: what was drawn, and what was left alone and why. With `data` it also has the
+        signal, as `diagnose` shows it.
 
     Raises:
         ValueError: If the model is not built, a scheme does not fit a weight, the data do not fit
@@ -72,8 +74,8 @@ def initialize(
         TypeError: If an argument has the wrong type.
 
     Source:
-        The correction is that of Mishkin and Matas 2015, https://arxiv.org/abs/1511.06422, made
-        for every kind of layer, in one pass.
+        The correction follows Mishkin and Matas 2015, https://arxiv.org/abs/1511.06422. Ours takes
+        every kind of layer, and one pass.
 
     Example:
         >>> model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(64, "gelu"),
@@ -90,7 +92,7 @@ def initialize(
     batch = None if data is None else batch_of(anatomy, data, examples)
     labels = None if batch is None else batch.y
     if isinstance(data, tuple) and labels is not None:
-        # All of them tell the base rates, not only those that are looked at.
+        # The base rates are those of all labels, not only of the examples measured.
         labels = data[1]
     request = Request(
         scheme, seed, labels, checked_filter(only), checked_filter(skip), overwrite, width_base
@@ -112,81 +114,76 @@ class _Work:
     """Values for the variables of a model, until all of them are known."""
 
     model: Any
-    plan: list[Draw]
+    plan: list[PlanEntry]
 
     def __post_init__(self) -> None:
-        self._drawn = [draw for draw in self.plan if draw.advice.scheme is not None]
+        self._drawn = [entry for entry in self.plan if entry.advice.scheme is not None]
         # A weight of up to one block of random numbers has no threads of its own.
         with ThreadPoolExecutor(cores()) as threads:
-            drawn = list(threads.map(Draw.values, self._drawn))
+            drawn = list(threads.map(PlanEntry.values, self._drawn))
         self._values = {
-            id(draw.variable): value for draw, value in zip(self._drawn, drawn, strict=True)
+            id(entry.variable): value for entry, value in zip(self._drawn, drawn, strict=True)
         }
         self._corrected: dict[int, Corrected] = {}
 
     def correct(self, batch: Batch) -> Batch:
-        """Correct the values by a batch; the part of it that memory has room for."""
-        while True:
-            try:
-                self._corrected = corrected(self.model, self._drawn, self._values, batch)
-            except Exception as error:
-                if not _backend.is_out_of_memory(error) or batch.size == 1:
-                    raise
-                batch = batch.half()
-            else:
-                self._values |= {key: each.value for key, each in self._corrected.items()}
-                return batch
+        """Correct the values by a batch, and return the part of it that fits into memory."""
+        batch, self._corrected = run_in_memory(
+            lambda held: corrected(self.model, self._drawn, self._values, held), batch
+        )
+        self._values |= {key: weight.value for key, weight in self._corrected.items()}
+        return batch
 
     @contextmanager
     def assigned(self) -> Iterator[None]:
-        """A context with all values written to the model; if it fails, the old ones are back."""
-        before = [ops.copy(ops.convert_to_tensor(draw.variable)) for draw in self._drawn]
+        """A context with all values written to the model; after an error the old ones are back."""
+        before = [ops.copy(ops.convert_to_tensor(entry.variable)) for entry in self._drawn]
         self.assign()
         try:
             yield
         except BaseException:
-            for draw, values in zip(self._drawn, before, strict=True):
-                draw.variable.assign(values)
+            for entry, values in zip(self._drawn, before, strict=True):
+                entry.variable.assign(values)
             raise
 
     def assign(self) -> None:
         """Write all values to the model."""
-        for draw in self._drawn:
-            values = self._values[id(draw.variable)]
-            draw.variable.assign(values)
-            remember(draw.layer, draw.variable, values)
-            site = draw.site
-            if site and draw.variable is site.variable and site.role in ("kernel", "table"):
-                note_scheme(draw.layer, label_of(draw.advice.scheme))
+        for entry in self._drawn:
+            values = self._values[id(entry.variable)]
+            entry.variable.assign(values)
+            remember(entry.layer, entry.variable, values)
+            site = entry.site
+            if site and entry.variable is site.variable and site.role in ("kernel", "table"):
+                note_scheme(entry.layer, label_of(entry.advice.scheme))
 
     def changes(self) -> tuple[Change, ...]:
         """What was done with each variable."""
-        return tuple(self._change(draw) for draw in self.plan)
+        return tuple(self._change(entry) for entry in self.plan)
 
-    def _change(self, draw: Draw) -> Change:
-        path, advice = str(draw.variable.path), draw.advice
+    def _change(self, entry: PlanEntry) -> Change:
+        path, advice = str(entry.variable.path), entry.advice
         if advice.scheme is None:
             return Change(path, "", advice.reason)
-        found = self._corrected.get(id(draw.variable))
+        found = self._corrected.get(id(entry.variable))
         if found is None:
             return Change(path, label_of(advice.scheme))
         reason = f"not corrected: {found.reason}" if found.reason else f"x {found.factor:.3g}"
         return Change(path, label_of(advice.scheme), reason)
 
     def notes(self) -> list[str]:
-        """What to expect of other data, and what could not be corrected."""
+        """How far the variances differ on other data."""
         errors = {
-            draw.layer.name: self._corrected[id(draw.variable)].error
-            for draw in self._drawn
-            if id(draw.variable) in self._corrected
-            and not self._corrected[id(draw.variable)].reason
+            entry.layer.name: self._corrected[id(entry.variable)].error
+            for entry in self._drawn
+            if id(entry.variable) in self._corrected
+            and not self._corrected[id(entry.variable)].reason
         }
         if not errors:
             return []
         errors = {name: error for name, error in errors.items() if not math.isnan(error)}
         if not errors:
             return ["corrected to within 1 % on this one example; what others give is not known"]
-        name = max(errors, key=lambda each: errors[each])
+        name = max(errors, key=lambda layer: errors[layer])
         return [
             "corrected to within 1 % on this batch; on others the variances differ by about "
             f"{errors[name]:.0%} ({name})"

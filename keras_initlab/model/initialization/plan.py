@@ -1,4 +1,4 @@
-"""What each variable of a model is to be drawn from, and why others are left alone."""
+"""Plans from which scheme every variable of a model is drawn, and which are left alone."""
 
 import fnmatch
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from keras_initlab.anatomy.uses import argument_of
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.initializers.catalogue import scheme_of
 from keras_initlab.initializers.seeds import seeded
+from keras_initlab.model.choices import SchemeChoice
 from keras_initlab.model.initialization.auto import (
     Advice,
     Surroundings,
@@ -22,29 +23,29 @@ from keras_initlab.model.initialization.auto import (
     bias_advice_for,
 )
 from keras_initlab.model.initialization.fresh import is_fresh
-from keras_initlab.model.initialization.streams import paths_of, seed_for
+from keras_initlab.model.initialization.weight_seeds import paths_of, seed_for
 from keras_initlab.model.priors import priors_of
 
-__all__ = ["Draw", "Request", "plan_of"]
+__all__ = ["PlanEntry", "Request", "plan_of"]
 
 _AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user has asked `initialize` for.
+    """The arguments of `initialize`, checked.
 
     Args:
         scheme: `"auto"`, a scheme, its name, or a mapping from patterns to these.
         seed: An integer, or `None` for fresh weights.
         labels: Labels of the training set, `None` if they are not known.
-        only: Which layers, `None` for all.
-        skip: Which layers not, `None` for none.
-        overwrite: Whether trained and loaded weights are drawn anew too.
+        only: Which layers to draw, `None` for all.
+        skip: Which layers to leave alone, `None` for none.
+        overwrite: Whether to draw trained and loaded weights anew too.
         width_base: Width of the model that the learning rate was tuned on, or `None`.
     """
 
-    scheme: Any
+    scheme: SchemeChoice
     seed: int | None
     labels: Any
     only: Filter | None
@@ -54,14 +55,14 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Draw:
-    """One variable.
+class PlanEntry:
+    """The decision on one variable.
 
     Args:
         layer: The layer that owns it.
         variable: The Keras variable.
-        site: The weight that it is, or that it is the bias of; `None` where it is neither.
-        advice: What to draw it from, and what the signal is to be afterwards.
+        site: Its site, or the site of the kernel that it is the bias of; `None` for neither.
+        advice: The scheme to draw it from, and the target of the correction.
     """
 
     layer: Any
@@ -85,12 +86,12 @@ class Draw:
             ) from error
 
 
-def plan_of(anatomy: Anatomy, request: Request) -> list[Draw]:
-    """What to do with each weight of a model, in the order of its layers.
+def plan_of(anatomy: Anatomy, request: Request) -> list[PlanEntry]:
+    """A decision on every weight of a model, in the order of its layers.
 
     Args:
         anatomy: Of a built Keras model.
-        request: What was asked for.
+        request: The arguments of `initialize`.
 
     Raises:
         ValueError: If a pattern of the mapping matches nothing.
@@ -106,11 +107,11 @@ def plan_of(anatomy: Anatomy, request: Request) -> list[Draw]:
         stale = not request.overwrite and not fresh[id(site.layer)]
         advice = _refusal(site, request, trained, stale) or chosen.advice(site, around)
         planned.append(
-            Draw(site.layer, site.variable, site, _with_seed(advice, site, paths, request))
+            PlanEntry(site.layer, site.variable, site, _with_seed(advice, site, paths, request))
         )
     chosen.check()
     _check_matches(sites, request)
-    drawn = [draw for draw in planned if draw.advice.scheme is not None]
+    drawn = [entry for entry in planned if entry.advice.scheme is not None]
     planned += _biases(anatomy, drawn, paths, request)
     return planned + (_restarts(model, planned, paths, request) if request.overwrite else [])
 
@@ -138,7 +139,7 @@ class _Chosen:
         self._matched: set[str] = set()
 
     def advice(self, site: Site, around: Surroundings) -> Advice:
-        """What to draw a weight from."""
+        """The scheme for a weight."""
         scheme = self._one if self._mapping is None else self._matching(site)
         if scheme is None:
             return Advice(None, reason="no pattern matches")
@@ -157,10 +158,9 @@ class _Chosen:
         return None
 
     def check(self) -> None:
-        """Refuse patterns that match nothing: they are mistyped."""
-        unmatched = [
-            each for each in self._mapping or {} if each not in self._matched and each != "*"
-        ]
+        """Refuse patterns that match nothing, because they are typing errors."""
+        known = {"*", *self._matched}
+        unmatched = [pattern for pattern in self._mapping or {} if pattern not in known]
         if unmatched:
             raise ValueError(
                 "`scheme` maps patterns of layer names to schemes, and each must match a layer. "
@@ -179,7 +179,7 @@ def _initializer(scheme: Any) -> Any:
 
 
 def _fitted(initializer: Any, site: Site) -> Any:
-    """The initializer, told what the shape does not tell."""
+    """A copy of the initializer with the kind of the kernel, which the shape does not show."""
     twin = seeded(initializer, getattr(initializer, "seed", None))
     if getattr(twin, "kind", None) == "dense" and site.use.kind is not None:
         twin.kind = site.use.kind
@@ -200,43 +200,44 @@ def _with_seed(advice: Advice, site: Site, paths: dict[int, str], request: Reque
     own = getattr(advice.scheme, "seed", None)
     seed = seed_for(own if request.seed is None and isinstance(own, int) else request.seed, path)
     scheme = seeded(advice.scheme, seed)
-    takes_axes = isinstance(scheme, keras.initializers.VarianceScaling) and site.use.axes
-    if takes_axes and scheme.input_axes is None:
-        scheme.input_axes, scheme.output_axes = site.use.axes.values()
+    axes = site.use.axes if isinstance(scheme, keras.initializers.VarianceScaling) else None
+    if axes and scheme.input_axes is None:
+        scheme.input_axes, scheme.output_axes = axes.values()
     return replace(advice, scheme=scheme)
 
 
 def _biases(
-    anatomy: Anatomy, drawn: list[Draw], paths: dict[int, str], request: Request
-) -> list[Draw]:
-    """Biases that go with the weights which are drawn by `"auto"`."""
+    anatomy: Anatomy, drawn: list[PlanEntry], paths: dict[int, str], request: Request
+) -> list[PlanEntry]:
+    """The biases of weights that `"auto"` draws."""
     if request.scheme != _AUTO:
         return []
-    found: dict[int, Draw] = {}
-    priors = {id(each.layer): each.bias for each in priors_of(anatomy, request.labels)}
-    for draw in drawn:
-        bias = getattr(draw.layer, "bias", None)
-        if bias is None or not any(bias is each for each in _backend.own_weights(draw.layer)):
+    found: dict[int, PlanEntry] = {}
+    priors = {id(prior.layer): prior.bias for prior in priors_of(anatomy, request.labels)}
+    for entry in drawn:
+        bias = getattr(entry.layer, "bias", None)
+        own = any(bias is weight for weight in _backend.own_weights(entry.layer))
+        if entry.site is None or bias is None or not own:
             continue
-        prior = priors.get(id(draw.layer))
-        advice = bias_advice_for(draw.site) if prior is None else Advice(prior)
+        prior = priors.get(id(entry.layer))
+        advice = bias_advice_for(entry.site) if prior is None else Advice(prior)
         if advice is not None and bias.trainable and id(bias) not in found:
             seed = seed_for(request.seed, paths[id(bias)])
             advice = replace(advice, scheme=seeded(advice.scheme, seed))
-            found[id(bias)] = Draw(draw.layer, bias, draw.site, advice)
+            found[id(bias)] = PlanEntry(entry.layer, bias, entry.site, advice)
     return list(found.values())
 
 
 def _restarts(
-    model: Any, planned: list[Draw], paths: dict[int, str], request: Request
-) -> list[Draw]:
-    """What else training has moved, biases and statistics, from the layers' own initializers."""
+    model: Any, planned: list[PlanEntry], paths: dict[int, str], request: Request
+) -> list[PlanEntry]:
+    """Other variables that training moves, biases and statistics, by their own initializers."""
     chosen = request.only or (lambda layer: True)
     skipped = request.skip or (lambda layer: False)
-    known = {id(draw.variable) for draw in planned}
-    left = {id(draw.layer) for draw in planned if draw.advice.scheme is None}
-    drawn = {id(draw.layer) for draw in planned} - left
-    # Patterns name what is meant; the rest of the model, a trained one maybe, stays.
+    known = {id(entry.variable) for entry in planned}
+    left = {id(entry.layer) for entry in planned if entry.advice.scheme is None}
+    drawn = {id(entry.layer) for entry in planned} - left
+    # Patterns name the layers to draw; the rest of the model, perhaps trained, stays.
     named = isinstance(request.scheme, Mapping)
     found = {}
     for layer in layers_in(model):
@@ -248,5 +249,5 @@ def _restarts(
             own = getattr(layer, argument_of(layer, variable), None)
             if isinstance(own, keras.initializers.Initializer) and id(variable) not in known:
                 advice = Advice(seeded(own, seed_for(request.seed, paths[id(variable)])))
-                found[id(variable)] = Draw(layer, variable, None, advice)
+                found[id(variable)] = PlanEntry(layer, variable, None, advice)
     return list(found.values())

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_initlab.model.linting.samples import PREFIX, Sample
+from keras_initlab.model.linting.subject import PREFIX, Sample
 
 __all__ = ["Alike", "groups_alike"]
 
 # Fewer numbers are alike by chance.
 _FEWEST = 16
 
-# How far apart from chance a correlation must be, in standard errors of Fisher's z: one pair in
-# 10**11 by chance.
+# A correlation counts from this many standard errors of Fisher's z: one pair in 10**11 has it by
+# chance.
 _SIGMAS = 7.0
 _CORRELATED = 0.5
 
@@ -24,7 +24,7 @@ class Alike:
 
     Args:
         samples: The weights, in the order of the model.
-        count: How many numbers they were compared by, the fewest of all pairs.
+        count: How many numbers were compared, the fewest of all pairs.
         correlation: The least among neighbours.
     """
 
@@ -36,17 +36,17 @@ class Alike:
 def groups_alike(samples: list[Sample]) -> Iterator[Alike]:
     """Groups of weights that are copies of one another, or share a stream of random numbers.
 
-    Keras's random numbers depend on the seed alone, so that a small weight repeats the beginning
-    of a large one, times the ratio of their standard deviations.
+    Keras's random numbers depend on the seed alone. So a small weight repeats the beginning of a
+    large one, times the ratio of their standard deviations.
     """
-    drawn = [each for each in samples if _is_drawn(each)]
+    drawn = [sample for sample in samples if _is_drawn(sample)]
     links = list(_links(drawn))
     group_of = list(range(len(drawn)))
-    for one, other, *_ in links:
-        old, new = group_of[other], group_of[one]
-        group_of = [new if each == old else each for each in group_of]
+    for place, twin, *_ in links:
+        old, new = group_of[twin], group_of[place]
+        group_of = [new if group == old else group for group in group_of]
     for group in dict.fromkeys(group_of):
-        members = [k for k, each in enumerate(group_of) if each == group]
+        members = [k for k, its_group in enumerate(group_of) if its_group == group]
         inside = [link for link in links if group_of[link[0]] == group]
         if inside:
             yield Alike(
@@ -64,18 +64,18 @@ def _is_drawn(sample: Sample) -> bool:
 
 def _links(drawn: list[Sample]) -> Iterator[tuple[int, int, int, float]]:
     """Pairs that are alike: their places, numbers compared, and correlation."""
-    lengths = np.array([min(len(each.prefix), PREFIX) for each in drawn], int)
+    lengths = np.array([min(len(sample.prefix), PREFIX) for sample in drawn], int)
     for length in np.unique(lengths):
-        others = np.flatnonzero(lengths >= length)
-        table = np.stack([_unit(drawn[k].prefix[:length]) for k in others])
-        for one in np.flatnonzero(lengths == length):
-            row = table @ table[list(others).index(one)]
+        longer = np.flatnonzero(lengths >= length)
+        table = np.stack([_unit(drawn[k].prefix[:length]) for k in longer])
+        for place in np.flatnonzero(lengths == length):
+            correlations = table @ table[list(longer).index(place)]
             limit = max(_CORRELATED, np.tanh(_SIGMAS / np.sqrt(length - 3)))
-            for place in np.flatnonzero(np.abs(row) > limit):
-                other = int(others[place])
+            for column in np.flatnonzero(np.abs(correlations) > limit):
+                twin = int(longer[column])
                 # Equal lengths meet twice.
-                if other != one and (lengths[other] > length or other > one):
-                    yield int(one), other, int(length), float(row[place])
+                if twin != place and (lengths[twin] > length or twin > place):
+                    yield int(place), twin, int(length), float(correlations[column])
 
 
 def _unit(numbers: np.ndarray) -> np.ndarray:

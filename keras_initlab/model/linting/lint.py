@@ -3,25 +3,27 @@
 from collections.abc import Collection
 from typing import Any
 
+import keras
+
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.built import check_built
-from keras_initlab.model.linting.rules import RULES, Finding
-from keras_initlab.model.linting.samples import subject_of
+from keras_initlab.model.linting.subject import subject_of
+from keras_initlab.model.linting.weight_rules import RULES, Finding
 
 __all__ = ["Finding", "lint"]
 
 
-def lint(model: Any, *, labels: Any = None, ignore: Collection[str] = ()) -> list[Finding]:
+def lint(model: keras.Model, *, labels: Any = None, ignore: Collection[str] = ()) -> list[Finding]:
     """Finds weights that cannot train well, from the weights and the graph alone.
 
-    No inputs are needed, nothing is run, and the model stays as it is. docs/lint.md has a section
+    It needs no inputs, does not run the model, and leaves it as it is. docs/lint.md has a section
     for each rule.
 
     Args:
-        model: A built Keras model, not yet trained: training makes weights alike for good reasons.
-        labels: As `fit` takes them, an array `(examples, ...)` or a structure of them; the rule
-            `off-prior` holds the biases of the outputs against them, and needs the model's loss
-            where the activation does not tell what the output is.
+        model: A built Keras model before training. Trained weights are alike for good reasons.
+        labels: As `fit` takes them, an array `(examples, ...)` or a structure of them. The rule
+            `off-prior` compares the biases of the outputs with them. It needs the model's loss
+            where the activation alone does not show the kind of output.
         ignore: Rules to leave out.
 
     Returns:

@@ -18,7 +18,7 @@ from keras_initlab.signal.report import Report
 
 __all__ = ["CoordinateCheck", "coordinate_check"]
 
-# Growth with width to the power of this much is none; without transfer it is a half or more.
+# A smaller power of the width counts as no growth; without transfer it is a half or more.
 _FLAT = 0.25
 
 
@@ -29,7 +29,7 @@ class CoordinateCheck(Report):
     Args:
         widths: The widths, rising.
         layers: Names of the watched layers, in call order.
-        outputs: Whether each makes an output of the model.
+        outputs: For each layer, whether it makes an output of the model.
         rms: Root mean square of each layer's activations,
             `(widths, seeds, steps + 1, layers)`; step 0 is the untrained model.
 
@@ -60,7 +60,7 @@ class CoordinateCheck(Report):
     def drifting(self) -> dict[str, float]:
         """Slope of each layer that grows or shrinks with the width after the last step.
 
-        An output may shrink: it starts small in a wide model, and the steps make up for it.
+        An output may shrink: it starts small in a wide model, and grows during the steps.
         """
         found = {}
         for name, output, slope in zip(self.layers, self.outputs, self.slopes[-1], strict=True):
@@ -70,7 +70,7 @@ class CoordinateCheck(Report):
 
     @property
     def flat(self) -> bool:
-        """Whether one learning rate suits all widths, as far as the sizes tell."""
+        """Whether the sizes show that one learning rate suits all widths."""
         return not self.drifting
 
     def to_dict(self) -> dict[str, Any]:
@@ -156,27 +156,27 @@ class CoordinateCheck(Report):
 
 
 def coordinate_check(
-    build_model: Callable[[int], Any],
+    build_model: Callable[[int], keras.Model],
     widths: Sequence[int],
-    data: Any,
+    data: tuple[Any, Any],
     *,
     steps: int = 4,
     seeds: int = 3,
 ) -> CoordinateCheck:
-    """Train models of several widths for a few steps, and see whether their activations agree.
+    """Train models of several widths for a few steps, and compare the sizes of their activations.
 
-    If they do, a learning rate that was tuned at one width is right for the others; if a layer's
-    activations grow or shrink as a power of the width, it is not.
+    If they agree, a learning rate that was tuned at one width suits the others. If the activations
+    of a layer grow or shrink as a power of the width, it does not.
 
     Args:
-        build_model: Makes a built and compiled model of a width, the same layers each time.
+        build_model: Returns a built and compiled model of a width, with the same layers every time.
         widths: At least two widths.
-        data: One batch `(x, y)` as `fit` takes it; it is trained on again and again.
+        data: One batch `(x, y)` as `fit` takes it; every step trains on it.
         steps: Training steps, at least 1.
-        seeds: How many models of each width; the median counts.
+        seeds: How many models of each width; the result is their median.
 
     Returns:
-        The sizes, the power of the width they follow, and a verdict.
+        The sizes, the powers of the width that they follow, and a verdict.
 
     Raises:
         ValueError: If there are fewer than two widths, or the models' layers do not correspond.
@@ -205,7 +205,7 @@ def coordinate_check(
     for width in widths:
         for seed in range(seeds):
             keras.utils.set_random_seed(seed)
-            rows, sizes = _sizes(build_model(width), data, steps)
+            rows, sizes = _activation_sizes(build_model(width), data, steps)
             layers = layers or rows
             if len(rows) != len(layers):
                 raise ValueError(
@@ -218,14 +218,16 @@ def coordinate_check(
     return CoordinateCheck(widths, names, tuple(row.is_output for row in layers), rms)
 
 
-def _sizes(model: Any, data: Any, steps: int) -> tuple[list[Any], list[list[float]]]:
+def _activation_sizes(
+    model: Any, data: tuple[Any, Any], steps: int
+) -> tuple[list[Any], list[list[float]]]:
     """The watched rows, and their sizes before each step and after the last."""
     x, y = data
     logger = ActivationVarianceLogger(
         update_freq=1, watch=("activations",), max_elements=None, on_problem=None, verbose=0
     )
     count = len(keras.tree.flatten(x)[0])
-    # One step more, for a look is taken before its step.
+    # One step more, because a look is taken before its step.
     model.fit(
         x, y, batch_size=count, epochs=steps + 1, shuffle=False, verbose=0, callbacks=[logger]
     )

@@ -1,6 +1,8 @@
 """Factors on the learning rate of each weight, for a model that is wider than the tuned one."""
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+import keras
 
 from keras_initlab import _backend
 from keras_initlab.anatomy.anatomy import Anatomy
@@ -9,17 +11,21 @@ from keras_initlab.anatomy.sites import Site
 
 __all__ = ["rate_factors", "scale_learning_rates"]
 
+Family: TypeAlias = Literal["adam", "sgd"]
+
 # Optimizers that divide the gradient by its own size, and those that do not.
 _NORMALIZED = ("Adam", "AdamW", "Adamax", "Nadam", "Lion", "Adagrad", "RMSprop")
 _PLAIN = ("SGD",)
 
 
-def rate_factors(model: Any, base: Any, *, family: str = "adam") -> dict[str, float]:
-    """What to multiply the learning rate of each weight by, so that the base's rate suits it.
+def rate_factors(
+    model: keras.Model, base: keras.Model, *, family: Family = "adam"
+) -> dict[str, float]:
+    """Factors on the learning rate of each weight, so that the base's rate suits the wide model.
 
-    Of each weight the fans in the two models are compared. With `in_ratio` and `out_ratio`, how
-    many times `fan_in` and `fan_out` have grown, an optimizer that divides the gradient by its
-    size needs `1 / in_ratio`, and plain SGD `out_ratio / in_ratio`. A bias has one input.
+    The fans of each weight in the two models are compared: `fan_in` has grown `in_ratio` times and
+    `fan_out` has grown `out_ratio` times. An optimizer that divides the gradient by its size needs
+    `1 / in_ratio`, and plain SGD needs `out_ratio / in_ratio`. A bias has one input.
 
     Args:
         model: The wide model, built.
@@ -27,10 +33,10 @@ def rate_factors(model: Any, base: Any, *, family: str = "adam") -> dict[str, fl
         family: `"adam"` or `"sgd"`.
 
     Returns:
-        By path of the trainable variable its factor (unitless).
+        The factor (unitless) of each trainable variable, by its path.
 
     Raises:
-        ValueError: If a model is not built, or the two do not have the same weights but for sizes.
+        ValueError: If a model is not built, or the weights of the two differ in more than size.
 
     Source:
         Yang et al. 2022, table 3, https://arxiv.org/abs/2203.03466.
@@ -46,10 +52,8 @@ def rate_factors(model: Any, base: Any, *, family: str = "adam") -> dict[str, fl
         raise ValueError(f'`family` must be "adam" or "sgd". Received: family={family!r}.')
     check_built(model)
     check_built(base)
-    pairs = _pairs(model, base)
-    wide, narrow = (
-        {id(site.variable): site for site in Anatomy(each).sites} for each in (model, base)
-    )
+    pairs = _variable_pairs(model, base)
+    wide, narrow = _sites_by_id(model), _sites_by_id(base)
     factors = {}
     for variable, small in pairs:
         inward, outward = _growth(variable, small, wide, narrow)
@@ -57,11 +61,11 @@ def rate_factors(model: Any, base: Any, *, family: str = "adam") -> dict[str, fl
     return factors
 
 
-def scale_learning_rates(model: Any, base: Any) -> dict[str, float]:
-    """Let the model's optimizer take `rate_factors` into account, from its next step on.
+def scale_learning_rates(model: keras.Model, base: keras.Model) -> dict[str, float]:
+    """Apply `rate_factors` to the model's optimizer, from its next step on.
 
-    The factors stay with this optimizer object: they are not saved with the model, so call this
-    again after loading, and again after `compile`. Weight decay is not scaled.
+    The factors stay with this optimizer object and are not saved with the model. So call this again
+    after loading, and after `compile`. Weight decay is not scaled.
 
     Args:
         model: The wide model, built and compiled.
@@ -100,7 +104,7 @@ def _innermost(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def _family_of(optimizer: Any) -> str:
+def _family_of(optimizer: Any) -> Family:
     names = {cls.__name__ for cls in type(_innermost(optimizer)).__mro__}
     if names & set(_PLAIN):
         return "sgd"
@@ -112,11 +116,11 @@ def _family_of(optimizer: Any) -> str:
     )
 
 
-def _pairs(model: Any, base: Any) -> list[tuple[Any, Any]]:
+def _variable_pairs(model: Any, base: Any) -> list[tuple[Any, Any]]:
     wide, narrow = model.trainable_variables, base.trainable_variables
     same = len(wide) == len(narrow) and all(
-        len(one.shape) == len(other.shape) and one.name == other.name
-        for one, other in zip(wide, narrow, strict=True)
+        len(variable.shape) == len(small.shape) and variable.name == small.name
+        for variable, small in zip(wide, narrow, strict=True)
     )
     if not same:
         raise ValueError(
@@ -127,15 +131,19 @@ def _pairs(model: Any, base: Any) -> list[tuple[Any, Any]]:
     return list(zip(wide, narrow, strict=True))
 
 
+def _sites_by_id(model: Any) -> dict[int, Site]:
+    return {id(site.variable): site for site in Anatomy(model).sites}
+
+
 def _growth(
     variable: Any, small: Any, wide: dict[int, Site], narrow: dict[int, Site]
 ) -> tuple[float, float]:
     """How many times inputs and outputs of a weight have grown."""
-    site, other = wide.get(id(variable)), narrow.get(id(small))
-    # Of a bias and of a table one row is used, however many there are.
-    if site is None or other is None or site.role in ("other", "table"):
+    site, small_site = wide.get(id(variable)), narrow.get(id(small))
+    # An example uses one row of a bias or a table, however many there are.
+    if site is None or small_site is None or site.role in ("other", "table"):
         return 1.0, _ratio(variable.shape[-1:], small.shape[-1:])
-    fans, base = site.fans or site.shape_fans, other.fans or other.shape_fans
+    fans, base = site.fans or site.shape_fans, small_site.fans or small_site.shape_fans
     return fans.fan_in / base.fan_in, fans.fan_out / base.fan_out
 
 

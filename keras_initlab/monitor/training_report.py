@@ -1,4 +1,4 @@
-"""What a logger saw, as data and as one table."""
+"""The report of a training, as data and as one table."""
 
 import math
 from collections.abc import Sequence
@@ -35,15 +35,15 @@ _UNSEEN = "Whether the signal is healthy was not seen."
 
 @dataclass(frozen=True, repr=False)
 class TrainingReport(Verdict):
-    """What was watched, from the first look to the last.
+    """The signal during training, from the first snapshot to the last.
 
     Args:
         layers: The watched calls, in call order.
-        first: The first look, `None` if there was none.
-        last: The last look.
-        problems: Every problem, in the order in which it was found.
+        first: The first snapshot, `None` if there was none.
+        last: The last snapshot.
+        problems: All problems, in the order in which they were found.
         notes: What could not be watched, and why.
-        blind: Whether something of what was asked for was not seen at all: `notes` say why.
+        blind: Whether a part of what was asked for was not seen at all; `notes` say why.
 
     Example:
         >>> report = TrainingReport((), None, None, (), ())
@@ -60,7 +60,7 @@ class TrainingReport(Verdict):
 
     @property
     def healthy(self) -> bool | None:
-        """Whether no look showed a problem; `None` where nothing was seen that could show one."""
+        """Whether no snapshot showed a problem; `None` where no snapshot could show one."""
         if self.problems:
             return False
         return None if self.blind or self.last is None else True
@@ -92,11 +92,11 @@ class TrainingReport(Verdict):
         Raises:
             ImportError: If pandas is not installed.
         """
-        rows = [_flat(each) for each in self.to_dict()["layers"]]
+        rows = [_flat(layer) for layer in self.to_dict()["layers"]]
         return frame_of(rows, None if rows else ["name"]).set_index("name")
 
     def plot(self) -> Any:
-        """A matplotlib figure: variance and gradient by depth, in the first look and the last.
+        """A matplotlib figure: variance and gradient by depth, in the first snapshot and the last.
 
         Raises:
             ImportError: If matplotlib is not installed.
@@ -123,20 +123,20 @@ class TrainingReport(Verdict):
 
     def complaints(self) -> list[str]:
         """Every problem in words; where nothing was seen, why."""
-        said = in_words(self.problems)
+        lines = in_words(self.problems)
         unseen = self.healthy is None
-        return said + ([_UNSEEN, *self.notes] if unseen else [])
+        return lines + ([_UNSEEN, *self.notes] if unseen else [])
 
     def __rich__(self) -> Group:
         """One table, the problems in words below it."""
-        parts: list[Any] = [self._table()]
-        parts += [words(line, "red") for line in in_words(self.problems)]
-        parts += [words(f"note: {note}", "dim") for note in self.notes]
+        lines: list[Any] = [self._table()]
+        lines += [words(line, "red") for line in in_words(self.problems)]
+        lines += [words(f"note: {note}", "dim") for note in self.notes]
         if self.healthy:
-            parts.append(Text("The signal is healthy in every look.", "green"))
+            lines.append(Text("The signal is healthy in every look.", "green"))
         elif self.healthy is None:
-            parts.append(Text(_UNSEEN, "yellow"))
-        return Group(*parts)
+            lines.append(Text(_UNSEEN, "yellow"))
+        return Group(*lines)
 
     def _table(self) -> Table:
         steps = [look.step for look in (self.first, self.last) if look is not None]
@@ -145,7 +145,7 @@ class TrainingReport(Verdict):
         table.add_column("layer", overflow="fold")
         table.add_column("kind")
         first, last = (_columns_of(look) for look in (self.first, self.last))
-        shown = [each for each in _COLUMNS if each[1] in first or each[1] in last]
+        shown = [column for column in _COLUMNS if column[1] in first or column[1] in last]
         for header, _, _ in shown:
             table.add_column(header, justify="right", no_wrap=True)
         for layer in self.layers:

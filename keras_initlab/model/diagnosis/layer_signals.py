@@ -1,6 +1,6 @@
-"""From the tables of a look to the rows of a report."""
+"""Rows of a report, from the sections of a look."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,12 @@ from keras_initlab.anatomy.selection import Selection, is_loop
 from keras_initlab.anatomy.sites import Site
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.model.diagnosis.passes import Measured
-from keras_initlab.model.diagnosis.report import LayerSignal
-from keras_initlab.model.linting.rules import Finding
+from keras_initlab.model.diagnosis.signal_report import LayerSignal
+from keras_initlab.model.linting.weight_rules import Finding
 from keras_initlab.signal.looks import Look, numbers_by_layer
 from keras_initlab.signal.prediction import Start
 
-__all__ = ["rows_of"]
+__all__ = ["layer_signals"]
 
 _OF_OUTPUT = (
     *("mean", "variance", "predicted_mean", "predicted_variance", "zero_fraction"),
@@ -23,7 +23,7 @@ _OF_OUTPUT = (
 )
 
 
-def rows_of(
+def layer_signals(
     look: Look,
     measured: Measured,
     selection: Selection,
@@ -34,12 +34,12 @@ def rows_of(
     """One row for each call, in call order.
 
     Args:
-        look: Its tables.
+        look: The look.
         measured: What enters the activations, and the gradients of the outputs.
         selection: The layers.
         sites: Their weights.
-        complaints: What is wrong.
-        starts: What is known of the weights, also of those that are not trained.
+        complaints: The problems and the findings.
+        starts: The weights before training, also those that are not trained.
     """
     numbers = numbers_by_layer(look)
     layer_of = {name: layer for layer, name in selection.names.items()}
@@ -48,20 +48,17 @@ def rows_of(
         name = info.name.split("#")[0] if info.name not in layer_of else info.name
         site = _main_site(layer_of[name], sites)
         known = {**numbers.get(name, {}), **numbers[info.name]}
-        weight_variance = known.get("weight_variance", np.nan)
-        if np.isnan(weight_variance) and name in starts:
-            weight_variance = starts[name].second - starts[name].mean ** 2
         before, backward = measured.before[place], measured.backward[place]
-        rules, verdict = _verdict(info, site, complaints)
+        rules, verdict = _rules_and_verdict(info, site, complaints)
         rows.append(
             LayerSignal(
                 **_description(info, site),
-                weight_variance=float(weight_variance),
+                weight_variance=_weight_variance(known, starts.get(name)),
                 before_mean=float(before[1]),
                 before_variance=_variance(before),
                 gradient_variance=_variance(backward),
                 weight_gradient_variance=float(known.get("gradient_variance", np.nan)),
-                **{each: float(known.get(each, np.nan)) for each in _OF_OUTPUT},
+                **_output_statistics(known),
                 rules=rules,
                 verdict=verdict,
             )
@@ -81,9 +78,20 @@ def _description(info: LayerInfo, site: Site | None) -> dict[str, Any]:
     }
 
 
+def _weight_variance(known: Mapping[str, float], start: Start | None) -> float:
+    variance = known.get("weight_variance", np.nan)
+    if np.isnan(variance) and start is not None:
+        variance = start.second - start.mean**2
+    return float(variance)
+
+
+def _output_statistics(known: Mapping[str, float]) -> dict[str, Any]:
+    return {statistic: float(known.get(statistic, np.nan)) for statistic in _OF_OUTPUT}
+
+
 def _main_site(layer: Any, sites: Sequence[Site]) -> Site | None:
-    """The largest weight of a layer; of a loop what its cells do with their inputs."""
-    inside = {id(each) for each in (layers_in(layer) if is_loop(layer) else [layer])}
+    """The largest weight of a layer; of a loop, the largest that its cells apply to inputs."""
+    inside = {id(inner) for inner in (layers_in(layer) if is_loop(layer) else [layer])}
     own = [site for site in sites if id(site.layer) in inside]
     return max(own, key=_weightiness, default=None)
 
@@ -92,12 +100,14 @@ def _weightiness(site: Site) -> tuple[bool, int]:
     return site.role != "recurrent", int(np.prod(site.variable.shape))
 
 
-def _verdict(
+def _rules_and_verdict(
     info: LayerInfo, site: Site | None, complaints: Sequence[Problem | Finding]
 ) -> tuple[tuple[str, ...], str]:
-    own = [each for each in complaints if _concerns(each, info, site)]
-    rules = tuple(dict.fromkeys(each.rule for each in own))
-    words = [each.text if isinstance(each, Problem) else str(each) for each in own]
+    own = [complaint for complaint in complaints if _concerns(complaint, info, site)]
+    rules = tuple(dict.fromkeys(complaint.rule for complaint in own))
+    words = [
+        complaint.text if isinstance(complaint, Problem) else str(complaint) for complaint in own
+    ]
     return rules, "; ".join(words) or "healthy"
 
 

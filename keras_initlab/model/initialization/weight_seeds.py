@@ -13,8 +13,8 @@ __all__ = ["paths_of", "seed_for"]
 def paths_of(model: Any) -> dict[int, str]:
     """A path for each variable, by `id`, that is the same whenever the model is built.
 
-    Keras numbers the layers that were given no name by how many it has made in this process
-    (`dense_7`). Here such a layer is numbered among its class in the layer that holds it.
+    Keras numbers unnamed layers by how many it has made in this process (`dense_7`). Here an
+    unnamed layer is numbered among the layers of its class in the same parent.
     """
     found: dict[int, str] = {}
     for path, layer in _places(model, ""):

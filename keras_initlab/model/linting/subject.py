@@ -1,4 +1,4 @@
-"""What the rules look at: numbers of each weight, on the host."""
+"""The numbers of each weight that the rules read, on the host."""
 
 import math
 from dataclasses import dataclass
@@ -11,23 +11,24 @@ from keras_initlab import _backend
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.sites import Site
 from keras_initlab.anatomy.wiring import layers_in
+from keras_initlab.model.host import rows_on_host
 from keras_initlab.model.priors import Prior, priors_of
 
 __all__ = ["PREFIX", "Broken", "Sample", "Subject", "subject_of"]
 
-# Numbers compared between weights, from the start of each.
+# Numbers from the start of a weight that are compared with those of others.
 PREFIX = 4096
 
-# Of larger weights rows at equal distances are looked at.
+# Elements read of a weight.
 _MOST = 1 << 22
 
-# Rows of a table that are held against all rows before them.
+# Rows of a table that are compared with all rows before them.
 _EARLY_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A site with what was computed from its weight.
+    """A site, and the numbers computed from its weight.
 
     Args:
         site: The site.
@@ -70,7 +71,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class Subject:
-    """All that the rules know of a model."""
+    """Everything that the rules read of a model."""
 
     samples: list[Sample]
     broken: list[Broken]
@@ -78,8 +79,8 @@ class Subject:
 
 
 def subject_of(anatomy: Anatomy, labels: Any = None) -> Subject:
-    """The numbers of a model's weights, and what the labels say of its biases."""
-    samples = [_sample_of(site) for site in anatomy.sites]
+    """The numbers of a model's weights, and the biases that the labels suggest."""
+    samples = [_sample_at(site) for site in anatomy.sites]
     return Subject(samples, _broken_in(anatomy.model), priors_of(anatomy, labels))
 
 
@@ -101,7 +102,7 @@ def _nonfinite_count(variable: Any) -> int:
     return int(ops.sum(ops.cast(ops.logical_not(ops.isfinite(value)), "int32")))
 
 
-def _sample_of(site: Site) -> Sample:
+def _sample_at(site: Site) -> Sample:
     values = np.nan_to_num(_on_host(site.variable), posinf=0.0, neginf=0.0)
     rows = values.reshape(values.shape[0], -1)
     units = _by_unit(values, site.use.units)
@@ -141,7 +142,7 @@ def _by_unit(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 def _biases_of(layer: Any, units: int) -> np.ndarray | None:
     bias = getattr(layer, "bias", None)
     own = any(bias is variable for variable in _backend.own_weights(layer))
-    if not own or math.prod(bias.shape) != units:
+    if bias is None or not own or math.prod(bias.shape) != units:
         return None
     return _on_host(bias).astype(np.float64).reshape(-1)
 
@@ -154,9 +155,4 @@ def _prefix_of(variable: Any) -> np.ndarray:
 
 
 def _on_host(variable: Any) -> np.ndarray:
-    value = ops.convert_to_tensor(variable)
-    size, rows = math.prod(value.shape), value.shape[0] if len(value.shape) else 1
-    stride = math.ceil(size / _MOST)
-    if 1 < stride <= rows:
-        value = _backend.gathered(value, np.arange(0, rows, stride))
-    return np.asarray(ops.convert_to_numpy(ops.cast(value, "float32")))
+    return rows_on_host(ops.convert_to_tensor(variable), _MOST)

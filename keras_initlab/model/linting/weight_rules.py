@@ -10,7 +10,7 @@ from keras_initlab._words import printable
 from keras_initlab.anatomy.uses import forget_units_of
 from keras_initlab.model.linting.alike import groups_alike
 from keras_initlab.model.linting.fixes import better_scheme
-from keras_initlab.model.linting.samples import Sample, Subject
+from keras_initlab.model.linting.subject import Sample, Subject
 from keras_initlab.model.priors import Prior
 from keras_initlab.signal.advice import needed_variance
 from keras_initlab.theory import FLAT_SLOPE, Activation
@@ -18,10 +18,10 @@ from keras_initlab.theory.flatness import slopes_of
 
 __all__ = ["RULES", "Finding"]
 
-# Off by this factor in variance a layer alone ruins the signal; docs/lint.md says why.
+# One layer that is off by this factor in variance ruins the signal; docs/lint.md says why.
 _GAIN_FACTOR = 100.0
 
-# Off by this factor, and explained by the fans that a shape seems to have.
+# The same, where the fans that the shape seems to have explain it.
 _FAN_FACTOR = 10.0
 
 # A unit is dead whose activation is flat so many standard deviations about its bias.
@@ -61,23 +61,25 @@ class Finding:
 
 
 def _nonfinite(subject: Subject) -> Iterator[Finding]:
-    for each in subject.broken:
-        evidence = f"{each.count} of {each.size} weights are NaN or infinite"
-        yield Finding("nonfinite", each.layer, (each.path,), evidence, "Initialize the layer again")
+    for variable in subject.broken:
+        evidence = f"{variable.count} of {variable.size} weights are NaN or infinite"
+        yield Finding(
+            "nonfinite", variable.layer, (variable.path,), evidence, "Initialize the layer again"
+        )
 
 
 def _equal_units(subject: Subject) -> Iterator[Finding]:
-    for each in subject.samples:
-        site = each.site
+    for sample in subject.samples:
+        site = sample.site
         if site.role != "kernel" or site.is_output:
             continue
-        evidence = _of_zeros(each) if each.second == 0 else _of_equal_units(each)
+        evidence = _of_zeros(sample) if sample.second == 0 else _of_equal_units(sample)
         if evidence:
-            yield _finding("equal-units", each, evidence, better_scheme(site))
+            yield _finding("equal-units", sample, evidence, better_scheme(site))
 
 
 def _of_zeros(sample: Sample) -> str:
-    """Zeros are meant at the end of a branch, and in a layer of which nothing is known may be."""
+    """Zeros are intended at the end of a branch, and may be in an unknown layer."""
     if sample.site.activation in _ZERO_BELOW:
         return "all weights are zero, and relu lets no gradient through to change them"
     if hasattr(sample.site.layer, "recurrent_kernel"):
@@ -89,7 +91,7 @@ def _of_zeros(sample: Sample) -> str:
 
 def _of_equal_units(sample: Sample) -> str:
     site = sample.site
-    # The units of a depthwise kernel see a channel each.
+    # Every unit of a depthwise kernel sees a channel of its own.
     if not sample.equal_units or site.use.kind is None or site.use.kind.name == "depthwise":
         return ""
     units = len(sample.lengths) // site.use.kind.gates
@@ -100,17 +102,17 @@ def _of_equal_units(sample: Sample) -> str:
 
 
 def _equal_rows(subject: Subject) -> Iterator[Finding]:
-    for each in subject.samples:
-        # A table of zeros learns: its rows part at their first gradients.
-        if each.site.role == "table" and each.twin_rows > _HALF and each.second > 0:
-            evidence = f"{each.twin_rows:.0%} of the rows repeat a row before them"
+    for sample in subject.samples:
+        # A table of zeros learns: the first gradients make its rows differ.
+        if sample.site.role == "table" and sample.twin_rows > _HALF and sample.second > 0:
+            evidence = f"{sample.twin_rows:.0%} of the rows repeat a row before them"
             fix = 'Use embeddings_initializer="random_normal"'
-            yield _finding("equal-rows", each, evidence, fix)
+            yield _finding("equal-rows", sample, evidence, fix)
 
 
 def _same_weights(subject: Subject) -> Iterator[Finding]:
     for group in groups_alike(subject.samples):
-        paths = [each.site.path for each in group.samples]
+        paths = [sample.site.path for sample in group.samples]
         evidence = (
             f"{_listed(paths)} begin with the same {group.count} numbers, correlation "
             f"{group.correlation:.3f}: one seed, or one initializer object, for all of them"
@@ -119,71 +121,89 @@ def _same_weights(subject: Subject) -> Iterator[Finding]:
         yield Finding("same-weights", group.samples[0].site.layer.name, tuple(paths), evidence, fix)
 
 
-def _misfits(subject: Subject) -> Iterator[tuple[Sample, float, float, bool]]:
-    """Kernels whose variance does not fit: found and needed, times fan-in; fans to blame."""
-    for each in subject.samples:
-        site = each.site
-        # What stands behind must be known: a norm would repair the scale.
+@dataclass(frozen=True)
+class _Misfit:
+    """A kernel whose variance does not fit; variances times `fan_in`.
+
+    Args:
+        sample: The kernel.
+        fan_in: Connections into a unit, as the layer has them.
+        found: Its mean square, times that.
+        needed: What the activation needs.
+        explained: Whether the fans are to blame that its shape seems to have.
+    """
+
+    sample: Sample
+    fan_in: float
+    found: float
+    needed: float
+    explained: bool
+
+
+def _misfits(subject: Subject) -> Iterator[_Misfit]:
+    for sample in subject.samples:
+        site, fans = sample.site, sample.site.fans
+        # What follows must be known: a norm repairs the scale.
         judged = site.role == "kernel" and site.normed is False and not site.is_output
-        if not judged or each.variance == 0 or site.fans is None:
+        if not judged or sample.variance == 0 or fans is None:
             continue
         needed = needed_variance(site.nonlinearity.curve)
         if needed is None:
             continue
-        # What lies on padding adds nothing.
-        second = each.second * site.inside
-        found, mistaken = second * site.fans.fan_in, second * site.shape_fans.fan_in
+        # Weights on padding add nothing.
+        second = sample.second * site.inside
+        found, mistaken = second * fans.fan_in, second * site.shape_fans.fan_in
         # A branch may start small.
         if site.added and found < needed:
             continue
         ratio = max(found / needed, needed / found)
-        # The shape's fans would explain most of it.
+        # The shape's fans explain most of it.
         explained = max(mistaken / needed, needed / mistaken) < np.sqrt(ratio)
         if ratio > (_FAN_FACTOR if explained else _GAIN_FACTOR):
-            yield each, found, needed, explained
+            yield _Misfit(sample, fans.fan_in, found, needed, bool(explained))
 
 
 def _wrong_fan(subject: Subject) -> Iterator[Finding]:
-    for each, found, needed, explained in _misfits(subject):
-        if explained:
-            site = each.site
+    for misfit in _misfits(subject):
+        if misfit.explained:
+            site = misfit.sample.site
             evidence = (
                 f"the shape {tuple(site.variable.shape)} seems to have fan_in "
                 f"{site.shape_fans.fan_in:g}, the {type(site.layer).__name__} sums "
-                f"{site.fans.fan_in:g}: its output has {found / needed:.2g} x the variance that "
-                f"{site.activation or 'linear'} needs"
+                f"{misfit.fan_in:g}: its output has {misfit.found / misfit.needed:.2g} x the "
+                f"variance that {site.activation or 'linear'} needs"
             )
-            yield _finding("wrong-fan", each, evidence, better_scheme(site))
+            yield _finding("wrong-fan", misfit.sample, evidence, better_scheme(site))
 
 
 def _gain(subject: Subject) -> Iterator[Finding]:
-    for each, found, needed, explained in _misfits(subject):
-        if not explained:
-            activation = each.site.activation or "linear"
+    for misfit in _misfits(subject):
+        if not misfit.explained:
+            site = misfit.sample.site
             evidence = (
-                f"weights of variance {found:.2g} / fan_in where {activation} "
-                f"holds the signal at {needed:.3g} / fan_in"
+                f"weights of variance {misfit.found:.2g} / fan_in where "
+                f"{site.activation or 'linear'} holds the signal at {misfit.needed:.3g} / fan_in"
             )
-            yield _finding("gain", each, evidence, better_scheme(each.site))
+            yield _finding("gain", misfit.sample, evidence, better_scheme(site))
 
 
 def _dead(subject: Subject) -> Iterator[Finding]:
-    for each in subject.samples:
-        site = each.site
+    for sample in subject.samples:
+        site = sample.site
         curve = site.nonlinearity.curve
-        if each.biases is None or curve is None or site.role != "kernel":
+        if sample.biases is None or curve is None or site.role != "kernel":
             continue
-        dead = float(_is_flat(curve, each.biases, each.lengths).mean())
+        dead = float(_is_flat(curve, sample.biases, sample.lengths).mean())
         if dead > _HALF:
             evidence = (
                 f"{dead:.0%} of the units have a bias so far from zero that {site.activation} is "
                 f"flat {_DEAD_SIGMAS:g} standard deviations about it, for inputs of variance 1"
             )
-            yield _finding("dead", each, evidence, 'Use bias_initializer="zeros"')
+            yield _finding("dead", sample, evidence, 'Use bias_initializer="zeros"')
 
 
 def _is_flat(activation: Activation, biases: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Of each unit, whether its activation has no slope wherever its signal may lie."""
+    """For each unit, whether its activation is flat wherever its signal may lie."""
     reach = np.linspace(-_DEAD_SIGMAS, _DEAD_SIGMAS, 9)[:, np.newaxis]
     places = biases.astype(np.float64) + reach * lengths
     with np.errstate(all="ignore"):
@@ -192,23 +212,23 @@ def _is_flat(activation: Activation, biases: np.ndarray, lengths: np.ndarray) ->
 
 
 def _forget(subject: Subject) -> Iterator[Finding]:
-    for each in subject.samples:
-        units = forget_units_of(each.site.layer)
-        if not units or each.site.role != "kernel" or each.biases is None:
+    for sample in subject.samples:
+        units = forget_units_of(sample.site.layer)
+        if not units or sample.site.role != "kernel" or sample.biases is None:
             continue
-        forget = float(each.biases[units : 2 * units].mean())
+        forget = float(sample.biases[units : 2 * units].mean())
         if forget <= 0:
             evidence = (
                 f"the forget gate's biases have mean {forget:.2g}: each step forgets half or more"
             )
-            yield _finding("forget-bias", each, evidence, "Use unit_forget_bias=True")
+            yield _finding("forget-bias", sample, evidence, "Use unit_forget_bias=True")
 
 
 def _underflow(subject: Subject) -> Iterator[Finding]:
-    for each in subject.samples:
-        if each.site.layer.compute_dtype == "float16" and each.tiny > _FEW:
-            evidence = f"{each.tiny:.0%} of the weights are zero in float16"
-            yield _finding("underflow", each, evidence, 'Use dtype="mixed_bfloat16"')
+    for sample in subject.samples:
+        if sample.site.layer.compute_dtype == "float16" and sample.tiny > _FEW:
+            evidence = f"{sample.tiny:.0%} of the weights are zero in float16"
+            yield _finding("underflow", sample, evidence, 'Use dtype="mixed_bfloat16"')
 
 
 def _off_prior(subject: Subject) -> Iterator[Finding]:
@@ -222,7 +242,7 @@ def _off_prior(subject: Subject) -> Iterator[Finding]:
 
 
 def _cost_of_bias(prior: Prior, bias: np.ndarray, best: np.ndarray) -> tuple[str, str]:
-    """What is wrong with a bias, empty if nothing, and the word that the fix needs."""
+    """The evidence against a bias, empty if there is none, and the argument that the fix needs."""
     if prior.bias.mean is not None:
         off = float(np.max(np.abs(bias - best))) / prior.spread if prior.spread else 0.0
         text = f"the labels' mean lies {off:.1f} of their standard deviations from the bias"

@@ -1,4 +1,4 @@
-"""What was seen in a model: a row for each call of a layer, and what is wrong."""
+"""The report of a diagnosis: one row for each call of a layer, and the problems."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_initlab._wire import Problem
-from keras_initlab.model.linting.rules import Finding
+from keras_initlab.model.linting.weight_rules import Finding
 from keras_initlab.signal.extras import frame_of, plain
 from keras_initlab.signal.figure import BACKWARD, FORWARD, Curve, profile_figure
 from keras_initlab.signal.printing import (
@@ -47,23 +47,23 @@ class LayerSignal:
         kernel_shape: Shape of its largest weight.
         fan_in: Connections into a unit, as the layer has them.
         fan_out: Connections out of an input.
-        weight_variance: Of the largest weight; of a table of the rows looked up.
+        weight_variance: Variance of the largest weight; of a table, of the rows looked up.
         before_mean: Mean of what enters the activation.
         before_variance: Its variance.
         mean: Mean of the output.
         variance: Variance of the output.
-        predicted_mean: Mean of the output as theory has it.
-        predicted_variance: Variance of the output as theory has it.
+        predicted_mean: Mean of the output that theory expects.
+        predicted_variance: Variance of the output that theory expects.
         zero_fraction: Share of the output that is exactly zero.
         dead_fraction: Share of units that are zero for every example.
         saturated_fraction: Share of the output where the activation is flat.
         nonfinite_count: Elements that are NaN or infinite.
-        effective_rank: Directions that the units use: 1 if all do the same, as with zero weights.
-        similarity: Correlation of two examples about zero: 1 if all look the same.
+        effective_rank: Directions that the units use: 1 if all are equal, as with zero weights.
+        similarity: Correlation of two examples about zero: 1 if all examples give the same.
         gradient_variance: Variance of the loss's gradient with respect to the output.
         weight_gradient_variance: The same with respect to the largest weight.
-        rules: The rules that it breaks, empty for a healthy layer.
-        verdict: What is wrong with it in words, with cause and fix, or `"healthy"`.
+        rules: The rules that the call breaks, empty for a healthy layer.
+        verdict: The problem in words, with cause and fix, or `"healthy"`.
     """
 
     name: str
@@ -97,8 +97,8 @@ class Change:
 
     Args:
         path: Path of the variable in the model.
-        scheme: What it was drawn from; empty if it was left alone.
-        reason: Why it was left alone, or by what its first draw was multiplied; may be empty.
+        scheme: The scheme it was drawn from; empty if it was left alone.
+        reason: Why it was left alone, or the factor on its first draw; may be empty.
     """
 
     path: str
@@ -108,15 +108,15 @@ class Change:
 
 @dataclass(frozen=True, repr=False)
 class SignalReport(Verdict):
-    """The signal of a model, and what is wrong with it.
+    """The signal of a model, and its problems.
 
     Args:
         layers: One row for each call of a layer, in call order.
-        problems: What the signal shows, by the rules of the callback.
-        findings: What the weights show, by the rules of the linter.
-        notes: What was looked at, and what could not be.
+        problems: Problems of the signal, by the rules of the callback.
+        findings: Problems of the weights, by the rules of the linter.
+        notes: What was measured, and what could not be measured.
         loss: The loss on the batch; NaN where there are no labels.
-        changes: What `initialize` did, empty for `diagnose`.
+        changes: What `initialize` did; empty for `diagnose`.
 
     Example:
         >>> report = SignalReport((), (), (), ("nothing was looked at",))
@@ -174,13 +174,13 @@ class SignalReport(Verdict):
     # --- as people read it ---------------------------------------------------------------------
 
     def __rich__(self) -> Group:
-        parts: list[Any] = [self._table()] if self.layers else []
-        parts += [words(line, "red") for line in self.complaints()]
-        parts += [words(line, "cyan") for line in self._changes()]
-        parts += [words(f"note: {note}", "dim") for note in self.notes]
+        lines: list[Any] = [self._table()] if self.layers else []
+        lines += [words(line, "red") for line in self.complaints()]
+        lines += [words(line, "cyan") for line in self._changes()]
+        lines += [words(f"note: {note}", "dim") for note in self.notes]
         if self.healthy and self.layers:
-            parts.append(Text("The signal is healthy.", "green"))
-        return Group(*parts)
+            lines.append(Text("The signal is healthy.", "green"))
+        return Group(*lines)
 
     def complaints(self) -> list[str]:
         """Every problem of the signal and of the weights, in words."""
@@ -189,20 +189,22 @@ class SignalReport(Verdict):
     def _changes(self) -> list[str]:
         drawn: dict[str, list[str]] = {}
         left: dict[str, list[str]] = {}
-        for each in self.changes:
-            kind, _, _ = each.scheme.partition("(")
-            paths = drawn.setdefault(kind, []) if kind else left.setdefault(each.reason, [])
-            paths.append(each.path)
+        for change in self.changes:
+            kind, _, _ = change.scheme.partition("(")
+            paths = drawn.setdefault(kind, []) if kind else left.setdefault(change.reason, [])
+            paths.append(change.path)
         count = sum(len(paths) for paths in drawn.values())
-        said = [f"drawn anew: {count} variables"] if self.changes else []
-        said += [f"from {name}: {_few(paths)}" for name, paths in drawn.items()]
-        return said + [f"left alone, {reason}: {_few(paths)}" for reason, paths in left.items()]
+        lines = [f"drawn anew: {count} variables"] if self.changes else []
+        lines += [f"from {name}: {_few(paths)}" for name, paths in drawn.items()]
+        return lines + [f"left alone, {reason}: {_few(paths)}" for reason, paths in left.items()]
 
     def _table(self) -> Table:
         table = Table(title="Signal per layer", box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("layer", overflow="fold")
         table.add_column("kind")
-        shown = [each for each in (*_NUMBERS, *_SHARES, *_GRADIENTS) if self._is_known(each[1])]
+        shown = [
+            column for column in (*_NUMBERS, *_SHARES, *_GRADIENTS) if self._is_known(column[1])
+        ]
         for header in ("kernel", "fan in", *(header for header, _ in shown)):
             table.add_column(header, justify="right", no_wrap=True)
         table.add_column("verdict")
