@@ -118,7 +118,7 @@ class Session:
         return probe in self._probes
 
     def close_leftover(self) -> None:
-        """Take everything off if the `fit` that opened us is no longer running."""
+        """Take everything off if the `fit` in which we were opened has ended."""
         if not self._probes or self._fit is None:
             return
         running = _backend.running_fit(self.model)
