@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -200,23 +200,30 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _completion(_: Any) -> int:
-    choices = _parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    choices = _commands_of(_parser())
     options = [
         f'        *:{name}:*) words="{" ".join(_words_of(parser))}" ;;'
         for name, parser in choices.items()
         if name not in ("show", "gain")
     ]
     schemes = [name for family in _names.families().values() for name in family]
-    words = {
+    words: dict[str, Iterable[str]] = {
         "commands": choices,
         "schemes": schemes,
         "rules": _names.rules(),
         "activations": _names.activations(),
     }
-    lists = {name: " ".join(each) for name, each in words.items()}
+    lists = {name: " ".join(listed) for name, listed in words.items()}
     text = _COMPLETION.format(options="\n".join(options), **lists)
     print(text, end="")
     return 0
+
+
+def _commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return action.choices
+    return {}
 
 
 def _words_of(parser: argparse.ArgumentParser) -> list[str]:

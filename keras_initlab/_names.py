@@ -25,9 +25,10 @@ def rules() -> list[str]:
     """Names of the rules of `lint`."""
     source = Path(__file__).parent / "model" / "linting" / "rules.py"
     for node in ast.parse(source.read_text(encoding="utf-8")).body:
-        named = isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-        if named and node.target.id == "RULES":
-            return [key.value for key in node.value.keys]
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.value, ast.Dict):
+            continue
+        if isinstance(node.target, ast.Name) and node.target.id == "RULES":
+            return [str(key.value) for key in node.value.keys if isinstance(key, ast.Constant)]
     return []
 
 
@@ -39,4 +40,7 @@ def activations() -> list[str]:
 
 
 def _is_scheme(node: ast.ClassDef) -> bool:
-    return any(isinstance(each, ast.Name) and each.id == "scheme" for each in node.decorator_list)
+    return any(
+        isinstance(decorator, ast.Name) and decorator.id == "scheme"
+        for decorator in node.decorator_list
+    )

@@ -101,7 +101,7 @@ def sharded_tensor(
         places[device] = bounds
         if bounds not in shards:
             shards[bounds] = _aligned(size, _numpy_dtype(dtype))
-    fill([(out, tuple(slice(*each) for each in bounds)) for bounds, out in shards.items()])
+    fill([(out, tuple(slice(*ends) for ends in bounds)) for bounds, out in shards.items()])
     pieces = [_adopted(shards[bounds], device) for device, bounds in places.items()]
     return jax.make_array_from_single_device_arrays(shape, sharding, pieces)
 
@@ -152,7 +152,7 @@ def _tensorflow_tensor(shape: tuple[int, ...], dtype: str, fill: Callable) -> An
         address = np.asarray(memoryview(tensor)).ctypes.data
         size_bytes = math.prod(shape) * _numpy_dtype(dtype).itemsize
         _ask_for_large_pages(address, size_bytes)
-        memory = (ctypes.c_char * size_bytes).from_address(address)
+        memory = memoryview((ctypes.c_char * size_bytes).from_address(address))
         fill(np.frombuffer(memory, _numpy_dtype(dtype)).reshape(shape))
         return tensor if held == dtype else tf.bitcast(tensor, dtype)
 

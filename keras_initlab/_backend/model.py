@@ -6,8 +6,6 @@ from typing import Any
 
 import keras
 
-from keras_initlab._backend.tensors import concrete
-
 __all__ = [
     "automatic_name",
     "call_count",
@@ -110,7 +108,7 @@ def updates_done(model: Any) -> int:
         return 0
     # With accumulation `iterations` is a quotient: it counts the updates.
     counting = getattr(optimizer, "inner_optimizer", optimizer)
-    return int(concrete(keras.ops.convert_to_tensor(counting._iterations)))
+    return int(keras.ops.convert_to_numpy(counting._iterations))
 
 
 def model_values(model: Any) -> tuple[list[Any], list[Any]]:

@@ -3,6 +3,7 @@
 import functools
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import keras
@@ -87,7 +88,7 @@ def variables_in_trace(model: Any) -> int:
 
     if tf.executing_eagerly():
         return 0
-    optimizers = [len(each.variables) for each in optimizers_of(model)]
+    optimizers = [len(optimizer.variables) for optimizer in optimizers_of(model)]
     return len(model.variables) + len(model.metrics_variables) + sum(optimizers)
 
 
@@ -182,7 +183,7 @@ def is_replicated(model: Any) -> bool:
 
 def running_fit(model: Any) -> Any:
     """The list of callbacks of this model's innermost running `fit`, or `None` if none runs."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
             held = frame.f_locals.get("callbacks")

@@ -240,7 +240,7 @@ class VarianceScheme(RandomScheme, AxesScheme):
 
 
 def _parameters(cls: type) -> list[str]:
-    return list(inspect.signature(cls.__init__).parameters)[1:]
+    return list(inspect.signature(cls).parameters)
 
 
 def _plain(value: Any) -> Any:

@@ -149,14 +149,15 @@ def checked_count(value: Any, name: str, meaning: str, *, least: int = 1) -> Any
         raise TypeError(
             f"`{name}` {meaning}, so it must be an integer. Received: {name}={value!r}."
         )
-    if value < least:
+    count = int(value)
+    if count < least:
         raise ValueError(
             f"`{name}` {meaning}, so it must be at least {least}. Received: {name}={value!r}."
         )
-    if value > sys.maxsize:
+    if count > sys.maxsize:
         raise ValueError(
             f"`{name}` {meaning}, so it must be at most {sys.maxsize}. "
-            f"Received: {name} of {int(value).bit_length()} bits."
+            f"Received: {name} of {count.bit_length()} bits."
         )
     return value
 

@@ -148,7 +148,7 @@ class DeltaOrthogonal(ArrayScheme):
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         values = np.zeros(shape, kind)
         center = tuple((size - 1) // 2 for size in shape[:-2])
-        values[center] = haar(*shape[-2:], stream, kind) * kind.type(_gain_in(self.gain))
+        values[center] = haar(shape[-2], shape[-1], stream, kind) * kind.type(_gain_in(self.gain))
         return values
 
 

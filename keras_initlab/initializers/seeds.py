@@ -21,7 +21,8 @@ def keras_seed(seed: Any) -> Any:
     """
     if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
         return seed
-    return int(seed) if 0 <= seed < 2**32 else _digest_of(str(int(seed)))
+    number = int(seed)
+    return number if 0 <= number < 2**32 else _digest_of(str(number))
 
 
 def _digest_of(text: str) -> int:

@@ -17,7 +17,7 @@ __all__ = ["Drawing", "Part", "cores", "drawn", "fill", "fill_parts"]
 # Four blocks: see `Desk`.
 _GROUP = 4
 
-Part = tuple[np.ndarray, Sequence[slice]]
+Part = tuple[np.ndarray, tuple[slice, ...]]
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,6 @@ class _Content:
 
 
 def _write_all(file: Any, data: np.ndarray) -> None:
-    view = memoryview(data)
+    view = data.data
     while view:
         view = view[file.write(view) :]
