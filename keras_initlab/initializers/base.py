@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import numbers
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ import numpy as np
 
 from keras_initlab import _backend
 from keras_initlab._version import __version__
+from keras_initlab.initializers.arguments import Axes, KindLike, Seed
 from keras_initlab.initializers.catalogue import PACKAGE
 from keras_initlab.initializers.checks import (
     checked_axes,
@@ -35,16 +37,16 @@ __all__ = [
 class Scheme(keras.initializers.Initializer):
     """An initializer whose configuration is read back from its own signature."""
 
-    seed: Any = None
+    seed: Seed = None
 
     def __call__(
         self,
-        shape: Any,
+        shape: int | Sequence[int],
         dtype: Any = None,
         layout: Any = None,
         *,
-        partition_shape: Any = None,
-        partition_offset: Any = None,
+        partition_shape: Sequence[int] | None = None,
+        partition_offset: Sequence[int] | None = None,
     ) -> Any:
         """Weights for a shape, or the part of them that is asked for.
 
@@ -206,7 +208,7 @@ class AxesScheme(Scheme, keras.initializers.VarianceScaling):
     tell only those.
     """
 
-    def __init__(self, *, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
+    def __init__(self, *, seed: Seed = None, input_axes: Axes = None, output_axes: Axes = None):
         self.seed = checked_seed(seed)
         self.input_axes = checked_axes(input_axes, "input_axes")
         self.output_axes = checked_axes(output_axes, "output_axes")
@@ -220,10 +222,10 @@ class VarianceScheme(RandomScheme, AxesScheme):
     def __init__(
         self,
         *,
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.kind = checked_kind(kind)
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)

@@ -1,8 +1,8 @@
 """Weights and biases that hold a deep stack at criticality: a pair of schemes."""
 
 import math
-from typing import Any
 
+from keras_initlab.initializers.arguments import ActivationLike, Axes, KindLike, Seed
 from keras_initlab.initializers.base import RandomScheme, VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_activation, checked_number, checked_seed
@@ -57,13 +57,13 @@ class CriticalNormal(VarianceScheme):
 
     def __init__(
         self,
-        activation: Any,
+        activation: ActivationLike,
         *,
         bias_variance: float | None = None,
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.activation = checked_activation(activation)
         self.bias_variance = bias_variance
@@ -101,7 +101,9 @@ class CriticalBias(RandomScheme):
         0.0
     """
 
-    def __init__(self, activation: Any, *, bias_variance: float | None = None, seed: Any = None):
+    def __init__(
+        self, activation: ActivationLike, *, bias_variance: float | None = None, seed: Seed = None
+    ):
         self.activation = checked_activation(activation)
         self.bias_variance = bias_variance
         self.seed = checked_seed(seed)
@@ -111,7 +113,7 @@ class CriticalBias(RandomScheme):
         return "normal", 0.0, math.sqrt(_point(self.activation, self.bias_variance).bias_variance)
 
 
-def _point(activation: Any, bias_variance: float | None) -> CriticalPoint:
+def _point(activation: ActivationLike, bias_variance: float | None) -> CriticalPoint:
     own = critical_point(activation) if bias_variance is None else None
     if own is not None:
         return own

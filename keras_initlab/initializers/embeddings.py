@@ -1,7 +1,8 @@
 """Schemes for tables of vectors that are looked up by row."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
+from keras_initlab.initializers.arguments import BellDistribution, Seed
 from keras_initlab.initializers.base import RandomScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import (
@@ -15,6 +16,7 @@ from keras_initlab.theory import STANDARD_VARIANCE, spread_of
 
 __all__ = ["BagEmbedding", "DLRMUniform", "EmbeddingColumnNormal", "TiedEmbedding", "UnitLookup"]
 
+_Combiner = Literal["sum", "mean", "sqrtn"]
 _BAG = "counts the rows that are combined to one vector"
 
 
@@ -32,7 +34,7 @@ class _TableScheme(RandomScheme):
 class _NormalTable(_TableScheme):
     """A table with a Gaussian that may be truncated."""
 
-    def __init__(self, *, distribution: str = "normal", seed: Any = None):
+    def __init__(self, *, distribution: BellDistribution = "normal", seed: Seed = None):
         self.distribution = checked_normal(distribution)
         self.seed = checked_seed(seed)
 
@@ -140,7 +142,7 @@ class DLRMUniform(_TableScheme):
 
     distribution = "uniform"
 
-    def __init__(self, *, seed: Any = None):
+    def __init__(self, *, seed: Seed = None):
         self.seed = checked_seed(seed)
 
     def _variance(self, rows: int, dimensions: int) -> float:
@@ -177,7 +179,7 @@ class EmbeddingColumnNormal(_TableScheme):
 
     distribution = "truncated_normal"
 
-    def __init__(self, *, seed: Any = None):
+    def __init__(self, *, seed: Seed = None):
         self.seed = checked_seed(seed)
 
     def _variance(self, rows: int, dimensions: int) -> float:
@@ -224,12 +226,12 @@ class BagEmbedding(_TableScheme):
     def __init__(
         self,
         *,
-        combiner: str = "sum",
+        combiner: _Combiner = "sum",
         bag_size: float | None = None,
-        distribution: str = "normal",
-        seed: Any = None,
+        distribution: BellDistribution = "normal",
+        seed: Seed = None,
     ):
-        self.combiner = checked_choice(combiner, "combiner", ("sum", "mean", "sqrtn"))
+        self.combiner = checked_choice(combiner, "combiner", get_args(_Combiner))
         self.bag_size = bag_size if bag_size is None else _checked_bag(bag_size)
         self.distribution = checked_normal(distribution)
         self.seed = checked_seed(seed)

@@ -1,10 +1,11 @@
 """A scheme that makes a nonlinear network start exactly linear."""
 
 import math
-from typing import Any
+from typing import Literal, get_args
 
 import numpy as np
 
+from keras_initlab.initializers.arguments import ActivationLike, Seed
 from keras_initlab.initializers.base import ArrayScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_activation, checked_choice, checked_seed
@@ -13,7 +14,7 @@ from keras_initlab.theory import odd_slope_of
 
 __all__ = ["LooksLinear"]
 
-_POSITIONS = ("first", "hidden", "last")
+_Position = Literal["first", "hidden", "last"]
 
 
 @scheme
@@ -50,8 +51,14 @@ class LooksLinear(ArrayScheme):
         (16, 64)
     """
 
-    def __init__(self, *, position: str = "hidden", activation: Any = "relu", seed: Any = None):
-        self.position = checked_choice(position, "position", _POSITIONS)
+    def __init__(
+        self,
+        *,
+        position: _Position = "hidden",
+        activation: ActivationLike = "relu",
+        seed: Seed = None,
+    ):
+        self.position = checked_choice(position, "position", get_args(_Position))
         self.activation = checked_activation(activation)
         self.seed = checked_seed(seed)
         odd_slope_of(activation)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_initlab.initializers.arguments import ActivationLike, Axes, Seed
 from keras_initlab.initializers.base import ArrayScheme, AxesScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_activation, checked_number, checked_seed
@@ -57,11 +58,11 @@ class Orthogonal(ArrayScheme, AxesScheme):
     def __init__(
         self,
         *,
-        gain: Any = 1.0,
+        gain: float | ActivationLike = 1.0,
         scaled: bool = False,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.gain = _checked_gain(gain)
         if not isinstance(scaled, bool):
@@ -138,7 +139,7 @@ class DeltaOrthogonal(ArrayScheme):
         (3, 3, 16, 32)
     """
 
-    def __init__(self, *, gain: Any = 1.0, seed: Any = None):
+    def __init__(self, *, gain: float | ActivationLike = 1.0, seed: Seed = None):
         self.gain = _checked_gain(gain)
         self.seed = checked_seed(seed)
 
@@ -182,7 +183,7 @@ class ConvolutionOrthogonal(ArrayScheme):
         (3, 3, 16, 32)
     """
 
-    def __init__(self, *, gain: Any = 1.0, seed: Any = None):
+    def __init__(self, *, gain: float | ActivationLike = 1.0, seed: Seed = None):
         self.gain = _checked_gain(gain)
         self.seed = checked_seed(seed)
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_initlab.initializers.arguments import Seed
 from keras_initlab.initializers.base import RandomScheme, Scheme
 from keras_initlab.initializers.catalogue import PACKAGE, scheme
 from keras_initlab.initializers.checks import checked_number, checked_seed
@@ -132,7 +133,7 @@ class RandomNormal(RandomScheme):
         (512, 256)
     """
 
-    def __init__(self, *, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+    def __init__(self, *, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None):
         self.mean = checked_number(mean, "mean", "is the center of the weights")
         self.stddev = checked_number(stddev, "stddev", "is a standard deviation", positive=True)
         self.seed = checked_seed(seed)
@@ -168,7 +169,7 @@ class TruncatedNormal(RandomScheme):
         True
     """
 
-    def __init__(self, *, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+    def __init__(self, *, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None):
         self.mean = checked_number(mean, "mean", "is the center of the weights")
         self.stddev = checked_number(stddev, "stddev", "is a standard deviation", positive=True)
         self.seed = checked_seed(seed)
@@ -203,7 +204,7 @@ class RandomUniform(RandomScheme):
         (512, 256)
     """
 
-    def __init__(self, *, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
+    def __init__(self, *, minval: float = -0.05, maxval: float = 0.05, seed: Seed = None):
         self.minval = checked_number(minval, "minval", "is the lower bound")
         self.maxval = checked_number(maxval, "maxval", "is the upper bound")
         self.seed = checked_seed(seed)

@@ -1,7 +1,13 @@
 """Schemes for ReLU and its kin."""
 
-from typing import Any
-
+from keras_initlab.initializers.arguments import (
+    ActivationLike,
+    Axes,
+    BellDistribution,
+    FanMode,
+    KindLike,
+    Seed,
+)
 from keras_initlab.initializers.base import VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_activation, checked_normal, checked_number
@@ -16,13 +22,13 @@ class _RectifierScheme(VarianceScheme):
     def __init__(
         self,
         *,
-        activation: Any = "relu",
+        activation: ActivationLike = "relu",
         negative_slope: float = 0.0,
-        mode: str = "fan_in",
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        mode: FanMode = "fan_in",
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.activation = checked_activation(activation)
         self.negative_slope = checked_number(negative_slope, "negative_slope", "is a slope")
@@ -128,14 +134,14 @@ class HeNormal(_RectifierScheme):
     def __init__(
         self,
         *,
-        activation: Any = "relu",
+        activation: ActivationLike = "relu",
         negative_slope: float = 0.0,
-        mode: str = "fan_in",
-        distribution: str = "normal",
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        mode: FanMode = "fan_in",
+        distribution: BellDistribution = "normal",
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.distribution = checked_normal(distribution)
         super().__init__(

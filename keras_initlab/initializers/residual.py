@@ -1,10 +1,11 @@
 """Schemes for residual networks: branches that start small, or shut."""
 
 import math
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 
+from keras_initlab.initializers.arguments import Axes, KindLike, Seed
 from keras_initlab.initializers.base import RandomScheme, Scheme, VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import (
@@ -19,6 +20,7 @@ from keras_initlab.theory import Law
 
 __all__ = ["Fixup", "GPT2Residual", "ReZero", "SkipInit"]
 
+_Mode = Literal["fan_in", "fan_out"]
 _BRANCHES = "counts the residual branches of the network"
 _LAYERS = "counts the transformer blocks of the model"
 
@@ -68,18 +70,18 @@ class Fixup(VarianceScheme):
         *,
         branches: int | None = None,
         layers_per_branch: int = 2,
-        mode: str = "fan_in",
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        mode: _Mode = "fan_in",
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         meaning = "counts the weight layers of one branch, of which the last takes `Zeros`"
         self.branches = None if branches is None else checked_count(branches, "branches", _BRANCHES)
         self.layers_per_branch = checked_count(
             layers_per_branch, "layers_per_branch", meaning, least=2
         )
-        self.mode = checked_choice(mode, "mode", ("fan_in", "fan_out"))
+        self.mode = checked_choice(mode, "mode", get_args(_Mode))
         super().__init__(kind=kind, seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     def _law(self) -> Law:
@@ -189,7 +191,7 @@ class GPT2Residual(RandomScheme):
         (512, 256)
     """
 
-    def __init__(self, *, layers: int | None = None, stddev: float = 0.02, seed: Any = None):
+    def __init__(self, *, layers: int | None = None, stddev: float = 0.02, seed: Seed = None):
         self.layers = None if layers is None else checked_count(layers, "layers", _LAYERS)
         self.stddev = checked_number(stddev, "stddev", "is a standard deviation", positive=True)
         self.seed = checked_seed(seed)

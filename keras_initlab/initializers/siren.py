@@ -1,7 +1,6 @@
 """Schemes for nets of sines, which represent images, sounds and fields."""
 
-from typing import Any
-
+from keras_initlab.initializers.arguments import Axes, KindLike, Seed
 from keras_initlab.initializers.base import VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_number, kind_of
@@ -88,10 +87,10 @@ class SirenHidden(VarianceScheme):
         self,
         *,
         omega: float = 30.0,
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.omega = checked_number(omega, "omega", "is the factor inside the sine", positive=True)
         super().__init__(kind=kind, seed=seed, input_axes=input_axes, output_axes=output_axes)

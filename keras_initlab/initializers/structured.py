@@ -1,10 +1,10 @@
 """Schemes whose weights have a form: few of them, on a sphere, on waves."""
 
 import math
-from typing import Any
 
 import numpy as np
 
+from keras_initlab.initializers.arguments import Axes, Seed
 from keras_initlab.initializers.base import ArrayScheme, AxesScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_count, checked_number
@@ -84,9 +84,9 @@ class Sparse(_MatrixScheme):
         *,
         connections: int = 15,
         stddev: float = 1.0,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         meaning = "counts the inputs that a unit listens to"
         self.connections = checked_count(connections, "connections", meaning)
@@ -144,9 +144,9 @@ class UnitNormColumns(_MatrixScheme):
         self,
         *,
         norm: float = 1.0,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.norm = checked_number(norm, "norm", "is the length of a unit's weights", positive=True)
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
@@ -192,7 +192,7 @@ class Sinusoidal(_MatrixScheme):
         (512, 256)
     """
 
-    def __init__(self, *, input_axes: Any = None, output_axes: Any = None):
+    def __init__(self, *, input_axes: Axes = None, output_axes: Axes = None):
         super().__init__(seed=0, input_axes=input_axes, output_axes=output_axes)
 
     def _check(self, shape: tuple[int, ...]) -> None:

@@ -1,7 +1,8 @@
 """Schemes for deep transformers, whose gain follows from the number of layers."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
+from keras_initlab.initializers.arguments import Axes, Seed
 from keras_initlab.initializers.base import VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_choice, checked_count, known_count
@@ -9,6 +10,8 @@ from keras_initlab.theory import Law
 
 __all__ = ["DeepNorm", "TFixup"]
 
+_Side = Literal["encoder", "decoder"]
+_Part = Literal["encoder", "decoder", "embedding"]
 _MEANINGS = {
     "encoder_layers": "counts the blocks of the encoder",
     "decoder_layers": "counts the blocks of the decoder",
@@ -69,14 +72,14 @@ class DeepNorm(VarianceScheme):
         *,
         encoder_layers: int | None = None,
         decoder_layers: int | None = None,
-        part: str = "encoder",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        part: _Side = "encoder",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.encoder_layers = _optional_count(encoder_layers, "encoder_layers")
         self.decoder_layers = _optional_count(decoder_layers, "decoder_layers")
-        self.part = checked_choice(part, "part", ("encoder", "decoder"))
+        self.part = checked_choice(part, "part", get_args(_Side))
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     @property
@@ -144,13 +147,13 @@ class TFixup(VarianceScheme):
         self,
         *,
         layers: int | None = None,
-        part: str = "encoder",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        part: _Part = "encoder",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.layers = _optional_count(layers, "layers")
-        self.part = checked_choice(part, "part", ("encoder", "decoder", "embedding"))
+        self.part = checked_choice(part, "part", get_args(_Part))
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     @property

@@ -1,7 +1,13 @@
 """Schemes that scale the variance by the fans: one row of numbers each."""
 
-from typing import Any
-
+from keras_initlab.initializers.arguments import (
+    Axes,
+    BellDistribution,
+    Distribution,
+    FanMode,
+    KindLike,
+    Seed,
+)
 from keras_initlab.initializers.base import VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_normal, checked_number
@@ -31,11 +37,11 @@ class _NormalScheme(VarianceScheme):
     def __init__(
         self,
         *,
-        distribution: str = "normal",
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        distribution: BellDistribution = "normal",
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.distribution = checked_normal(distribution)
         super().__init__(kind=kind, seed=seed, input_axes=input_axes, output_axes=output_axes)
@@ -82,12 +88,12 @@ class VarianceScaling(VarianceScheme):
         self,
         *,
         scale: float = 1.0,
-        mode: str = "fan_in",
-        distribution: str = "truncated_normal",
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        mode: FanMode = "fan_in",
+        distribution: Distribution = "truncated_normal",
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.scale = checked_number(scale, "scale", "multiplies the variance", positive=True)
         self.mode = mode

@@ -1,8 +1,9 @@
 """Schemes that follow from the width of the model."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, get_args
 
+from keras_initlab.initializers.arguments import Axes, KindLike, Seed
 from keras_initlab.initializers.base import VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import (
@@ -16,6 +17,7 @@ from keras_initlab.theory import Fans, fans_of, spread_of
 
 __all__ = ["LearningRates", "MuNormal", "SmallInit"]
 
+_Role = Literal["input", "hidden", "output"]
 _BASE = "is the width of the small model on which the learning rate was tuned"
 
 
@@ -57,9 +59,9 @@ class SmallInit(VarianceScheme):
         self,
         *,
         width: int | None = None,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         meaning = "is the size of the model's representations"
         self.width = None if width is None else checked_count(width, "width", meaning)
@@ -140,15 +142,15 @@ class MuNormal(VarianceScheme):
     def __init__(
         self,
         *,
-        role: str = "hidden",
+        role: _Role = "hidden",
         base_width: int | None = None,
         scale: float = 1.0,
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
-        self.role = checked_choice(role, "role", ("input", "hidden", "output"))
+        self.role = checked_choice(role, "role", get_args(_Role))
         self.base_width = (
             None if base_width is None else checked_count(base_width, "base_width", _BASE)
         )

@@ -1,12 +1,14 @@
 """Schemes made of other schemes."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_initlab import _backend
+from keras_initlab.initializers.arguments import Axes, InitializerLike, Seed
 from keras_initlab.initializers.base import ArrayScheme, AxesScheme, Scheme
 from keras_initlab.initializers.catalogue import label_of, scheme, scheme_of
 from keras_initlab.initializers.checks import checked_count, checked_number
@@ -31,13 +33,19 @@ class _Wrapper(ArrayScheme, AxesScheme):
         raise AssertionError("abstract")
 
     def _drawn(
-        self, inner: Any, part: str, shape: tuple[int, ...], kind: np.dtype, *, axes: bool = True
+        self,
+        inner: InitializerLike,
+        part: str,
+        shape: tuple[int, ...],
+        kind: np.dtype,
+        *,
+        axes: bool = True,
     ) -> np.ndarray:
         """Values of an inner initializer, which gets a stream for its part, and the axes."""
-        inner = scheme_of(inner)
+        initializer = scheme_of(inner)
         if self.seed is not None:
-            inner = seeded(inner, self.seed)
-        twin = reseeded(inner, part) if part else copy.copy(inner)
+            initializer = seeded(initializer, self.seed)
+        twin = reseeded(initializer, part) if part else copy.copy(initializer)
         if not isinstance(twin, Scheme) and hasattr(twin, "seed"):
             twin.seed = keras_seed(twin.seed)
         takes = axes and isinstance(twin, keras.initializers.VarianceScaling)
@@ -84,14 +92,14 @@ class Composite(_Wrapper):
 
     def __init__(
         self,
-        parts: Any,
+        parts: Sequence[InitializerLike],
         *,
         axis: int = -1,
-        sizes: Any = None,
+        sizes: Sequence[int] | None = None,
         squeeze: bool = False,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         if not isinstance(parts, (list, tuple)) or not parts:
             raise ValueError(
@@ -172,12 +180,12 @@ class PerGate(_Wrapper):
 
     def __init__(
         self,
-        scheme: Any,
+        scheme: InitializerLike,
         *,
         gates: int,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.scheme = _checked_initializer(scheme, "scheme")
         self.gates = checked_count(gates, "gates", "counts gates side by side")
@@ -231,12 +239,12 @@ class Scaled(_Wrapper):
 
     def __init__(
         self,
-        scheme: Any,
+        scheme: InitializerLike,
         factor: float,
         *,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.scheme = _checked_initializer(scheme, "scheme")
         self.factor = checked_number(factor, "factor", "multiplies the weights")
