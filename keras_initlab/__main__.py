@@ -56,13 +56,13 @@ def main(words: Sequence[str] | None = None) -> int:
         with _plain_warnings():
             return int(options.run(options))
     except BrokenPipeError:
-        # The reader has seen enough; what is still held back must go nowhere.
+        # The reader closed the pipe; the rest of the output is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"keras-initlab: {printable(_plain(_missing.explained(error)))}", file=sys.stderr)
         return 2
-    # A backend raises errors of its own, with its own colours and pages of what it did.
+    # Backends raise errors of their own classes, with colours and pages of detail.
     except Exception as error:
         first = (_plain(error).strip().splitlines() or [""])[0]
         print(f"keras-initlab: {type(error).__name__}: {printable(first)}", file=sys.stderr)

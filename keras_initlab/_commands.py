@@ -1,4 +1,4 @@
-"""What the command line does: each command calls a room and prints."""
+"""The commands of the command line: each calls a room and prints."""
 
 import argparse
 import importlib
@@ -119,7 +119,7 @@ def initialize(words: Words) -> int:
 
 
 def compare(words: Words) -> int:
-    """Train what a script defines under several schemes."""
+    """Train the model of a script under several schemes."""
     script = _imported(words.script)
     missing = [name for name in ("build_model", "data") if not hasattr(script, name)]
     if missing:
@@ -164,7 +164,7 @@ def _data_of(path: str | None) -> Any:
         with open(path, "rb") as file:
             held = np.load(file, allow_pickle=False)
             arrays = {"x": held} if isinstance(held, np.ndarray) else dict(held)
-    # A broken file makes NumPy raise whatever its parts trip over.
+    # A broken file makes NumPy raise errors of any class.
     except Exception as error:
         raise ValueError(f"{path!r} cannot be read as an .npz file of arrays: {error}") from error
     labels = arrays.pop("y", None)
@@ -218,13 +218,13 @@ def _loaded(words: Words, *, with_optimizer: bool) -> Any:
             # Of a model that was compiled and not trained: its optimizer has nothing to load.
             warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
             return keras.saving.load_model(path, compile=with_optimizer, safe_mode=not words.unsafe)
-    # A broken file makes Keras raise whatever it trips over.
+    # A broken file makes Keras raise errors of any class.
     except Exception as error:
         refused = "enable_unsafe_deserialization" in str(error)
         advice = " Try --unsafe, if you trust the file." if refused else ""
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if first.startswith("File not found"):
-            # So Keras calls what is there and is no archive.
+            # Keras says so too of a file that exists and is no archive.
             first = "it is truncated, or no model file"
         raise ValueError(f"{path!r} cannot be loaded as a Keras model: {first}{advice}") from error
 

@@ -1,4 +1,4 @@
-"""What the writer of the logs and the TensorBoard tab share: plugin name, tags, record layout."""
+"""The format of the logs, for their writer and the tab: plugin name, tags, record layout."""
 
 import json
 import reprlib
@@ -96,7 +96,7 @@ class LayerInfo:
         activation: Name of its activation, empty where it has none.
         depth: Position in call order, from 0.
         scheme: Class name of its kernel's initializer, empty where it has none.
-        dtype: What it computes in.
+        dtype: The dtype in which it computes.
         is_output: Whether it makes an output of the model.
         units: Length of its last axis, 0 where unknown.
     """
@@ -123,7 +123,7 @@ class Problem:
         step: Updates before the look that showed it.
         value: The number that broke the rule.
         threshold: The number it was held against.
-        text: What is seen, likely cause, and a fix.
+        text: The symptom, the likely cause, and a fix.
     """
 
     rule: str

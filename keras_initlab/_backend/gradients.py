@@ -22,7 +22,7 @@ __all__ = [
 
 
 def dry_run(function: Callable, *arguments: Any) -> None:
-    """Run a function for what it notes on the way: on JAX with shapes alone."""
+    """Run a function for its side effects only; on JAX with shapes instead of values."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -82,7 +82,7 @@ def _by_torch(function: Callable, tensors: list[Any]) -> tuple[Any, Any, list[An
         if value.requires_grad:
             gradients = list(torch.autograd.grad(value, tensors, allow_unused=True))
     others = keras.tree.map_structure(
-        lambda each: each.detach() if torch.is_tensor(each) else each, others
+        lambda leaf: leaf.detach() if torch.is_tensor(leaf) else leaf, others
     )
     return value.detach(), others, gradients
 

@@ -168,7 +168,7 @@ def _aligned(shape: Sequence[int], kind: np.dtype) -> np.ndarray:
     size_bytes = math.prod(shape) * kind.itemsize
     if size_bytes >= _LARGE_PAGE_BYTES:
         # JAX gives memory that it has adopted back when Python collects garbage, which no number of
-        # bytes brings about: a table that was deleted would stay beside the one that follows.
+        # bytes brings about: a deleted table would stay in memory beside the next one.
         gc.collect(0)
     raw = np.empty(size_bytes + 64, np.uint8)
     begin = -raw.ctypes.data % 64

@@ -1,4 +1,4 @@
-"""What a Keras model is made of."""
+"""The parts of a Keras model."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ def named_sublayers(layer: Any) -> list[tuple[str, Any]]:
     """Layers that a layer holds as attributes, with the attributes' names."""
     # torch keeps them in a dictionary of its own.
     held = {**vars(layer), **vars(layer).get("_modules", {})}
-    return [(name, each) for name, each in held.items() if isinstance(each, keras.layers.Layer)]
+    return [(name, value) for name, value in held.items() if isinstance(value, keras.layers.Layer)]
 
 
 def owns_weights(layer: Any) -> bool:
@@ -81,12 +81,12 @@ def without_remat(layers: Iterable[Any]) -> Iterator[None]:
 def optimizers_of(model: Any) -> list[Any]:
     """The compiled optimizer, and those that a model with a training step of its own holds."""
     held = [model.optimizer, *vars(model).values()]
-    found = {id(each): each for each in held if isinstance(each, keras.optimizers.Optimizer)}
+    found = {id(value): value for value in held if isinstance(value, keras.optimizers.Optimizer)}
     return list(found.values())
 
 
 def loss_scale_of(optimizer: Any, variables: Any = None) -> Any:
-    """What the gradients that an optimizer receives are multiplied by.
+    """The factor on the gradients that an optimizer receives.
 
     Args:
         optimizer: A Keras optimizer.

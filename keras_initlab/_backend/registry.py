@@ -1,4 +1,4 @@
-"""Where Keras looks up what a string names."""
+"""The list in which Keras looks up the names of initializers."""
 
 __all__ = ["name_initializer"]
 

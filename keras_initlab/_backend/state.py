@@ -52,7 +52,7 @@ class StepState:
 
     def place(self) -> int:
         """Where a functional step carries the array among the non-trainable variables."""
-        return [each is self.state for each in self._model.non_trainable_variables].index(True)
+        return [value is self.state for value in self._model.non_trainable_variables].index(True)
 
     def _values(self) -> list[Any]:
         if keras.backend.backend() == "tensorflow":

@@ -154,8 +154,9 @@ def reachable_gradient(gradient: Any) -> Any:
 
 def flat_tensors(nested: Any) -> list[Any]:
     """The tensors in a nested structure, of ragged ones their values."""
-    flat = [each if is_sparse(each) else dense_values(each) for each in keras.tree.flatten(nested)]
-    return [each for each in flat if hasattr(each, "shape") and hasattr(each, "dtype")]
+    leaves = keras.tree.flatten(nested)
+    flat = [leaf if is_sparse(leaf) else dense_values(leaf) for leaf in leaves]
+    return [leaf for leaf in flat if hasattr(leaf, "shape") and hasattr(leaf, "dtype")]
 
 
 def is_float(tensor: Any) -> bool:

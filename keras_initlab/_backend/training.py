@@ -166,7 +166,7 @@ def compiled(model: Any, function: Callable) -> Callable:
 
 
 def staged(model: Any, function: Callable) -> Callable:
-    """A function that runs once: compiled on JAX, where each operation alone would be, else not."""
+    """A function that runs once; compiled on JAX, which otherwise compiles every operation."""
     if keras.backend.backend() != "jax" or model.run_eagerly:
         return function
     import jax

@@ -1,4 +1,4 @@
-"""The tab's routes: what the page asks for, as TensorBoard serves it."""
+"""The routes of the tab, which TensorBoard serves to the page."""
 
 import json
 import struct
@@ -118,7 +118,7 @@ class SignalPlugin(base_plugin.TBPlugin):
         return packed(arrays), "application/octet-stream"
 
     def problems(self, ctx: Any, experiment: str, query: "Query") -> _Answer:
-        """What the callback said of a run, in words. Query: `run`.
+        """The problems that the callback found in a run. Query: `run`.
 
         Problems of one rule at the same layers are one entry: the first, with `last_step` and the
         `count` of its looks.
@@ -233,7 +233,7 @@ def _refused(request: wrappers.Request, text: str, code: int) -> wrappers.Respon
 
 def _static_names() -> list[str]:
     folder = resources.files("keras_initlab.board") / "static"
-    return sorted(each.name for each in folder.iterdir() if each.name[-3:] in (".js", "css"))
+    return sorted(path.name for path in folder.iterdir() if path.name[-3:] in (".js", "css"))
 
 
 def _served(name: str) -> Callable:

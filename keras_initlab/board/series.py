@@ -1,4 +1,4 @@
-"""The looks of a run as arrays, and what the histograms of other callbacks tell of weights."""
+"""The looks of a run as arrays, and weights as histograms of other callbacks show them."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ HISTOGRAM_STATISTICS = ("histogram_mean", "histogram_variance")
 
 
 class UnreadableError(Exception):
-    """The logs do not have what was asked for, or not in a form that can be read."""
+    """The logs do not hold the requested data, or not in a readable form."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Series:
     """The looks of one section of one run.
 
     Args:
-        layers: What the rows are.
-        statistics: What the columns are.
+        layers: The rows.
+        statistics: The columns.
         steps: `[looks]` int64, rising.
         values: `[looks, layers, statistics]` float32. The first look stands first, also where
             TensorBoard's sampling has dropped it.

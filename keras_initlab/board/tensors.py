@@ -1,4 +1,4 @@
-"""Arrays of a log that are no larger than what the log holds for them.
+"""Arrays of a log that are no larger than the bytes behind them.
 
 A tensor of one value may claim any shape, and TensorBoard repeats the value as often as the shape
 says: a hundred bytes become gigabytes. No writer of ours or of Keras makes such tensors.
@@ -31,7 +31,7 @@ def as_held() -> Iterator[None]:
     """A context in which TensorBoard's data providers give a single NaN for an odd tensor.
 
     They know `make_ndarray` as an attribute of its module, so that it is replaced there for good;
-    outside of this context, and for other plugins, it does what it always did.
+    outside of this context, and for other plugins, it works as before.
     """
     with _lock:
         if not isinstance(tensor_util.make_ndarray, _Checked):

@@ -1,4 +1,4 @@
-"""Schemes that start attention where training takes it: near the identity."""
+"""Schemes that start attention near the identity, as in trained models."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What every scheme shares: configuration, seeds, and handing values to the backend."""
+"""The base classes of all schemes: configuration, seeds, and tensors of the backend."""
 
 import dataclasses
 import inspect
@@ -158,7 +158,7 @@ class RandomScheme(Scheme):
 
 
 class ArrayScheme(Scheme):
-    """A scheme whose values hang together; subclasses compute them in `_values`.
+    """A scheme whose values depend on one another; subclasses compute them in `_values`.
 
     A part of the weight, or its shards, are cut out of the whole.
     """
@@ -202,10 +202,10 @@ class ArrayScheme(Scheme):
 
 
 class AxesScheme(Scheme, keras.initializers.VarianceScaling):
-    """A scheme that is told which axes of its kernel are inputs and which are outputs.
+    """A scheme that knows which axes of its kernel are inputs and which are outputs.
 
     It is a `keras.initializers.VarianceScaling` because `EinsumDense` and `MultiHeadAttention`
-    tell only those.
+    set the axes of no other initializer.
     """
 
     def __init__(self, *, seed: Seed = None, input_axes: Axes = None, output_axes: Axes = None):

@@ -34,7 +34,7 @@ def scheme_of(scheme: Any) -> Any:
 
     Raises:
         ValueError: If there is no such scheme.
-        TypeError: If it needs arguments, so that its name does not say all.
+        TypeError: If it needs arguments, so that its name is not enough.
 
     Example:
         >>> from keras_initlab import XavierNormal
@@ -46,8 +46,8 @@ def scheme_of(scheme: Any) -> Any:
         return keras.initializers.get(scheme)
     wanted = [
         name
-        for name, each in inspect.signature(cls).parameters.items()
-        if each.default is each.empty and each.kind is not each.VAR_KEYWORD
+        for name, argument in inspect.signature(cls).parameters.items()
+        if argument.default is argument.empty and argument.kind is not argument.VAR_KEYWORD
     ]
     if wanted:
         raise TypeError(
@@ -59,7 +59,7 @@ def scheme_of(scheme: Any) -> Any:
 
 
 def label_of(scheme: Any) -> str:
-    """The name of an initializer in tables: its class, and what it is made of.
+    """The name of an initializer in tables: its class, and its inner schemes.
 
     Args:
         scheme: An initializer, what `scheme_of` takes, or a function.
@@ -88,7 +88,7 @@ def families() -> dict[str, list[str]]:
     """Names of the schemes by what their module says it holds.
 
     Example:
-        >>> families()["Schemes for ReLU and its kin."]
+        >>> families()["Schemes for ReLU and its relatives."]
         ['HeUniform', 'HeNormal']
     """
     grouped: dict[str, list[str]] = {}

@@ -182,7 +182,7 @@ def checked_choice(value: _Value, name: str, choices: Collection[str]) -> _Value
 
 
 def known_count(value: _Value | None, name: str, meaning: str) -> _Value:
-    """The count unchanged, if the user gave it: no shape tells it."""
+    """The count unchanged, if the user gave it: it cannot be read from a shape."""
     if value is None:
         raise ValueError(
             f"`{name}` {meaning}, which no shape tells, so it must be given. "

@@ -1,4 +1,4 @@
-"""Schemes that hand the signal on as it is, without a random number."""
+"""Schemes that pass the signal through unchanged, without random numbers."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ __all__ = ["Dirac", "Identity", "ZerO"]
 
 @scheme
 class Identity(ArrayScheme):
-    """Ones on the diagonal: the layer hands on as many features as fit, unchanged.
+    """Ones on the diagonal: the layer passes on as many features as fit, unchanged.
 
     Use it for a square layer that should start as no layer at all, say a cross layer, an adapter
     or a projection. A wider layer pads with zeros, a narrower one drops the last features.
@@ -53,11 +53,11 @@ class Identity(ArrayScheme):
 
 @scheme
 class Dirac(ArrayScheme):
-    """Ones at the center of the window: a convolution that hands on its channels.
+    """Ones at the center of the window: a convolution that passes its channels through.
 
     Args:
-        groups: Groups of the convolution (count), as given to the layer. Each hands on its own
-            channels, as many as fit.
+        groups: Groups of the convolution (count), as given to the layer. Each passes on as many of
+            its own channels as fit.
 
     Shape:
         `(*window, inputs / groups, outputs)`, three to five axes, as `Conv1D`, `Conv2D` and

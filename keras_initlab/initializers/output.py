@@ -1,4 +1,4 @@
-"""Biases of an output layer that start a model at what is known before training."""
+"""Biases that start an output layer at the base rates of the labels."""
 
 from collections.abc import Sequence
 from typing import Any, get_args

@@ -15,11 +15,11 @@ __all__ = ["Place"]
 
 @dataclass(frozen=True)
 class Place:
-    """What is wanted of a weight.
+    """The part of a weight that a call asks for.
 
     Args:
         shape: Shape of the whole weight.
-        index: The part that is wanted, a slice for each axis.
+        index: The part, a slice for each axis.
         layout: How the whole weight is spread over devices, `None` for one tensor.
     """
 
@@ -55,7 +55,7 @@ class Place:
 
     @property
     def size(self) -> tuple[int, ...]:
-        """Shape of the part that is wanted."""
+        """Shape of the part."""
         return tuple(part.stop - part.start for part in self.index)
 
     def tensor(self, dtype: str, write: Callable[[list[Part]], None]) -> Any:
@@ -65,7 +65,7 @@ class Place:
         return _backend.filled_tensor(self.size, dtype, lambda out: write([(out, self.index)]))
 
     def taken(self, whole: Any) -> Any:
-        """What is wanted of a tensor that holds the whole weight."""
+        """The part, cut from a tensor that holds the whole weight."""
         if self.layout is not None:
             return _backend.distributed(whole, self.layout)
         return whole if self.size == self.shape else whole[self.index]

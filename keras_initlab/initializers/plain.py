@@ -1,4 +1,4 @@
-"""Schemes that do not look at the fans."""
+"""Schemes that ignore the fans."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Schemes for ReLU and its kin."""
+"""Schemes for ReLU and its relatives."""
 
 from keras_initlab.initializers.arguments import (
     ActivationLike,
@@ -54,8 +54,8 @@ class _RectifierScheme(VarianceScheme):
 class HeUniform(_RectifierScheme):
     """Uniform weights that hold the signal's mean square steady through ReLU.
 
-    Use it before `relu` and its kin. The bound is `sqrt(6 / fan_in)`; `HalfXavierUniform` is the
-    different formula that circulates under this name.
+    Use it before `relu` and its relatives. The bound is `sqrt(6 / fan_in)`; `HalfXavierUniform` is
+    the different formula that circulates under this name.
 
     Args:
         activation: The activation that follows: a name, a Keras activation or a registered
@@ -94,8 +94,8 @@ class HeUniform(_RectifierScheme):
 class HeNormal(_RectifierScheme):
     """Gaussian weights that hold the signal's mean square steady through ReLU.
 
-    Use it before `relu` and its kin. The variance of each weight is `2 / fan_in`: the 2 repays the
-    half of the signal that ReLU drops.
+    Use it before `relu` and its relatives. The variance of each weight is `2 / fan_in`: the 2
+    repays the half of the signal that ReLU drops.
 
     Args:
         activation: The activation that follows: a name, a Keras activation or a registered

@@ -1,4 +1,4 @@
-"""Schemes whose weights have a form: few of them, on a sphere, on waves."""
+"""Schemes of structured weights: sparse, on a sphere, on sine waves."""
 
 import math
 

@@ -22,7 +22,7 @@ __all__ = [
     "XavierUniform",
 ]
 
-# Keras's words beside ours: there "normal" is the truncated one, here it means what it says.
+# Keras's words beside ours: there "normal" is truncated, here it is not.
 _DRAW_OF = {
     "uniform": "uniform",
     "normal": "normal",

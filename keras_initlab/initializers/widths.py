@@ -78,7 +78,7 @@ class LearningRates:
     """Factors on the learning rate of one weight, relative to the base model (unitless).
 
     Args:
-        adam: For Adam and its kin, which divide the gradient by its size.
+        adam: For Adam and its variants, which divide the gradient by its size.
         sgd: For SGD, with or without momentum.
     """
 

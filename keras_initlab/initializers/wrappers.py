@@ -26,7 +26,7 @@ class _Wrapper(ArrayScheme, AxesScheme):
 
     @property
     def label(self) -> str:
-        """Its name in tables: the class, and what it is made of."""
+        """Its name in tables: the class, and its inner schemes."""
         return f"{type(self).__name__}({', '.join(self._parts())})"
 
     def _parts(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class Composite(_Wrapper):
             `EinsumDense` should: `(1, inputs, outputs)` becomes `(inputs, outputs)`.
         seed: Integer that takes the place of the inner seeds; `None` leaves them as they are.
         input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in, and they
-            are handed to the parts unless these are squeezed.
+            are passed to the parts unless these are squeezed.
         output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
@@ -158,7 +158,7 @@ class PerGate(_Wrapper):
         scheme: The initializer of one gate: a scheme, a name or one of Keras.
         gates: Number of gates side by side in the last axis: 4 for LSTM and ConvLSTM, 3 for GRU.
         seed: Integer that takes the place of the inner seed; `None` leaves that as it is.
-        input_axes: Axes of the kernel that are summed over, handed to the inner scheme.
+        input_axes: Axes of the kernel that are summed over, passed to the inner scheme.
         output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
@@ -219,7 +219,7 @@ class Scaled(_Wrapper):
         factor: Multiplies the weights (unitless), so their variance is multiplied by its square.
         seed: Integer that takes the place of the inner seed; `None` leaves that as it is.
         input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in, and they
-            are handed to the inner scheme.
+            are passed to the inner scheme.
         output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
@@ -227,7 +227,7 @@ class Scaled(_Wrapper):
 
     Raises:
         TypeError: If an argument has the wrong type.
-        ValueError: If `factor` is NaN or infinite; on call, whatever the inner scheme raises.
+        ValueError: If `factor` is NaN or infinite; on call, if the inner scheme raises one.
 
     Source:
         Definition.

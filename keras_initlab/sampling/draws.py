@@ -34,7 +34,7 @@ _FRACTIONS = {
 }
 
 
-# Powers of two that bring what a draw leaves to its standard scale, by bytes of a word.
+# Powers of two that bring a draw to its standard scale, by bytes of a word.
 _ODD = {4: 2.0**-24, 8: 2.0**-53}
 _SIGNED = {4: 2.0**-31, 8: 2.0**-63}
 
@@ -47,7 +47,7 @@ class Draw:
     into elements `low` to `high` of each, `(count, high - low)`, which may be the desk's `values`.
     They are standard with `scale=unit[itemsize]`, a power of two, and times any number with so much
     more. If there is a `bound`, they lie strictly inside it, times that number.
-    `paired` tells that an element needs a word of both halves of its block.
+    `paired`: an element needs a word of both halves of its block.
     """
 
     fill: "Callable[[Desk, int, int, int, float, np.ndarray], None]"

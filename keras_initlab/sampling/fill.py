@@ -60,7 +60,7 @@ def fill(out: np.ndarray, drawing: Drawing, *, start: int = 0, threads: int | No
 def fill_parts(
     parts: Sequence[Part], shape: Sequence[int], drawing: Drawing, *, threads: int | None = None
 ) -> None:
-    """Fill some parts of a weight with the values that the whole weight would have there.
+    """Fill some parts of a weight with the values that the whole weight has there.
 
     A block that several parts share is drawn once. Parts that are cut along the first axis need
     no more than their own blocks; a cut along a later axis passes through every block.
@@ -218,7 +218,7 @@ class _Law:
         center, spread = drawing.center, drawing.spread
         self.draw = DRAWS[drawing.draw]
         unit = self.draw.unit[np.dtype(kind).itemsize]
-        # One multiplication instead of two, unless what is scaled lost digits: a thousandth of it.
+        # One multiplication instead of two, unless the scaled values lose digits (a thousandth).
         tiny = abs(spread) * unit < 1024 * np.finfo(kind).tiny
         self._scale = unit if tiny else unit * spread
         self._factor = kind(spread) if tiny else None

@@ -53,10 +53,10 @@ def extend_table(
 
 
 def fill_cold_rows(layer: Any, seen: Any, *, how: str = "mean") -> int:
-    """Give the rows that training never touched what a row knows that knows nothing.
+    """Replace the rows that training never touched by the mean row, or by zeros.
 
-    A row whose id was not in the training data still holds the random numbers that it began with,
-    and whoever asks for it gets those. Call it after training.
+    A row whose id was not in the training data still holds the random numbers that it started with,
+    and a lookup of that id returns them. Call it after training.
 
     Args:
         layer: A built `keras.layers.Embedding`, changed in place.

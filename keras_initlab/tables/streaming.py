@@ -23,7 +23,7 @@ from keras_initlab.tables.headers import header_of
 __all__ = ["initialize_to"]
 
 _CHUNK = 64 * BLOCK
-# What a machine may lose when it loses power is drawn again.
+# After a power failure the last bytes may be missing, so that many are drawn again.
 _SYNC_BYTES = 1 << 28
 
 
@@ -36,13 +36,13 @@ def initialize_to(
     dtype: Any = "float32",
     name: str = "embeddings",
 ) -> Path:
-    """Draw a weight into a file, whatever its size, a few megabytes at a time.
+    """Draw a weight of any size into a file, a few megabytes at a time.
 
-    The file holds what `scheme(shape, dtype)` would give, bit for bit. Until it is whole it is
-    called `.NAME.DIGEST.part`, beside `path`; the same call goes on where it was stopped, by a kill
-    or a full disk, and any other call leaves it alone. The same call in another process waits until
-    the first is done, and an unfinished file with other content is written anew. An older file at
-    `path` is replaced when the new one is whole.
+    The file equals `scheme(shape, dtype)` bit for bit. Until it is complete it is called
+    `.NAME.DIGEST.part`, beside `path`. After a kill or a full disk the same call continues where it
+    stopped; any other call leaves that file alone. The same call in another process waits until the
+    first is done. An unfinished file with other content is written anew. An older file at `path` is
+    replaced when the new one is complete.
 
     Args:
         path: Ends with `.npy`, to be read with `np.load(path, mmap_mode="r")`, or with
@@ -114,7 +114,7 @@ def _checked_scheme(scheme: Any, seed: Any) -> RandomScheme:
 
 
 def _digest(header: bytes, drawing: Drawing) -> str:
-    """Tells the unfinished files of different requests apart."""
+    """A name that differs between the unfinished files of different requests."""
     stream = drawing.stream
     about = [stream.key, drawing.draw, drawing.center, drawing.spread, header.hex()]
     return hashlib.blake2b(json.dumps(about).encode(), digest_size=6).hexdigest()
@@ -137,7 +137,7 @@ def _check_room(part: Path, size_bytes: int) -> None:
 
 @dataclass(frozen=True)
 class _Content:
-    """What the file holds.
+    """The content of the file.
 
     Args:
         header: Its first bytes.

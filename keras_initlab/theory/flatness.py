@@ -22,7 +22,7 @@ class FlatRegions:
     """Where a unit counts as saturated.
 
     Args:
-        of: `"output"` where the activation is monotone, so that its value tells; else `"input"`.
+        of: `"output"` where the activation is monotone, so that its value decides; else `"input"`.
         regions: Closed intervals `(low, high)` of that quantity, ascending, possibly infinite.
     """
 

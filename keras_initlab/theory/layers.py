@@ -45,11 +45,11 @@ def constants_in(layer: Any) -> tuple[float, ...] | None:
 def pointwise_of(
     layer: Any, constants: Sequence[float] | None
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """What a layer does to one unit: a copy of it is built and called.
+    """The function that a layer applies to one unit: a copy of the layer is built and called.
 
     Args:
         layer: A layer object.
-        constants: What `constants_in` says of it.
+        constants: What `constants_in` found in it.
 
     Raises:
         ValueError: If the layer is no activation.
@@ -73,7 +73,7 @@ def pointwise_of(
 
 
 def _copied(layer: Any, constants: Sequence[float] | None) -> tuple[Callable[[Any], Any], int]:
-    """What a layer computes, without its state, and how many axes its input has."""
+    """The function of a layer, without its state, and how many axes its input has."""
     reasons: list[str] = []
     # The axes that a layer shares, or its kind of window, say how many it needs.
     for axes in range(2, _MOST_AXES + 1):
@@ -81,7 +81,7 @@ def _copied(layer: Any, constants: Sequence[float] | None) -> tuple[Callable[[An
         if twin is not None and _fits(twin, twin, axes, reasons):
             _hold(twin, constants)
             return twin, axes
-    # The configuration of a `Lambda`, or of a layer of one's own, may not say all.
+    # The configuration of a `Lambda` or of a user's layer can be incomplete.
     if not layer.weights and _fits(layer, layer.call, 2, reasons):
         return layer.call, 2
     raise _refusal(type(layer).__name__, f"it cannot be called on numbers ({reasons[0]})")
