@@ -3,16 +3,25 @@
 import ast
 from pathlib import Path
 
+from keras_initlab._docstrings import completed
+
 __all__ = ["activations", "families", "rules"]
 
 
 def families() -> dict[str, dict[str, str]]:
     """Docstrings of the schemes by name, by what their module says it holds."""
     found: dict[str, dict[str, str]] = {}
-    for path in sorted((Path(__file__).parent / "initializers").glob("*.py")):
-        module = ast.parse(path.read_text(encoding="utf-8"))
+    paths = sorted((Path(__file__).parent / "initializers").glob("*.py"))
+    modules = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+    classes = {
+        node.name: node
+        for module in modules
+        for node in module.body
+        if isinstance(node, ast.ClassDef)
+    }
+    for module in modules:
         schemes = {
-            node.name: ast.get_docstring(node) or ""
+            node.name: completed(ast.get_docstring(node) or "", _arguments_of(node, classes))
             for node in module.body
             if isinstance(node, ast.ClassDef) and _is_scheme(node)
         }
@@ -37,6 +46,17 @@ def activations() -> list[str]:
     from keras_initlab.theory import ACTIVATIONS
 
     return list(ACTIVATIONS)
+
+
+def _arguments_of(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> list[str]:
+    """Names of the arguments of a class, which may inherit its `__init__`."""
+    for method in node.body:
+        if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+            signature = method.args
+            return [argument.arg for argument in (*signature.args[1:], *signature.kwonlyargs)]
+    names = [base.id for base in node.bases if isinstance(base, ast.Name)]
+    bases = [classes[name] for name in names if name in classes]
+    return next((found for base in bases if (found := _arguments_of(base, classes))), [])
 
 
 def _is_scheme(node: ast.ClassDef) -> bool:

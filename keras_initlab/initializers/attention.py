@@ -103,10 +103,6 @@ class MimeticQuery(_QueryOrKey):
         `(features, heads, key_dim)` with `key_dim` at most `features`, as the query kernel of
         `keras.layers.MultiHeadAttention` has it.
 
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is NaN or infinite; on call, if the shape is another.
-
     Source:
         Trockman and Kolter 2023, section 3, https://arxiv.org/abs/2305.09828, with the strengths
         0.7 and 0.7 of their experiments. Factored by singular values, half of each on either side.
@@ -135,10 +131,6 @@ class MimeticKey(_QueryOrKey):
     Shape:
         `(features, heads, key_dim)` with `key_dim` at most `features`, as the key kernel of
         `keras.layers.MultiHeadAttention` has it; the query must have as many features.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is NaN or infinite; on call, if the shape is another.
 
     Source:
         Trockman and Kolter 2023, section 3, https://arxiv.org/abs/2305.09828.
@@ -169,10 +161,6 @@ class MimeticValue(_ValueOrOutput):
     Shape:
         `(features, heads, value_dim)` with `heads * value_dim` at most `features`, as the value
         kernel of `keras.layers.MultiHeadAttention` has it.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is NaN or infinite; on call, if the shape is another.
 
     Source:
         Trockman and Kolter 2023, section 3, https://arxiv.org/abs/2305.09828, with the strengths
@@ -209,10 +197,6 @@ class MimeticOutput(_ValueOrOutput):
     Shape:
         `(heads, value_dim, features)` with `heads * value_dim` at most `features`, as the kernel of
         `output_dense` in `keras.layers.MultiHeadAttention` has it.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is NaN or infinite; on call, if the shape is another.
 
     Source:
         Trockman and Kolter 2023, section 3, https://arxiv.org/abs/2305.09828.

@@ -1,7 +1,6 @@
 """The base classes of all schemes: configuration, seeds, and tensors of the backend."""
 
 import dataclasses
-import inspect
 import numbers
 import random
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from keras_initlab import _backend
 from keras_initlab._version import __version__
 from keras_initlab.initializers.arguments import Axes, KindLike, Seed
-from keras_initlab.initializers.catalogue import PACKAGE
+from keras_initlab.initializers.catalogue import PACKAGE, arguments_of
 from keras_initlab.initializers.checks import (
     checked_axes,
     checked_float,
@@ -81,7 +80,7 @@ class Scheme(keras.initializers.Initializer):
         Keras's own class of the same name refuses that key, so a file that is loaded where this
         package was not imported fails loudly instead of reviving as Keras's namesake.
         """
-        arguments = {name: _plain(getattr(self, name)) for name in _parameters(type(self))}
+        arguments = {name: _plain(getattr(self, name)) for name in arguments_of(type(self))}
         return {PACKAGE: __version__, **keras.saving.serialize_keras_object(arguments)}
 
     @classmethod
@@ -93,7 +92,7 @@ class Scheme(keras.initializers.Initializer):
         """
         arguments = dict(config)
         version = arguments.pop(PACKAGE, None)
-        unknown = set(arguments) - set(_parameters(cls))
+        unknown = set(arguments) - set(arguments_of(cls))
         if unknown:
             raise TypeError(
                 f"`{cls.__name__}` of {PACKAGE} {__version__} does not know {sorted(unknown)}; "
@@ -103,7 +102,7 @@ class Scheme(keras.initializers.Initializer):
         return cls(**{name: _revived(value) for name, value in arguments.items()})
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in _parameters(type(self)))
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in arguments_of(type(self)))
         return f"{type(self).__name__}({shown})"
 
     def _integer_seed(self) -> int | None:
@@ -188,7 +187,7 @@ class ArrayScheme(Scheme):
         return place.tensor(dtype, write)
 
     def _known_seed(self) -> int:
-        if "seed" not in _parameters(type(self)):
+        if "seed" not in arguments_of(type(self)):
             # Nothing is drawn: the generator of unseeded schemes must not move.
             return 0
         seed = self._integer_seed()
@@ -239,10 +238,6 @@ class VarianceScheme(RandomScheme, AxesScheme):
             shape, input_axes=self.input_axes, output_axes=self.output_axes
         )
         return law.draw, 0.0, law.spread(fans)
-
-
-def _parameters(cls: type) -> list[str]:
-    return list(inspect.signature(cls).parameters)
 
 
 def _plain(value: Any) -> Any:

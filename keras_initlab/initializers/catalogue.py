@@ -7,8 +7,18 @@ from typing import Any, TypeVar
 import keras
 
 from keras_initlab import _backend
+from keras_initlab._docstrings import completed
 
-__all__ = ["CATALOGUE", "PACKAGE", "families", "label_of", "list_schemes", "scheme", "scheme_of"]
+__all__ = [
+    "CATALOGUE",
+    "PACKAGE",
+    "arguments_of",
+    "families",
+    "label_of",
+    "list_schemes",
+    "scheme",
+    "scheme_of",
+]
 
 PACKAGE = "keras_initlab"
 
@@ -19,11 +29,21 @@ _Class = TypeVar("_Class", bound=type)
 
 
 def scheme(cls: _Class) -> _Class:
-    """Enter a class into the catalogue and register it with Keras as `keras_initlab>Name`."""
+    """Enter a class into the catalogue and register it with Keras as `keras_initlab>Name`.
+
+    Its docstring gets the entries of `Args` and `Raises` that all schemes share.
+    """
+    if cls.__doc__:
+        cls.__doc__ = completed(cls.__doc__, arguments_of(cls))
     CATALOGUE[cls.__name__] = cls
     _backend.name_initializer(f"{PACKAGE}>{cls.__name__}", cls)
     keras.saving.register_keras_serializable(PACKAGE)(cls)
     return cls
+
+
+def arguments_of(cls: type) -> list[str]:
+    """Names of a scheme's arguments, in the order of its signature."""
+    return list(inspect.signature(cls).parameters)
 
 
 def scheme_of(scheme: Any) -> Any:

@@ -27,17 +27,11 @@ class CriticalNormal(VarianceScheme):
             callable.
         bias_variance: `C_b`, to choose another point on the edge of chaos; `None` takes the
             activation's own: 0 for ReLU and tanh, the half-stable pair for GELU, SiLU and Mish.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If the activation has no critical point (sigmoid, softplus) or none at this
             `bias_variance`; on call, if the shape has fewer than two axes.
 
@@ -81,13 +75,11 @@ class CriticalBias(RandomScheme):
     Args:
         activation: The activation that follows, as for `CriticalNormal`.
         bias_variance: `C_b`, as for `CriticalNormal`.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         Any, usually `(units,)`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If the activation has no critical point, or none at this `bias_variance`.
 
     Source:

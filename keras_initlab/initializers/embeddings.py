@@ -47,17 +47,8 @@ class UnitLookup(_NormalTable):
     weights do. The variance schemes are wrong here: they take the rows for inputs that are summed,
     and a table of 10,000 rows gives a signal 10,000 times too small.
 
-    Args:
-        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
-            with the variance corrected.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-
     Shape:
         `(rows, dimensions)`, as `keras.layers.Embedding` has it.
-
-    Raises:
-        TypeError: If `seed` has the wrong type.
-        ValueError: If `distribution` is not allowed; on call, if the shape has not two axes.
 
     Source:
         A lookup is a product with a one-hot row, so its fan in is 1: LeCun et al. 1998, eq. 16,
@@ -84,17 +75,8 @@ class TiedEmbedding(_NormalTable):
     towers, matrix factorization): `hidden @ table.T` has the variance of `hidden`'s entries. The
     variance is `1 / dimensions`.
 
-    Args:
-        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
-            with the variance corrected.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-
     Shape:
         `(rows, dimensions)`, as `keras.layers.Embedding` has it.
-
-    Raises:
-        TypeError: If `seed` has the wrong type.
-        ValueError: If `distribution` is not allowed; on call, if the shape has not two axes.
 
     Source:
         The tying: Press and Wolf 2017, https://arxiv.org/abs/1608.05859. As an input the vectors
@@ -119,15 +101,8 @@ class DLRMUniform(_TableScheme):
     The bound is `sqrt(1 / rows)`: rare features of a large table start almost silent, and the few
     rows of a small table start loud.
 
-    Args:
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-
     Shape:
         `(rows, dimensions)`, as `keras.layers.Embedding` has it.
-
-    Raises:
-        TypeError: If `seed` has the wrong type.
-        ValueError: On call, if the shape has not two axes.
 
     Source:
         Naumov et al. 2019, https://arxiv.org/abs/1906.00091, in their code
@@ -156,15 +131,8 @@ class EmbeddingColumnNormal(_TableScheme):
     For models that come from `tf.feature_column.embedding_column` and must start as they did.
     The standard deviation before the cut is `1 / sqrt(dimensions)`, after it 0.8796 of that.
 
-    Args:
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-
     Shape:
         `(rows, dimensions)`, as `keras.layers.Embedding` has it.
-
-    Raises:
-        TypeError: If `seed` has the wrong type.
-        ValueError: On call, if the shape has not two axes.
 
     Source:
         `initializer` in https://www.tensorflow.org/api_docs/python/tf/feature_column/embedding_column;
@@ -199,15 +167,11 @@ class BagEmbedding(_TableScheme):
         bag_size: Rows in a bag (count), at least 1; need not be whole. Where bags differ, their
             mean for a sum, and their harmonic mean, `1 / mean(1 / size)`, for a mean. Must be
             given, except for `"sqrtn"`, which is right for any.
-        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
-            with the variance corrected.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         `(rows, dimensions)`, as `keras.layers.Embedding` has it.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If an argument's value is not allowed; on call, if `bag_size` was not given or
             the shape has not two axes.
 

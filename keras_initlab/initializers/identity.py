@@ -24,7 +24,6 @@ class Identity(ArrayScheme):
         `(inputs, outputs)`, two axes, square or not.
 
     Raises:
-        TypeError: If `gain` is not a number.
         ValueError: If `gain` is NaN or infinite; on call, if the shape has not two axes.
 
     Source:
@@ -107,9 +106,6 @@ class ZerO(ArrayScheme):
     Made for residual networks. Layers that keep or shrink the width are a (partial) identity.
     Layers that widen are the corner of a Hadamard matrix; units `2**ceil(log2(inputs))` apart
     start alike there, and only the identity of the layers above them tells them apart.
-
-    Args:
-        None.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes. A window is zero but for its center.

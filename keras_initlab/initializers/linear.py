@@ -30,13 +30,11 @@ class LooksLinear(ArrayScheme):
         position: `"first"` (inputs are not mirrored), `"hidden"`, or `"last"` (outputs are not).
         activation: The activation between the layers, all the same: a name, a Keras activation or
             a registered callable.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         `(*window, inputs, outputs)`; mirrored sides are even. A window is zero but for its center.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `position` is unknown or the activation is no line when mirrored (tanh); on
             call, if a mirrored side is odd or the shape has fewer than two axes.
 

@@ -29,8 +29,6 @@ class Orthogonal(ArrayScheme, AxesScheme):
             gain.
         scaled: Whether a widening kernel is multiplied by `sqrt(outputs / inputs)`. Without it the
             length of the signal is kept and its mean square falls by `inputs / outputs`.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
         output_axes: Axes that remain in the output, likewise. Axes in neither list hold
             independent matrices: the channels of a `DepthwiseConv2D` with
             `input_axes=[0, 1], output_axes=[3]`, or the experts of an `EinsumDense` with
@@ -40,7 +38,6 @@ class Orthogonal(ArrayScheme, AxesScheme):
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `gain` is not positive; on call, if the shape has fewer than two axes.
 
     Source:
@@ -119,14 +116,12 @@ class DeltaOrthogonal(ArrayScheme):
     Args:
         gain: Multiplies the weights: a number, or the activation that follows, for its forward
             gain.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         `(*window, inputs, outputs)` with one to three window axes and `inputs <= outputs`. The
         center of an even window is the one that `padding="same"` leaves in place.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `gain` is not positive; on call, if the shape is none of a convolution or
             has more inputs than outputs.
 
@@ -162,13 +157,11 @@ class ConvolutionOrthogonal(ArrayScheme):
     Args:
         gain: Multiplies the weights: a number, or the activation that follows, for its forward
             gain.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         `(*window, inputs, outputs)` with one to three window axes and `inputs <= outputs`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `gain` is not positive; on call, if the shape is none of a convolution or
             has more inputs than outputs.
 

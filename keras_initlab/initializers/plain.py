@@ -21,9 +21,6 @@ class Zeros(Scheme):
     Units of a hidden layer that start equal get equal gradients and stay equal for ever; with zero
     weights above them no gradient reaches them at all.
 
-    Args:
-        None.
-
     Shape:
         Any.
 
@@ -113,13 +110,11 @@ class RandomNormal(RandomScheme):
     Args:
         mean: Mean of the weights (unitless).
         stddev: Standard deviation of the weights (unitless), positive.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         Any.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `stddev` is not positive, or an argument is NaN or infinite.
 
     Source:
@@ -149,13 +144,11 @@ class TruncatedNormal(RandomScheme):
     Args:
         mean: Mean of the weights (unitless).
         stddev: Standard deviation before the cut (unitless), positive; after it 0.8796 of that.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         Any.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `stddev` is not positive, or an argument is NaN or infinite.
 
     Source:
@@ -185,13 +178,11 @@ class RandomUniform(RandomScheme):
     Args:
         minval: Lower bound (unitless).
         maxval: Upper bound (unitless), above `minval`.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         Any.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `maxval` is not above `minval`, or an argument is NaN or infinite.
 
     Source:

@@ -63,19 +63,9 @@ class HeUniform(_RectifierScheme):
         negative_slope: Slope of the leaky ReLU that follows, 0 for ReLU (unitless).
         mode: `"fan_in"` keeps the forward signal, `"fan_out"` the gradient; `"fan_avg"` and
             `"fan_geo_avg"` lie between.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         He et al. 2015, eq. 10 and 15, https://arxiv.org/abs/1502.01852. The paper draws Gaussian
@@ -103,21 +93,9 @@ class HeNormal(_RectifierScheme):
         negative_slope: Slope of the leaky ReLU that follows, 0 for ReLU (unitless).
         mode: `"fan_in"` keeps the forward signal, `"fan_out"` the gradient; `"fan_avg"` and
             `"fan_geo_avg"` lie between.
-        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
-            with the variance corrected.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         He et al. 2015, eq. 10 and 15, https://arxiv.org/abs/1502.01852; `fan_out`: eq. 14.

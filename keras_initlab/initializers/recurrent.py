@@ -74,16 +74,11 @@ class Chrono(ArrayScheme):
         max_time: Longest span over which the layer must remember (steps), above 2.
         units: Units of the layer, or filters of `ConvLSTM` (count).
         cell: `"lstm"` (also for `ConvLSTM`) or `"gru"`.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         `(4 * units,)` for `LSTM` and `ConvLSTM`, which need `unit_forget_bias=False`, or they ask
         for the bias in pieces; `(2, 3 * units)` for `GRU`, whose second row stays zero, and
         `(3 * units,)` for `GRU(reset_after=False)`.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape is another.
 
     Source:
         Tallec and Ollivier 2018, section 2, https://arxiv.org/abs/1804.11188: for LSTM
@@ -147,7 +142,6 @@ class IRNN(ArrayScheme):
         `(units, units)`.
 
     Raises:
-        TypeError: If `gain` is not a number.
         ValueError: If `gain` is not positive; on call, if the shape is not square.
 
     Source:

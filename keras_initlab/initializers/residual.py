@@ -39,17 +39,11 @@ class Fixup(VarianceScheme):
         layers_per_branch: Weight layers in one branch, the paper's m (count), at least 2: with one
             layer there is nothing to shrink, for the only layer is the last and takes `Zeros`.
         mode: `"fan_in"` keeps the forward signal, `"fan_out"` the gradient.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If an argument's value is not allowed; on call, if `branches` was not given or
             the shape has fewer than two axes.
 
@@ -113,9 +107,6 @@ class SkipInit(_ShutGate):
     With it every block is the identity at the start. The branch itself starts as usual, say with
     `HeNormal`, and only the scalar gets a gradient in the first step.
 
-    Args:
-        None.
-
     Shape:
         `()` or `(1,)`: the scalar that multiplies the output of one residual branch.
 
@@ -138,9 +129,6 @@ class ReZero(_ShutGate):
 
     `x + alpha * F(x)` with `alpha = 0`: all singular values of the input-output Jacobian start at
     one. `F` starts as usual; in a transformer the layer norm goes.
-
-    Args:
-        None.
 
     Shape:
         `()` or `(1,)`: the paper's alpha of one residual layer.
@@ -170,13 +158,11 @@ class GPT2Residual(RandomScheme):
     Args:
         layers: Transformer blocks, each with two residual layers (count); must be given.
         stddev: Standard deviation of the other kernels (unitless), positive.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         Any.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If an argument's value is not allowed; on call, if `layers` was not given.
 
     Source:

@@ -16,20 +16,8 @@ class SirenFirst(VarianceScheme):
     The bound is `1 / fan_in`: with the layer computing `sin(omega (W x + b))` and inputs in
     [-1, 1], omega sets how many periods the first layer spans.
 
-    Args:
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Sitzmann et al. 2020, section 3.2, https://arxiv.org/abs/2006.09661; the bound is that of
@@ -57,19 +45,9 @@ class SirenHidden(VarianceScheme):
 
     Args:
         omega: Factor inside the sine (unitless), positive.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Sitzmann et al. 2020, section 3.2, https://arxiv.org/abs/2006.09661. Where the layer

@@ -52,19 +52,11 @@ class Sparse(_MatrixScheme):
         connections: Inputs that each output unit listens to (count); where a unit has fewer, it
             listens to them all.
         stddev: Standard deviation of the weights that are not zero (unitless), positive.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given. A
         unit of a convolution draws its connections from the whole window. For `DepthwiseConv2D`
         give `input_axes=[0, 1], output_axes=[2, 3]`; for `Conv2DTranspose` `[0, 1, 3]` and `[2]`.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Martens 2010, section 5, https://www.cs.toronto.edu/~jmartens/docs/Deep_HessianFree.pdf:
@@ -114,19 +106,11 @@ class UnitNormColumns(_MatrixScheme):
 
     Args:
         norm: Euclidean length of the weights that enter one unit (unitless), positive.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given. The
         length of a convolution's unit is over all its inputs in the window. For `DepthwiseConv2D`
         give `input_axes=[0, 1], output_axes=[2, 3]`; for `Conv2DTranspose` `[0, 1, 3]` and `[2]`.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         A Gaussian vector divided by its length is uniform on the sphere: Muller 1959, A note on a
@@ -167,16 +151,11 @@ class Sinusoidal(_MatrixScheme):
     where n and m both divide 2i: the middle and the last unit of a square layer of even width.
     Equal shapes get equal weights.
 
-    Args:
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given, and
         more than two inputs or outputs: below that all waves are zero.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: On call, if the shape has fewer than two axes, or at most two inputs and at most
             two outputs.
 

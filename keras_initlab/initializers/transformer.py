@@ -44,15 +44,11 @@ class DeepNorm(VarianceScheme):
         encoder_layers: Blocks of the encoder, N (count), `None` if there is none.
         decoder_layers: Blocks of the decoder, M (count), `None` if there is none.
         part: `"encoder"` or `"decoder"`: where the kernel sits.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If an argument's value is not allowed; on call, if the layers of the part were
             not given or the shape has fewer than two axes.
 
@@ -118,16 +114,12 @@ class TFixup(VarianceScheme):
     Args:
         layers: Blocks of the part (for embeddings, of the decoder), N (count); must be given.
         part: `"encoder"`, `"decoder"` or `"embedding"`: where the weight sits.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given;
         for embeddings `(rows, dim)`, as `keras.layers.Embedding` gives it.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If an argument's value is not allowed; on call, if `layers` was not given, the
             shape has fewer than two axes, or that of an embedding has not exactly two.
 

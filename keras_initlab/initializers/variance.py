@@ -60,19 +60,9 @@ class VarianceScaling(VarianceScheme):
         distribution: `"uniform"`, `"normal"` (the whole bell) or `"truncated_normal"` at two
             standard deviations with the variance corrected; `"untruncated_normal"` is Keras's
             word for `"normal"`.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Form and defaults of `keras.initializers.VarianceScaling`. It differs in one word: there
@@ -113,20 +103,8 @@ class XavierUniform(VarianceScheme):
     Use it before `tanh` and in linear layers. The bound is `sqrt(6 / (fan_in + fan_out))`.
     Before ReLU it halves the signal's mean square per layer.
 
-    Args:
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Glorot and Bengio 2010, eq. 16, https://proceedings.mlr.press/v9/glorot10a.html.
@@ -146,22 +124,8 @@ class XavierNormal(_NormalScheme):
 
     Use it before `tanh` and in linear layers. The variance is `2 / (fan_in + fan_out)`.
 
-    Args:
-        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
-            with the variance corrected.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Glorot and Bengio 2010, eq. 12, https://proceedings.mlr.press/v9/glorot10a.html.
@@ -183,20 +147,8 @@ class LecunUniform(VarianceScheme):
 
     The bound is `sqrt(3 / fan_in)`.
 
-    Args:
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         LeCun et al. 1998, Efficient BackProp, section 4.6, eq. 16, in Neural Networks: Tricks of
@@ -217,22 +169,8 @@ class LecunNormal(_NormalScheme):
 
     Use it before `selu`, whose own constants do the rest. The variance is `1 / fan_in`.
 
-    Args:
-        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
-            with the variance corrected.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         LeCun et al. 1998, Efficient BackProp, section 4.6, eq. 16; for SELU Klambauer et al. 2017,
@@ -254,20 +192,8 @@ class HalfXavierUniform(VarianceScheme):
     Kept so that results made with it can be repeated and its harm can be seen: through square ReLU
     layers it passes 1/8 of the mean square per layer. For ReLU use `HeUniform`.
 
-    Args:
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         The bound `sqrt(6) / (2 sqrt(fan_in + fan_out))` circulates in articles on initialization as

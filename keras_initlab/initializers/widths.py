@@ -32,17 +32,9 @@ class SmallInit(VarianceScheme):
     Args:
         width: Size of the model's representations, the paper's d (count); `None` takes the smaller
             of the two fans, which is it in every kernel of a transformer block.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Nguyen and Salazar 2019, section 2, https://arxiv.org/abs/1910.05895:
@@ -113,18 +105,12 @@ class MuNormal(VarianceScheme):
             kernel, `fan_out` of an input kernel (count). Needed for an output kernel and for the
             learning rates.
         scale: Multiplies the variance (unitless), positive: 2 before ReLU.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given, or as
         the kind has it. An `Embedding` is an input: `role="input", kind="lookup"`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If an argument's value is not allowed; on call, if an output kernel's
             `base_width` was not given or the shape has fewer than two axes.
 

@@ -71,13 +71,11 @@ class Composite(_Wrapper):
         seed: Integer that takes the place of the inner seeds; `None` leaves them as they are.
         input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in, and they
             are passed to the parts unless these are squeezed.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         Any that the parts can serve, with `axis` cut as `sizes` says.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `parts` is empty or does not match `sizes`; on call, if the axis cannot be
             cut so.
 
@@ -159,13 +157,11 @@ class PerGate(_Wrapper):
         gates: Number of gates side by side in the last axis: 4 for LSTM and ConvLSTM, 3 for GRU.
         seed: Integer that takes the place of the inner seed; `None` leaves that as it is.
         input_axes: Axes of the kernel that are summed over, passed to the inner scheme.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, gates * units)`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `gates` is below 1; on call, if the last axis does not hold that many gates.
 
     Source:
@@ -220,13 +216,11 @@ class Scaled(_Wrapper):
         seed: Integer that takes the place of the inner seed; `None` leaves that as it is.
         input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in, and they
             are passed to the inner scheme.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         Any that the inner scheme can serve.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `factor` is NaN or infinite; on call, if the inner scheme raises one.
 
     Source:
