@@ -12,8 +12,6 @@ from typing import Any, NoReturn
 from keras_initlab import _commands, _missing, _names
 from keras_initlab._words import printable
 
-__all__ = ["main"]
-
 _EXAMPLES = """\
 examples:
   keras-initlab list

@@ -17,17 +17,6 @@ from typing import Any
 from keras_initlab import _names, _paths
 from keras_initlab._words import printable
 
-__all__ = [
-    "FINDING_FORMATS",
-    "compare",
-    "diagnose",
-    "gain",
-    "initialize",
-    "lint",
-    "list_schemes",
-    "show",
-]
-
 Words = argparse.Namespace
 
 # --- schemes -----------------------------------------------------------------------------------

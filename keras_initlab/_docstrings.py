@@ -8,8 +8,6 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["completed"]
-
 _SECTIONS = ("Args", "Shape", "Raises", "Source", "Example")
 
 _ARGUMENTS = {

@@ -2,8 +2,6 @@
 
 import importlib.util
 
-__all__ = ["explained"]
-
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 

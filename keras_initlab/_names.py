@@ -5,8 +5,6 @@ from pathlib import Path
 
 from keras_initlab._docstrings import completed
 
-__all__ = ["activations", "families", "rules"]
-
 
 def families() -> dict[str, dict[str, str]]:
     """Docstrings of the schemes by name, by what their module says it holds."""

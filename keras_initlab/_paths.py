@@ -9,8 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["elsewhere", "here"]
-
 # Where this package was imported from; what lies beside it is trusted as much as it is.
 _HOME = os.path.realpath(os.path.join(os.path.dirname(__file__), os.pardir))
 

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-__all__ = ["register_with_keras"]
-
 
 def register_with_keras() -> None:
     """Register now if Keras is loaded, else as soon as it has been imported."""

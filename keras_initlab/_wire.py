@@ -6,25 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-__all__ = [
-    "FIRST_SUFFIX",
-    "HISTOGRAM_BINS",
-    "LARGE_VARIANCE",
-    "LAYERS_SUFFIX",
-    "PLUGIN_NAME",
-    "PROBLEMS_TAG",
-    "SECTIONS",
-    "THRESHOLDS",
-    "LayerInfo",
-    "Problem",
-    "decode_metadata",
-    "decode_problems",
-    "decode_statistics",
-    "encode_metadata",
-    "encode_problems",
-    "tag_of",
-]
-
 PLUGIN_NAME = "initlab"
 
 # One float32 array `[layers, statistics]` per section and look. The first look stands once more in

@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["printable"]
-
 # Control characters (C0, DEL, C1), line and paragraph separators, marks that turn or hide text
 # (soft hyphen, zero width space, bidirectional marks, overrides and isolates, invisible operators,
 # byte order mark, annotations, tags), and halves of surrogate pairs, which no file can hold.

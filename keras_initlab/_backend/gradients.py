@@ -6,20 +6,6 @@ from typing import Any
 
 import keras
 
-__all__ = [
-    "dry_run",
-    "fresh_loss",
-    "has_loss",
-    "in_backward",
-    "is_out_of_memory",
-    "lacks_gradient",
-    "losses_kept",
-    "notes_gradients",
-    "value_and_gradients",
-    "with_loss",
-    "without_gradients",
-]
-
 
 def dry_run(function: Callable, *arguments: Any) -> None:
     """Run a function for its side effects only; on JAX with shapes instead of values."""

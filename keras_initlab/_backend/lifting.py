@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["lifted"]
-
 # Grappler reorders chains of these where nothing else reads the values in between. That changes the
 # rounding. They are cheap to compute twice.
 _CHEAP = {

@@ -11,8 +11,6 @@ import keras
 import ml_dtypes
 import numpy as np
 
-__all__ = ["check_room", "distributed", "filled_tensor", "sharded_tensor"]
-
 _LARGE_PAGE_BYTES = 1 << 21
 
 # Less than this is not asked for beforehand.

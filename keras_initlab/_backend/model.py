@@ -6,26 +6,6 @@ from typing import Any
 
 import keras
 
-__all__ = [
-    "automatic_name",
-    "call_count",
-    "graph_nodes",
-    "input_structure",
-    "loss_scale_of",
-    "model_values",
-    "named_sublayers",
-    "optimizers_of",
-    "own_sublayers",
-    "own_trainable",
-    "own_weights",
-    "owns_weights",
-    "refusal_of",
-    "remat_mode",
-    "unbuilt_layers",
-    "updates_done",
-    "without_remat",
-]
-
 
 def own_sublayers(layer: Any) -> list[Any]:
     """Layers directly inside a layer."""

@@ -1,7 +1,5 @@
 """The list in which Keras looks up the names of initializers."""
 
-__all__ = ["name_initializer"]
-
 
 def name_initializer(name: str, cls: type) -> None:
     """Let `keras.initializers.get` find a class by a name with a package in front.

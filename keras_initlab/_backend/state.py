@@ -8,8 +8,6 @@ import numpy as np
 
 from keras_initlab._backend.training import is_functional_step
 
-__all__ = ["StepState"]
-
 
 class StepState:
     """An array that the compiled training step writes and the host reads between steps.

@@ -7,30 +7,6 @@ import keras
 import numpy as np
 from keras import ops
 
-__all__ = [
-    "KeySeed",
-    "concrete",
-    "dense_values",
-    "distinct_rows",
-    "eager_scope",
-    "flat_tensors",
-    "gathered",
-    "half_sum_of_squares",
-    "in_symbolic_scope",
-    "is_float",
-    "is_numeric",
-    "is_sparse",
-    "isolated",
-    "mask_of",
-    "mean_square_of_sparse",
-    "rank_of",
-    "reachable",
-    "reachable_gradient",
-    "rows_of",
-    "set_flags",
-    "units_of",
-]
-
 
 def concrete(tensor: Any) -> np.ndarray | None:
     """The tensor's values, or `None` while a function is being traced."""

@@ -12,27 +12,6 @@ from keras import ops
 from keras_initlab._backend.lifting import lifted
 from keras_initlab._backend.model import optimizers_of
 
-__all__ = [
-    "add_session_hook",
-    "compiled",
-    "is_end_of_data",
-    "is_functional_step",
-    "is_replicated",
-    "is_tracing_step",
-    "prefers_small_operations",
-    "remove_session_hook",
-    "reused",
-    "running_fit",
-    "scale_updates",
-    "staged",
-    "step_is_compiled_by_torch",
-    "step_is_eager",
-    "sync_state",
-    "uncompiled_step",
-    "variables_in_trace",
-    "when",
-]
-
 
 def step_is_eager(model: Any) -> bool:
     """Whether a training step runs as plain Python, so that a step may be skipped in Python."""
