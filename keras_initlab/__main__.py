@@ -68,7 +68,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that shows words as they are: a pattern of the shell may match any file."""
+    """A parser whose errors show words safely: a pattern of the shell can match any file."""
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
@@ -76,7 +76,7 @@ class _Parser(argparse.ArgumentParser):
 
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
-    """Warnings, of Keras say, name layers of the file."""
+    """A context that makes warnings printable, for they can name layers of a foreign file."""
     usual = warnings.formatwarning
 
     def plain(message: Warning | str, *about: Any, **more: Any) -> str:
@@ -90,7 +90,7 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _plain(error: object) -> str:
-    """Without colours."""
+    """The text of an error, without colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", str(error))
 
 

@@ -33,7 +33,7 @@ def list_schemes(words: Words) -> int:
 
 
 def show(words: Words) -> int:
-    """Print all that is known of one scheme."""
+    """Print the docstring of a scheme."""
     schemes = {name: text for family in _names.families().values() for name, text in family.items()}
     if words.scheme not in schemes:
         import difflib
@@ -46,7 +46,7 @@ def show(words: Words) -> int:
 
 
 def gain(words: Words) -> int:
-    """Print what weights before an activation are multiplied by."""
+    """Print the gain of an activation."""
     from keras_initlab.theory import gain_of
 
     print(f"{gain_of(words.activation):.6g}")
@@ -58,7 +58,7 @@ def gain(words: Words) -> int:
 
 @_paths.elsewhere()
 def lint(words: Words) -> int:
-    """Print what is wrong with the weights of a model."""
+    """Print the problems in the weights of a model."""
     model = _loaded(words, with_optimizer=False)
     from keras_initlab.model import lint as find
 
@@ -144,7 +144,7 @@ def _print(report: Any) -> None:
 
 
 def _data_of(path: str | None) -> Any:
-    """Arrays of an `.npz` file: one of them, or by the names of the inputs; `y` are labels."""
+    """Arrays of an `.npz` file: a single one, or one by input name; `y` are labels."""
     if path is None:
         return None
     import numpy as np
@@ -164,7 +164,7 @@ def _data_of(path: str | None) -> Any:
 
 
 def _imported(path: str) -> Any:
-    """A script as a module, under its own name, so that other processes find it too."""
+    """A script as a module under its own name, so that other processes can import it."""
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no script {path!r}.")
     _start_keras()
@@ -204,7 +204,7 @@ def _loaded(words: Words, *, with_optimizer: bool) -> Any:
             importlib.import_module(name)
     try:
         with warnings.catch_warnings():
-            # Of a model that was compiled and not trained: its optimizer has nothing to load.
+            # The optimizer of a model that was never trained has nothing to load.
             warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
             return keras.saving.load_model(path, compile=with_optimizer, safe_mode=not words.unsafe)
     # A broken file makes Keras raise errors of any class.

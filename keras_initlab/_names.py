@@ -1,4 +1,4 @@
-"""Names that the command line lists, read from the source: nothing heavy is imported."""
+"""Names for the command line, read from the source without heavy imports."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,7 @@ from keras_initlab._docstrings import completed
 
 
 def families() -> dict[str, dict[str, str]]:
-    """Docstrings of the schemes by name, by what their module says it holds."""
+    """Docstrings of the schemes by name, grouped by the title of their module."""
     found: dict[str, dict[str, str]] = {}
     paths = sorted((Path(__file__).parent / "initializers").glob("*.py"))
     modules = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]

@@ -1,4 +1,4 @@
-"""Where modules are looked for while a command reads a file: not where the command was started.
+"""The search path while a command reads a file: without the current directory.
 
 Keras, its backends and `rich` import packages that may be missing. Keras also imports packages that
 a model file names (`keras_hub`, say). A foreign folder can hold a module of the same name.
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Where this package was imported from; what lies beside it is trusted as much as it is.
+# Where this package was imported from; modules beside it are trusted as it is.
 _HOME = os.path.realpath(os.path.join(os.path.dirname(__file__), os.pardir))
 
 
@@ -28,7 +28,7 @@ def elsewhere() -> Iterator[None]:
 
 @contextmanager
 def here() -> Iterator[None]:
-    """Look in the current directory too, after all other places."""
+    """Import from the current directory too, after all other places."""
     start = os.getcwd()
     sys.path.append(start)
     try:

@@ -22,7 +22,7 @@ def _still_loading(module: ModuleType) -> bool:
 
 
 class _KerasFinder(importlib.abc.MetaPathFinder):
-    """Finds `keras` as usual, and registers once it has run."""
+    """Finds `keras` as usual, and registers the schemes once it is imported."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -39,7 +39,7 @@ SECTIONS = {
 
 HISTOGRAM_BINS = 64
 
-# What counts as a problem; docs/callback.md says why.
+# Thresholds of the problems; docs/callback.md gives the reasons.
 THRESHOLDS = {
     # Variance of a layer, over the largest of an earlier layer or its own at the first look.
     "vanishing": 1e-4,
@@ -94,16 +94,16 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with the signal, in words.
+    """A problem of the signal, in words.
 
     Args:
         rule: `"vanishing"`, `"exploding"`, `"dead"`, `"saturated"`, `"collapsed"`, `"stalled"` or
             `"nonfinite"`.
         what: `"activations"`, `"gradients"` or `"weights"`.
-        layers: The layers it concerns, the first one first, in call order.
+        layers: The layers concerned, in call order.
         step: Updates before the look that showed it.
         value: The number that broke the rule.
-        threshold: The number it was held against.
+        threshold: The bound that the rule sets.
         text: The symptom, the likely cause, and a fix.
     """
 
@@ -127,7 +127,7 @@ def tag_of(section: str) -> str:
 
 
 def encode_metadata(section: str, layers: Sequence[LayerInfo]) -> bytes:
-    """The content of the first event's metadata: what the rows and columns are.
+    """The content of the first event's metadata: the rows and columns.
 
     Example:
         >>> content = encode_metadata("theory", [LayerInfo("dense", "Dense", "relu", 0)])
@@ -190,7 +190,7 @@ def decode_problems(content: bytes) -> list[Problem]:
 
 
 def _list_in(content: bytes, name: str) -> list[Any]:
-    """A list of a record. A log may come from anyone, so nothing in it is taken on trust."""
+    """A list in a record. A log can be foreign, so nothing in it is trusted."""
     try:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -209,10 +209,10 @@ def _list_in(content: bytes, name: str) -> list[Any]:
     return entries
 
 
-# JavaScript's whole numbers end here.
+# The largest whole number of JavaScript.
 _LARGEST = 2**53
 
-# What JSON makes of the fields of the classes above.
+# The JSON types of the fields above.
 _HELD: dict[Any, Any] = {
     str: str,
     int: int,

@@ -71,7 +71,7 @@ def _has_no_state(op: Any) -> bool:
 
 
 def _may_be_read(tensor: Any) -> bool:
-    """Whether one more reader changes neither what Grappler fuses nor the order of a sum."""
+    """Whether another reader leaves the fusions of Grappler and the order of its sums unchanged."""
     readers = {op.type for op in _readers_of(tensor)}
     if readers & _SUMS:
         return False
@@ -95,13 +95,13 @@ def _is_fused(op: Any) -> bool:
     if op.type != "BiasAdd":
         return False
     product = op.inputs[0].op
-    # A convolution of one dimension is one of two, squeezed.
+    # A one-dimensional convolution is a squeezed two-dimensional one.
     product = product.inputs[0].op if product.type == "Squeeze" else product
     return product.type in _PRODUCTS
 
 
 class _Lift:
-    """`FuncGraph.capture` that copies cheap operations instead of capturing what they made.
+    """A `FuncGraph.capture` that copies cheap operations instead of capturing their outputs.
 
     Args:
         graph: The graph of the function.
@@ -111,7 +111,7 @@ class _Lift:
     def __init__(self, graph: Any, around: Any):
         self._graph, self._around = graph, around
         self._capture = graph.capture
-        # With the tensor itself, so that its id stays its own.
+        # With the tensor itself, so that its id is not reused.
         self._copies: dict[int, tuple[Any, Any]] = {}
 
     def __call__(self, tensor: Any, *args: Any, **kwargs: Any) -> Any:

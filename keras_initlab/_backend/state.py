@@ -1,4 +1,4 @@
-"""State that rides through the training step of whichever backend runs."""
+"""State that the training step of every backend carries along."""
 
 import contextlib
 from typing import Any
@@ -12,7 +12,7 @@ from keras_initlab._backend.training import is_functional_step
 class StepState:
     """An array that the compiled training step writes and the host reads between steps.
 
-    On JAX the array rides in the model's non-trainable state as a seed generator's state does,
+    On JAX the array is part of the model's non-trainable state, like that of a seed generator,
     outside `weights` and every saved file. On TensorFlow and torch an untracked variable is enough.
     """
 

@@ -56,7 +56,7 @@ class Trials:
                 run: {tag: float(datum.value) for tag, datum in tags.items()}
                 for run, tags in last.items()
             }
-        except Exception:  # A log from anyone: what cannot be read is not shown.
+        except Exception:  # The log may be foreign: unreadable parts are not shown.
             return
 
     def hparams_of(self, run: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ __all__ = [
 
 _Value = TypeVar("_Value")
 
-# Of eight bytes each.
+# Eight bytes per element.
 _MOST_ELEMENTS = sys.maxsize // 8
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 

@@ -114,7 +114,7 @@ def cores() -> int:
 
 @dataclass(frozen=True)
 class _Group:
-    """Blocks that follow one another, and the strips that want them."""
+    """Consecutive blocks, and the strips that need them."""
 
     first: int
     count: int
@@ -122,7 +122,7 @@ class _Group:
 
     @property
     def reach(self) -> tuple[int, int]:
-        """The elements needed: of one block those that a strip may want, of several all."""
+        """The elements needed: in a single block those of the strips, in several blocks all."""
         if self.count > 1:
             return 0, BLOCK
         begin = self.first * BLOCK
@@ -131,7 +131,7 @@ class _Group:
 
 
 def _groups(strips: Sequence[Strip], size: int) -> Iterator[_Group]:
-    """All blocks that a strip needs, up to `size` that follow one another at a time."""
+    """The blocks that the strips need, in groups of up to `size` consecutive ones."""
     waiting = sorted(strips, key=lambda strip: -strip.start)
     active: list[Strip] = []
     block = 0
@@ -211,7 +211,7 @@ def _run(strips: Sequence[Strip], drawing: Drawing, threads: int | None) -> None
 
 
 class _Law:
-    """From words to the values of a law."""
+    """The step from words to the values of a law."""
 
     def __init__(self, drawing: Drawing, dtype: np.dtype):
         kind = np.float64 if dtype == np.float64 else np.float32
@@ -223,7 +223,7 @@ class _Law:
         self._scale = unit if tiny else unit * spread
         self._factor = kind(spread) if tiny else None
         self._center = kind(center) if center else None
-        # What lies inside the bound stays there if it is scaled alone, as long as digits last.
+        # Scaling alone keeps values inside the bound, as long as they have digits left.
         self._limits = None
         bound = self.draw.bound
         if bound is not None and (center or tiny or dtype != kind):

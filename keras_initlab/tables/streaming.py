@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from keras_initlab.initializers.arguments import Seed
 from keras_initlab.initializers.base import RandomScheme
 from keras_initlab.initializers.checks import checked_float, checked_seed, checked_shape
 from keras_initlab.initializers.seeds import seeded
@@ -28,12 +30,12 @@ _SYNC_BYTES = 1 << 28
 
 
 def initialize_to(
-    path: Any,
-    shape: Any,
-    scheme: Any,
+    path: str | os.PathLike[str],
+    shape: int | Sequence[int],
+    scheme: RandomScheme,
     *,
     seed: int | None = None,
-    dtype: Any = "float32",
+    dtype: str = "float32",
     name: str = "embeddings",
 ) -> Path:
     """Draw a weight of any size into a file, a few megabytes at a time.
@@ -73,21 +75,21 @@ def initialize_to(
         >>> bool((table[99_000:] == whole[99_000:]).all())
         True
     """
-    path, shape, dtype = _checked_path(path), checked_shape(shape), checked_float(dtype)
-    scheme = _checked_scheme(scheme, seed)
-    header = header_of(path, shape, dtype, name)
-    drawing = scheme.drawing(shape, int(scheme.seed))
-    part = path.with_name(f".{path.name}.{_digest(header, drawing)}.part")
+    target, sizes, dtype = _checked_path(path), checked_shape(shape), checked_float(dtype)
+    scheme, known_seed = _checked_scheme(scheme, seed)
+    header = header_of(target, sizes, dtype, name)
+    drawing = scheme.drawing(sizes, known_seed)
+    part = target.with_name(f".{target.name}.{_digest(header, drawing)}.part")
     kind = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
-    content = _Content(header, drawing, math.prod(shape), kind)
+    content = _Content(header, drawing, math.prod(sizes), kind)
     _check_room(part, content.size_bytes)
-    with opened_alone(part, path) as file:
+    with opened_alone(part, target) as file:
         if file is not None:
             content.write(file)
-    return path
+    return target
 
 
-def _checked_path(path: Any) -> Path:
+def _checked_path(path: str | os.PathLike[str]) -> Path:
     if "\0" in os.fspath(path) or os.path.isdir(path):
         raise ValueError(
             "`path` must be one that a file may have, and not of a directory. "
@@ -96,7 +98,8 @@ def _checked_path(path: Any) -> Path:
     return Path(path)
 
 
-def _checked_scheme(scheme: Any, seed: Any) -> RandomScheme:
+def _checked_scheme(scheme: RandomScheme, seed: Seed) -> tuple[RandomScheme, int]:
+    """The scheme with the seed, if one is given, and its integer seed."""
     if not isinstance(scheme, RandomScheme):
         raise TypeError(
             "`initialize_to` draws a weight in pieces, so `scheme` is one of keras_initlab whose "
@@ -110,7 +113,7 @@ def _checked_scheme(scheme: Any, seed: Any) -> RandomScheme:
             "A file that may be finished by another run needs an integer `seed`. "
             f"Received: seed={seed!r}, scheme={scheme!r}. Try `seed=0`."
         )
-    return scheme
+    return scheme, int(scheme.seed)
 
 
 def _digest(header: bytes, drawing: Drawing) -> str:

@@ -29,7 +29,7 @@ def kinks_of(
     Returns:
         Places of the bends and places of the jumps, ascending.
     """
-    # Bends like round numbers; ends of intervals that are not round leave none of them at an end.
+    # Bends are often at round numbers, so the ends of the intervals are not round.
     edges = np.linspace(-_REACH, _REACH, 129) + 0.0123456789
     low, high = edges[:-1], edges[1:]
     # Below this width a jump of the slope drowns in the rounding of the values.

@@ -58,7 +58,7 @@ class Law:
         draw: `"uniform"`, `"normal"` or `"truncated_normal"`.
 
     Raises:
-        ValueError: If one of them is none of these.
+        ValueError: If an argument has another value.
 
     Example:
         >>> Law(scale=2.0, fan="fan_in", draw="normal").variance(Fans(50, 10))
