@@ -204,7 +204,7 @@ class Logs:
         except ValueError as error:
             raise UnreadableError(f"Run {run!r:.80} cannot be read: {error}") from error
         read = self._read(ctx, experiment, PLUGIN_NAME, run, listed)
-        # The first look is among the others as well, if sampling has kept it.
+        # If sampling has kept the first look, it is among the others too.
         names = sorted(read, key=lambda name: not name.endswith(FIRST_SUFFIX))
         return series_of(layers, statistics, [datum for name in names for datum in read[name]])
 
@@ -263,7 +263,7 @@ def _about_run(
             "last_step": max(int(series.max_step) for series in histograms.values()),
         }
     layers: list[Any] = next((section["layers"] for section in sections.values()), [])
-    # Tables keep a scheme of their own; the layers that carry the signal tell a run's.
+    # Tables have schemes of their own; the scheme of a run is that of the signal's layers.
     carrying = [layer for layer in layers if layer["kind"] != "Embedding"] or layers
     schemes = Counter(layer["scheme"] for layer in carrying if layer["scheme"])
     return {

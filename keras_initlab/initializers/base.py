@@ -57,7 +57,7 @@ class Scheme(keras.initializers.Initializer):
             dtype: A float dtype, `None` for Keras's default; random halves are drawn in float32
                 and rounded. `Zeros` and `Constant` take any dtype.
             layout: `keras.distribution.TensorLayout` or a sharding of JAX: the weight is spread
-                over devices, and each process makes its own shards alone.
+                over devices, and each process makes only its own shards.
             partition_shape: Shape of one part of the weight, as TensorFlow's
                 `ParameterServerStrategy` asks for it.
             partition_offset: Place of that part's first element, one integer for each axis.
@@ -77,8 +77,8 @@ class Scheme(keras.initializers.Initializer):
     def get_config(self) -> dict[str, Any]:
         """Arguments by name, and the version that wrote them under `keras_initlab`.
 
-        Keras's own class of the same name refuses that key, so a file that is loaded where this
-        package was not imported fails loudly instead of reviving as Keras's namesake.
+        Keras's own class of the same name refuses that key. So a file fails to load where this
+        package was not imported, instead of silently becoming Keras's namesake.
         """
         arguments = {name: _plain(getattr(self, name)) for name in arguments_of(type(self))}
         return {PACKAGE: __version__, **keras.saving.serialize_keras_object(arguments)}
@@ -117,7 +117,7 @@ class Scheme(keras.initializers.Initializer):
 
 
 class RandomScheme(Scheme):
-    """A scheme with independent values; subclasses say from what in `_law_for(shape)`."""
+    """A scheme with independent values, whose law subclasses give in `_law_for(shape)`."""
 
     distribution: str
 
@@ -137,7 +137,7 @@ class RandomScheme(Scheme):
         return place.tensor(dtype, lambda parts: fill_parts(parts, place.shape, drawing))
 
     def drawing(self, shape: tuple[int, ...], seed: int) -> Drawing:
-        """Where the values of a weight of this shape come from, so that any part can be drawn."""
+        """The source of the values of a weight of this shape, from which any part can be drawn."""
         draw, center, spread = self._law_for(shape)
         return Drawing(Stream(seed, f"{type(self).__name__}/{draw}", shape), draw, center, spread)
 
@@ -157,7 +157,7 @@ class RandomScheme(Scheme):
 
 
 class ArrayScheme(Scheme):
-    """A scheme whose values depend on one another; subclasses compute them in `_values`.
+    """A scheme with dependent values, which subclasses compute in `_values`.
 
     A part of the weight, or its shards, are cut out of the whole.
     """
@@ -188,7 +188,7 @@ class ArrayScheme(Scheme):
 
     def _known_seed(self) -> int:
         if "seed" not in arguments_of(type(self)):
-            # Nothing is drawn: the generator of unseeded schemes must not move.
+            # Nothing is drawn, so the generator of unseeded schemes must not advance.
             return 0
         seed = self._integer_seed()
         if seed is None:

@@ -1,4 +1,4 @@
-"""Where the values of a weight go: whole, one part of it, or shards over devices."""
+"""The part of a weight that is made: all of it, a partition, or shards over devices."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Place:
         """The place that the arguments of an initializer's call describe.
 
         Raises:
-            ValueError: If a partition is given by half, leaves the weight, or has a layout.
+            ValueError: If a partition is incomplete, exceeds the weight, or has a layout.
         """
         whole = checked_shape(shape)
         if partition_shape is None and partition_offset is None:
@@ -59,7 +59,7 @@ class Place:
         return tuple(part.stop - part.start for part in self.index)
 
     def tensor(self, dtype: str, write: Callable[[list[Part]], None]) -> Any:
-        """The tensor whose memory `write` fills: given arrays and their places in the weight."""
+        """The tensor whose memory `write` fills; it gets arrays and their places in the weight."""
         if self.layout is not None:
             return _backend.sharded_tensor(self.shape, dtype, self.layout, write)
         return _backend.filled_tensor(self.size, dtype, lambda out: write([(out, self.index)]))
