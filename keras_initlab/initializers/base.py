@@ -22,7 +22,7 @@ from keras_initlab.initializers.checks import (
 )
 from keras_initlab.initializers.places import Place
 from keras_initlab.sampling import Drawing, Part, Stream, fill_parts
-from keras_initlab.theory import Kind, Law, keras_name_of
+from keras_initlab.theory import Fans, Kind, Law, keras_name_of
 
 __all__ = [
     "ArrayScheme",
@@ -30,6 +30,7 @@ __all__ = [
     "RandomScheme",
     "Scheme",
     "VarianceScheme",
+    "at_center",
 ]
 
 
@@ -234,10 +235,18 @@ class VarianceScheme(RandomScheme, AxesScheme):
 
     def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         law = self._law()
-        fans = kind_of(self.kind).fans(
-            shape, input_axes=self.input_axes, output_axes=self.output_axes
-        )
-        return law.draw, 0.0, law.spread(fans)
+        return law.draw, 0.0, law.spread(self._fans(shape))
+
+    def _fans(self, shape: tuple[int, ...]) -> Fans:
+        axes = {"input_axes": self.input_axes, "output_axes": self.output_axes}
+        return kind_of(self.kind).fans(shape, **axes)
+
+
+def at_center(block: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A kernel that is zero but for the center of its window, which holds the block."""
+    values = np.zeros(shape, block.dtype)
+    values[tuple((size - 1) // 2 for size in shape[:-2])] = block
+    return values
 
 
 def _plain(value: Any) -> Any:

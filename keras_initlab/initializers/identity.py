@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_initlab.initializers.base import ArrayScheme
+from keras_initlab.initializers.base import ArrayScheme, at_center
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_count, checked_number
 from keras_initlab.sampling import Stream
@@ -96,7 +96,7 @@ class Dirac(ArrayScheme):
 
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         block = np.eye(shape[-2], shape[-1] // self.groups, dtype=kind)
-        return _at_center(np.tile(block, self.groups), shape)
+        return at_center(np.tile(block, self.groups), shape)
 
 
 @scheme
@@ -138,15 +138,9 @@ class ZerO(ArrayScheme):
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         inputs, outputs = shape[-2:]
         if inputs >= outputs:
-            return _at_center(np.eye(inputs, outputs, dtype=kind), shape)
+            return at_center(np.eye(inputs, outputs, dtype=kind), shape)
         doublings = (outputs - 1).bit_length()
         # Sylvester's matrix has -1 where row and column share an odd number of binary ones.
         shared = np.bitwise_count(np.arange(inputs)[:, None] & np.arange(outputs))
         signs = 1 - 2 * (shared % 2).astype(kind)
-        return _at_center(kind.type(2.0 ** (-(doublings - 1) / 2)) * signs, shape)
-
-
-def _at_center(block: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    values = np.zeros(shape, block.dtype)
-    values[tuple((size - 1) // 2 for size in shape[:-2])] = block
-    return values
+        return at_center(kind.type(2.0 ** (-(doublings - 1) / 2)) * signs, shape)

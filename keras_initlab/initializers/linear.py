@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from keras_initlab.initializers.arguments import ActivationLike, Seed
-from keras_initlab.initializers.base import ArrayScheme
+from keras_initlab.initializers.base import ArrayScheme, at_center
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_activation, checked_choice, checked_seed
 from keras_initlab.sampling import Stream, haar
@@ -87,6 +87,4 @@ class LooksLinear(ArrayScheme):
             block = np.concatenate([block, -block], axis=1)
         if mirrored_in:
             block = np.concatenate([block, -block], axis=0)
-        values = np.zeros(shape, kind)
-        values[tuple((size - 1) // 2 for size in shape[:-2])] = block
-        return values
+        return at_center(block, shape)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_initlab.initializers.arguments import ActivationLike, Axes, Seed
-from keras_initlab.initializers.base import ArrayScheme, AxesScheme
+from keras_initlab.initializers.base import ArrayScheme, AxesScheme, at_center
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_activation, checked_number, checked_seed
 from keras_initlab.sampling import Stream, haar
@@ -142,10 +142,8 @@ class DeltaOrthogonal(ArrayScheme):
         _check_convolution(shape)
 
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
-        values = np.zeros(shape, kind)
-        center = tuple((size - 1) // 2 for size in shape[:-2])
-        values[center] = haar(shape[-2], shape[-1], stream, kind) * kind.type(_gain_in(self.gain))
-        return values
+        block = haar(shape[-2], shape[-1], stream, kind) * kind.type(_gain_in(self.gain))
+        return at_center(block, shape)
 
 
 @scheme

@@ -3,7 +3,7 @@
 from keras_initlab.initializers.arguments import Axes, KindLike, Seed
 from keras_initlab.initializers.base import VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
-from keras_initlab.initializers.checks import checked_number, kind_of
+from keras_initlab.initializers.checks import checked_number
 from keras_initlab.theory import Law
 
 __all__ = ["SirenFirst", "SirenHidden"]
@@ -30,10 +30,7 @@ class SirenFirst(VarianceScheme):
     """
 
     def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
-        fans = kind_of(self.kind).fans(
-            shape, input_axes=self.input_axes, output_axes=self.output_axes
-        )
-        return "uniform", 0.0, 1 / max(1.0, fans.fan_in)
+        return "uniform", 0.0, 1 / max(1.0, self._fans(shape).fan_in)
 
 
 @scheme

@@ -10,10 +10,9 @@ from keras_initlab.initializers.checks import (
     checked_choice,
     checked_count,
     checked_number,
-    kind_of,
     known_count,
 )
-from keras_initlab.theory import Fans, fans_of, spread_of
+from keras_initlab.theory import spread_of
 
 __all__ = ["LearningRates", "MuNormal", "SmallInit"]
 
@@ -60,7 +59,7 @@ class SmallInit(VarianceScheme):
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
-        fans = fans_of(shape, input_axes=self.input_axes, output_axes=self.output_axes)
+        fans = self._fans(shape)
         width = self.width or max(1, min(fans.fan_in, fans.fan_out))
         return "normal", 0.0, spread_of("normal", 2 / (5 * width))
 
@@ -151,11 +150,6 @@ class MuNormal(VarianceScheme):
             return LearningRates(adam=1.0, sgd=fans.fan_out / base)
         shrink = base / max(1.0, fans.fan_in)
         return LearningRates(adam=shrink, sgd=1.0 if self.role == "hidden" else shrink)
-
-    def _fans(self, shape: tuple[int, ...]) -> Fans:
-        return kind_of(self.kind).fans(
-            shape, input_axes=self.input_axes, output_axes=self.output_axes
-        )
 
     def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         variance = self.scale / max(1.0, self._fans(shape).fan_in)
