@@ -14,7 +14,7 @@ __all__ = ["FromArray"]
 
 @scheme
 class FromArray(ArrayScheme):
-    """Numbers from an array: a small pretrained table, a hand-made filter, a known bias.
+    """Given numbers: a small pretrained table, a hand-made filter, a known bias.
 
     The numbers travel in the layer's configuration, as text: keep them to a few thousand, and load
     larger weights with `layer.set_weights`.

@@ -52,7 +52,7 @@ class Identity(ArrayScheme):
 
 @scheme
 class Dirac(ArrayScheme):
-    """Ones at the center of the window: a convolution that passes its channels through.
+    """Ones at the center of the window: a convolution that passes channels through.
 
     Args:
         groups: Groups of the convolution (count), as given to the layer. Each passes on as many of
