@@ -45,7 +45,7 @@ _ROOMS = ("initializers", "model", "monitor", "tables", "theory")
 _registration.register_with_keras()
 
 
-# A type checker would take any name for a name of the package.
+# With this function a type checker accepts any name.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:

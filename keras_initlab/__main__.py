@@ -5,14 +5,12 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from keras_initlab import _commands, _missing, _names
 from keras_initlab._words import printable
-
-__all__ = ["main"]
 
 _EXAMPLES = """\
 examples:
@@ -56,13 +54,13 @@ def main(words: Sequence[str] | None = None) -> int:
         with _plain_warnings():
             return int(options.run(options))
     except BrokenPipeError:
-        # The reader has seen enough; what is still held back must go nowhere.
+        # The reader closed the pipe; the rest of the output is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"keras-initlab: {printable(_plain(_missing.explained(error)))}", file=sys.stderr)
         return 2
-    # A backend raises errors of its own, with its own colours and pages of what it did.
+    # Backends raise errors of their own classes, with colours and pages of detail.
     except Exception as error:
         first = (_plain(error).strip().splitlines() or [""])[0]
         print(f"keras-initlab: {type(error).__name__}: {printable(first)}", file=sys.stderr)
@@ -70,7 +68,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that shows words as they are: a pattern of the shell may match any file."""
+    """A parser whose errors show words safely: a pattern of the shell can match any file."""
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
@@ -78,7 +76,7 @@ class _Parser(argparse.ArgumentParser):
 
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
-    """Warnings, of Keras say, name layers of the file."""
+    """A context that makes warnings printable, for they can name layers of a foreign file."""
     usual = warnings.formatwarning
 
     def plain(message: Warning | str, *about: Any, **more: Any) -> str:
@@ -92,7 +90,7 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _plain(error: object) -> str:
-    """Without colours."""
+    """The text of an error, without colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", str(error))
 
 
@@ -200,23 +198,30 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _completion(_: Any) -> int:
-    choices = _parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    choices = _commands_of(_parser())
     options = [
         f'        *:{name}:*) words="{" ".join(_words_of(parser))}" ;;'
         for name, parser in choices.items()
         if name not in ("show", "gain")
     ]
     schemes = [name for family in _names.families().values() for name in family]
-    words = {
+    words: dict[str, Iterable[str]] = {
         "commands": choices,
         "schemes": schemes,
         "rules": _names.rules(),
         "activations": _names.activations(),
     }
-    lists = {name: " ".join(each) for name, each in words.items()}
+    lists = {name: " ".join(listed) for name, listed in words.items()}
     text = _COMPLETION.format(options="\n".join(options), **lists)
     print(text, end="")
     return 0
+
+
+def _commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return action.choices
+    return {}
 
 
 def _words_of(parser: argparse.ArgumentParser) -> list[str]:

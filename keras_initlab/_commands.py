@@ -1,4 +1,4 @@
-"""What the command line does: each command calls a room and prints."""
+"""The commands of the command line: each calls a room and prints."""
 
 import argparse
 import importlib
@@ -17,17 +17,6 @@ from typing import Any
 from keras_initlab import _names, _paths
 from keras_initlab._words import printable
 
-__all__ = [
-    "FINDING_FORMATS",
-    "compare",
-    "diagnose",
-    "gain",
-    "initialize",
-    "lint",
-    "list_schemes",
-    "show",
-]
-
 Words = argparse.Namespace
 
 # --- schemes -----------------------------------------------------------------------------------
@@ -44,7 +33,7 @@ def list_schemes(words: Words) -> int:
 
 
 def show(words: Words) -> int:
-    """Print all that is known of one scheme."""
+    """Print the docstring of a scheme."""
     schemes = {name: text for family in _names.families().values() for name, text in family.items()}
     if words.scheme not in schemes:
         import difflib
@@ -57,7 +46,7 @@ def show(words: Words) -> int:
 
 
 def gain(words: Words) -> int:
-    """Print what weights before an activation are multiplied by."""
+    """Print the gain of an activation."""
     from keras_initlab.theory import gain_of
 
     print(f"{gain_of(words.activation):.6g}")
@@ -69,7 +58,7 @@ def gain(words: Words) -> int:
 
 @_paths.elsewhere()
 def lint(words: Words) -> int:
-    """Print what is wrong with the weights of a model."""
+    """Print the problems in the weights of a model."""
     model = _loaded(words, with_optimizer=False)
     from keras_initlab.model import lint as find
 
@@ -119,7 +108,7 @@ def initialize(words: Words) -> int:
 
 
 def compare(words: Words) -> int:
-    """Train what a script defines under several schemes."""
+    """Train the model of a script under several schemes."""
     script = _imported(words.script)
     missing = [name for name in ("build_model", "data") if not hasattr(script, name)]
     if missing:
@@ -155,7 +144,7 @@ def _print(report: Any) -> None:
 
 
 def _data_of(path: str | None) -> Any:
-    """Arrays of an `.npz` file: one of them, or by the names of the inputs; `y` are labels."""
+    """Arrays of an `.npz` file: a single one, or one by input name; `y` are labels."""
     if path is None:
         return None
     import numpy as np
@@ -164,7 +153,7 @@ def _data_of(path: str | None) -> Any:
         with open(path, "rb") as file:
             held = np.load(file, allow_pickle=False)
             arrays = {"x": held} if isinstance(held, np.ndarray) else dict(held)
-    # A broken file makes NumPy raise whatever its parts trip over.
+    # A broken file makes NumPy raise errors of any class.
     except Exception as error:
         raise ValueError(f"{path!r} cannot be read as an .npz file of arrays: {error}") from error
     labels = arrays.pop("y", None)
@@ -175,7 +164,7 @@ def _data_of(path: str | None) -> Any:
 
 
 def _imported(path: str) -> Any:
-    """A script as a module, under its own name, so that other processes find it too."""
+    """A script as a module under its own name, so that other processes can import it."""
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no script {path!r}.")
     _start_keras()
@@ -215,16 +204,16 @@ def _loaded(words: Words, *, with_optimizer: bool) -> Any:
             importlib.import_module(name)
     try:
         with warnings.catch_warnings():
-            # Of a model that was compiled and not trained: its optimizer has nothing to load.
+            # The optimizer of a model that was never trained has nothing to load.
             warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
             return keras.saving.load_model(path, compile=with_optimizer, safe_mode=not words.unsafe)
-    # A broken file makes Keras raise whatever it trips over.
+    # A broken file makes Keras raise errors of any class.
     except Exception as error:
         refused = "enable_unsafe_deserialization" in str(error)
         advice = " Try --unsafe, if you trust the file." if refused else ""
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if first.startswith("File not found"):
-            # So Keras calls what is there and is no archive.
+            # Keras says so too of a file that exists and is no archive.
             first = "it is truncated, or no model file"
         raise ValueError(f"{path!r} cannot be loaded as a Keras model: {first}{advice}") from error
 

@@ -1,17 +1,15 @@
-"""What to say where the backend that Keras asks for is not installed."""
+"""The message for a backend that Keras needs and that is not installed."""
 
 import importlib.util
-
-__all__ = ["explained"]
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def explained(error: Exception) -> Exception:
-    """The error with the way out, where it is a backend that is missing, else the error itself.
+    """An error with advice, if a backend is missing; else the error itself.
 
     Args:
-        error: What importing Keras, or a command, raised.
+        error: Raised by the import of Keras, or by a command.
     """
     if not isinstance(error, ModuleNotFoundError) or error.name not in _BACKENDS:
         return error

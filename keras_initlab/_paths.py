@@ -1,7 +1,7 @@
-"""Where modules are looked for while a command reads a file: not where the command was started.
+"""The search path while a command reads a file: without the current directory.
 
-Keras, its backends and `rich` import by name what may not be installed, and Keras what a model file
-names (`keras_hub`, say). A folder of someone else's may hold a module of such a name.
+Keras, its backends and `rich` import packages that may be missing. Keras also imports packages that
+a model file names (`keras_hub`, say). A foreign folder can hold a module of the same name.
 """
 
 import os
@@ -9,19 +9,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["elsewhere", "here"]
-
-# Where this package was imported from; what lies beside it is trusted as much as it is.
+# Where this package was imported from; modules beside it are trusted as it is.
 _HOME = os.path.realpath(os.path.join(os.path.dirname(__file__), os.pardir))
 
 
 @contextmanager
 def elsewhere() -> Iterator[None]:
-    """Look nowhere in the current directory, whatever had put it on the path."""
+    """Import nothing from the current directory, even if it is on the path."""
     kept = list(sys.path)
     start = os.path.realpath(os.getcwd())
     if start != _HOME:
-        sys.path[:] = [each for each in kept if os.path.realpath(each or os.curdir) != start]
+        sys.path[:] = [folder for folder in kept if os.path.realpath(folder or os.curdir) != start]
     try:
         yield
     finally:
@@ -30,7 +28,7 @@ def elsewhere() -> Iterator[None]:
 
 @contextmanager
 def here() -> Iterator[None]:
-    """Look in the current directory too, after all other places."""
+    """Import from the current directory too, after all other places."""
     start = os.getcwd()
     sys.path.append(start)
     try:

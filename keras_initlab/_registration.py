@@ -8,8 +8,6 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-__all__ = ["register_with_keras"]
-
 
 def register_with_keras() -> None:
     """Register now if Keras is loaded, else as soon as it has been imported."""
@@ -24,7 +22,7 @@ def _still_loading(module: ModuleType) -> bool:
 
 
 class _KerasFinder(importlib.abc.MetaPathFinder):
-    """Finds `keras` as usual, and registers once it has run."""
+    """Finds `keras` as usual, and registers the schemes once it is imported."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

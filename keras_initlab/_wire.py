@@ -1,29 +1,10 @@
-"""What the writer of the logs and the TensorBoard tab share: plugin name, tags, record layout."""
+"""The format of the logs, for their writer and the tab: plugin name, tags, record layout."""
 
 import json
 import reprlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
-
-__all__ = [
-    "FIRST_SUFFIX",
-    "HISTOGRAM_BINS",
-    "LARGE_VARIANCE",
-    "LAYERS_SUFFIX",
-    "PLUGIN_NAME",
-    "PROBLEMS_TAG",
-    "SECTIONS",
-    "THRESHOLDS",
-    "LayerInfo",
-    "Problem",
-    "decode_metadata",
-    "decode_problems",
-    "decode_statistics",
-    "encode_metadata",
-    "encode_problems",
-    "tag_of",
-]
 
 PLUGIN_NAME = "initlab"
 
@@ -58,7 +39,7 @@ SECTIONS = {
 
 HISTOGRAM_BINS = 64
 
-# What counts as a problem; docs/callback.md says why.
+# Thresholds of the problems; docs/callback.md gives the reasons.
 THRESHOLDS = {
     # Variance of a layer, over the largest of an earlier layer or its own at the first look.
     "vanishing": 1e-4,
@@ -96,7 +77,7 @@ class LayerInfo:
         activation: Name of its activation, empty where it has none.
         depth: Position in call order, from 0.
         scheme: Class name of its kernel's initializer, empty where it has none.
-        dtype: What it computes in.
+        dtype: The dtype in which it computes.
         is_output: Whether it makes an output of the model.
         units: Length of its last axis, 0 where unknown.
     """
@@ -113,17 +94,17 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with the signal, in words.
+    """A problem of the signal, in words.
 
     Args:
         rule: `"vanishing"`, `"exploding"`, `"dead"`, `"saturated"`, `"collapsed"`, `"stalled"` or
             `"nonfinite"`.
         what: `"activations"`, `"gradients"` or `"weights"`.
-        layers: The layers it concerns, the first one first, in call order.
+        layers: The layers concerned, in call order.
         step: Updates before the look that showed it.
         value: The number that broke the rule.
-        threshold: The number it was held against.
-        text: What is seen, likely cause, and a fix.
+        threshold: The bound that the rule sets.
+        text: The symptom, the likely cause, and a fix.
     """
 
     rule: str
@@ -146,7 +127,7 @@ def tag_of(section: str) -> str:
 
 
 def encode_metadata(section: str, layers: Sequence[LayerInfo]) -> bytes:
-    """The content of the first event's metadata: what the rows and columns are.
+    """The content of the first event's metadata: the rows and columns.
 
     Example:
         >>> content = encode_metadata("theory", [LayerInfo("dense", "Dense", "relu", 0)])
@@ -209,7 +190,7 @@ def decode_problems(content: bytes) -> list[Problem]:
 
 
 def _list_in(content: bytes, name: str) -> list[Any]:
-    """A list of a record. A log may come from anyone, so nothing in it is taken on trust."""
+    """A list in a record. A log can be foreign, so nothing in it is trusted."""
     try:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -228,10 +209,10 @@ def _list_in(content: bytes, name: str) -> list[Any]:
     return entries
 
 
-# JavaScript's whole numbers end here.
+# The largest whole number of JavaScript.
 _LARGEST = 2**53
 
-# What JSON makes of the fields of the classes above.
+# The JSON types of the fields above.
 _HELD: dict[Any, Any] = {
     str: str,
     int: int,

@@ -1,8 +1,6 @@
-"""Names of others as text that a terminal, a page or a log of CI shows and does not obey."""
+"""Foreign names as text that a terminal, a page or a CI log shows and does not obey."""
 
 import re
-
-__all__ = ["printable"]
 
 # Control characters (C0, DEL, C1), line and paragraph separators, marks that turn or hide text
 # (soft hyphen, zero width space, bidirectional marks, overrides and isolates, invisible operators,
@@ -15,7 +13,7 @@ _OBEYED = re.compile(
 
 
 def printable(text: object) -> str:
-    r"""The text with each character that is obeyed written as Python writes it in a string.
+    r"""The text, with control characters escaped as in a Python string.
 
     Example:
         >>> print(printable("dense\n::error::\x1b[31mforged"))

@@ -16,7 +16,7 @@ PACKAGE = Path(keras_initlab.__file__).parent
 OURS = {
     "theory": set(),
     "sampling": set(),
-    "initializers": {"theory", "sampling", "_backend", "_version"},
+    "initializers": {"theory", "sampling", "_backend", "_docstrings", "_version"},
     "tables": {"theory", "sampling", "initializers", "_backend"},
     "anatomy": {"theory", "initializers", "_wire", "_backend"},
     "signal": {"theory", "anatomy", "_wire", "_words", "_backend"},
@@ -35,7 +35,8 @@ OURS = {
     "_missing": set(),
     "__main__": {"_commands", "_missing", "_names", "_words"},
     "_commands": {"_names", "_paths", "_words", "model", "theory"},
-    "_names": {"theory"},
+    "_docstrings": set(),
+    "_names": {"_docstrings", "theory"},
     "__init__": {
         "_missing",
         "_registration",

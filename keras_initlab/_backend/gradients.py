@@ -1,4 +1,4 @@
-"""Gradients of one function on whichever backend runs, and the loss of a model without a trace."""
+"""Gradients of a function on every backend, and the loss of a model without side effects."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -6,23 +6,9 @@ from typing import Any
 
 import keras
 
-__all__ = [
-    "dry_run",
-    "fresh_loss",
-    "has_loss",
-    "in_backward",
-    "is_out_of_memory",
-    "lacks_gradient",
-    "losses_kept",
-    "notes_gradients",
-    "value_and_gradients",
-    "with_loss",
-    "without_gradients",
-]
-
 
 def dry_run(function: Callable, *arguments: Any) -> None:
-    """Run a function for what it notes on the way: on JAX with shapes alone."""
+    """Run a function for its side effects only; on JAX with shapes instead of values."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -35,15 +21,15 @@ def dry_run(function: Callable, *arguments: Any) -> None:
 def value_and_gradients(
     function: Callable[[list[Any]], tuple[Any, Any]], tensors: Sequence[Any]
 ) -> tuple[Any, Any, list[Any]]:
-    """A scalar, what else the function returns, and the scalar's gradients.
+    """The scalar and the structure that a function returns, and the gradients of the scalar.
 
     Args:
         function: Takes tensors and returns a scalar and any structure of tensors.
         tensors: Float tensors.
 
     Returns:
-        Scalar, structure, and for each tensor the gradient: zeros where nothing depends on it. Of
-        tables TensorFlow gives an `IndexedSlices`.
+        Scalar, structure, and the gradient for each tensor: zeros if the scalar does not depend on
+        it. For tables TensorFlow returns an `IndexedSlices`.
     """
     tensors = list(tensors)
     kind = {"tensorflow": _by_tensorflow, "jax": _by_jax, "torch": _by_torch}
@@ -82,13 +68,13 @@ def _by_torch(function: Callable, tensors: list[Any]) -> tuple[Any, Any, list[An
         if value.requires_grad:
             gradients = list(torch.autograd.grad(value, tensors, allow_unused=True))
     others = keras.tree.map_structure(
-        lambda each: each.detach() if torch.is_tensor(each) else each, others
+        lambda leaf: leaf.detach() if torch.is_tensor(leaf) else leaf, others
     )
     return value.detach(), others, gradients
 
 
 def notes_gradients() -> bool:
-    """Whether operations are noted for gradients here; not in `tf.recompute_grad`, for one."""
+    """Whether operations are recorded for gradients here; not in `tf.recompute_grad`, for one."""
     if keras.backend.backend() != "tensorflow":
         return True
     from tensorflow.python.eager import record
@@ -97,7 +83,7 @@ def notes_gradients() -> bool:
 
 
 def in_backward() -> bool:
-    """Whether torch is on its way back, where a checkpoint runs layers once more."""
+    """Whether torch runs its backward pass, in which a checkpoint calls layers again."""
     if keras.backend.backend() != "torch":
         return False
     import torch
@@ -106,7 +92,7 @@ def in_backward() -> bool:
 
 
 def without_gradients() -> Any:
-    """A context in which torch notes nothing for gradients; the others note only when asked."""
+    """A context in which torch records nothing for gradients; others record only on request."""
     if keras.backend.backend() != "torch":
         return nullcontext()
     import torch
@@ -121,7 +107,7 @@ def has_loss(model: Any) -> bool:
 
 @contextmanager
 def losses_kept(layers: Sequence[Any]) -> Iterator[None]:
-    """A context after which each layer holds the losses that it has added before."""
+    """A context that restores the losses that the layers have added."""
     kept = [(layer, list(layer._losses), set(layer._loss_ids)) for layer in layers]
     try:
         yield
@@ -133,7 +119,7 @@ def losses_kept(layers: Sequence[Any]) -> Iterator[None]:
 
 
 def fresh_loss(model: Any, loss: Any = None) -> Any:
-    """The compiled loss of a model, or another one, as an object that keeps its own account.
+    """The compiled loss of a model, or another one, as an object with a state of its own.
 
     Args:
         model: A Keras model.
@@ -149,7 +135,7 @@ def fresh_loss(model: Any, loss: Any = None) -> Any:
 
 @contextmanager
 def with_loss(model: Any, loss: Any) -> Iterator[None]:
-    """A context in which the model computes its loss by this object."""
+    """A context in which the model uses this loss."""
     kept = model.__dict__.get("_compile_loss")
     object.__setattr__(model, "_compile_loss", loss)
     try:
@@ -165,7 +151,7 @@ def lacks_gradient(error: BaseException) -> bool:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an operation failed for want of memory, on the host or a device."""
+    """Whether an operation ran out of memory, on the host or a device."""
     if isinstance(error, MemoryError) or type(error).__name__ in (
         "ResourceExhaustedError",
         "OutOfMemoryError",

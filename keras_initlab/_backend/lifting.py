@@ -1,12 +1,10 @@
-"""Reading tensors of a TensorFlow graph without being one more reader of them."""
+"""Reading tensors of a TensorFlow graph without adding a reader to them."""
 
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["lifted"]
-
-# Grappler sums and multiplies chains of these in another order where nobody else reads what lies
-# between, and so rounds otherwise. They cost little to compute once more.
+# Grappler reorders chains of these where nothing else reads the values in between. That changes the
+# rounding. They are cheap to compute twice.
 _CHEAP = {
     *("Add", "AddV2", "Sub", "Mul", "RealDiv", "Div", "DivNoNan", "MulNoNan", "Neg", "Pow"),
     *("BiasAdd", "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Tanh", "Sigmoid", "Softplus", "Erf"),
@@ -18,13 +16,13 @@ _CHEAP = {
     *("SigmoidGrad", "RsqrtGrad", "SqrtGrad", "SoftplusGrad", "Relu6Grad", "Shape", "BroadcastTo"),
 }
 
-# Grappler makes one operation of each of these, its bias and its activation, where nobody else
-# reads what lies between. What comes out of the last of them it leaves alone.
+# Grappler fuses each of these with its bias and its activation where nothing else reads the values
+# in between. The output of the last one may have other readers.
 _PRODUCTS = {"MatMul", "Conv2D", "Conv3D", "DepthwiseConv2dNative"}
 _FUSED_ACTIVATIONS = {"Relu", "Relu6", "Elu", "LeakyRelu", "Tanh", "Sigmoid"}
 
-# A sum of several, which Grappler makes of these too, begins with whichever term is in memory that
-# nobody else holds: a term that is also read comes in another place, and the sum rounds otherwise.
+# Grappler merges these into a sum of several terms. It starts with a term whose memory nothing else
+# holds, so another reader of a term changes the order, and with it the rounding.
 _SUMS = {"Add", "AddV2", "AddN"}
 
 # The same memory under another name.
@@ -32,15 +30,14 @@ _VIEWS = {"Identity", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "Preve
 
 
 def lifted(function: Callable) -> Callable:
-    """A function that computes anew what it reads of the graph around it, if that is cheap.
+    """The function, with cheap operations of the surrounding graph copied into it.
 
-    A tensor that is read is no longer one that only the next operation sees, and Grappler then
-    leaves alone what it would have regrouped: the training would round otherwise than without us.
-    So the operations that made the tensor are copied into the function, back to products,
-    convolutions, sums over axes, variables and whatever else is dear or has a state; these alone
-    are read. A product with its bias and activation is read behind the last of these, or Grappler
-    would not fuse them, even in the steps that are not looked at. What a sum takes is not read but
-    computed anew too, dear or not.
+    Grappler regroups operations only where a single operation reads their result. Another reader
+    stops that, and training then rounds differently than without us. So the operations that made a
+    tensor are copied into the function, back to those that are expensive or have a state (products,
+    convolutions, sums over axes, variables). Only the results of these are read. A product with
+    bias and activation is read after the last of the three; otherwise Grappler does not fuse them,
+    even in steps without a snapshot. The terms of a sum are always copied.
 
     Args:
         function: Called without arguments while `tf.function` traces it.
@@ -67,14 +64,14 @@ def _is_copyable(op: Any) -> bool:
 
 
 def _has_no_state(op: Any) -> bool:
-    """Whether an operation makes the same of the same inputs, by itself."""
+    """Whether equal inputs always give equal outputs."""
     attributes = op.node_def.attr.values()
-    functions = any(each.HasField("func") or each.list.func for each in attributes)
+    functions = any(value.HasField("func") or value.list.func for value in attributes)
     return op.type != "Placeholder" and not op.op_def.is_stateful and not functions
 
 
 def _may_be_read(tensor: Any) -> bool:
-    """Whether one more reader changes neither what Grappler fuses nor the order of a sum."""
+    """Whether another reader leaves the fusions of Grappler and the order of its sums unchanged."""
     readers = {op.type for op in _readers_of(tensor)}
     if readers & _SUMS:
         return False
@@ -84,10 +81,10 @@ def _may_be_read(tensor: Any) -> bool:
 
 
 def _readers_of(tensor: Any) -> list[Any]:
-    """The operations that take a tensor, be it under another name."""
+    """The operations that read a tensor, also through views of it."""
     readers = tensor.consumers()
     views = [op for op in readers if op.type in _VIEWS]
-    return [*readers, *(each for view in views for each in _readers_of(view.outputs[0]))]
+    return [*readers, *(reader for view in views for reader in _readers_of(view.outputs[0]))]
 
 
 def _is_fused(op: Any) -> bool:
@@ -98,13 +95,13 @@ def _is_fused(op: Any) -> bool:
     if op.type != "BiasAdd":
         return False
     product = op.inputs[0].op
-    # A convolution of one dimension is one of two, squeezed.
+    # A one-dimensional convolution is a squeezed two-dimensional one.
     product = product.inputs[0].op if product.type == "Squeeze" else product
     return product.type in _PRODUCTS
 
 
 class _Lift:
-    """`FuncGraph.capture` that copies cheap operations instead of capturing what they made.
+    """A `FuncGraph.capture` that copies cheap operations instead of capturing their outputs.
 
     Args:
         graph: The graph of the function.
@@ -114,7 +111,7 @@ class _Lift:
     def __init__(self, graph: Any, around: Any):
         self._graph, self._around = graph, around
         self._capture = graph.capture
-        # With the tensor itself, so that its id stays its own.
+        # With the tensor itself, so that its id is not reused.
         self._copies: dict[int, tuple[Any, Any]] = {}
 
     def __call__(self, tensor: Any, *args: Any, **kwargs: Any) -> Any:
@@ -126,14 +123,14 @@ class _Lift:
         return self._inside(tensor)
 
     def _cheap_ops_behind(self, tensor: Any) -> list[Any]:
-        """The operations to copy, those first that others need."""
+        """The operations to copy, in the order in which they depend on one another."""
         found: dict[int, Any] = {}
         todo = [tensor.op]
         while todo:
             op = todo.pop()
             if _is_copyable(op) and id(op) not in found and not self._is_copied(op):
                 found[id(op)] = op
-                todo += [each.op for each in op.inputs]
+                todo += [source.op for source in op.inputs]
         return sorted(found.values(), key=lambda op: op._id_value)
 
     def _is_copied(self, op: Any) -> bool:
@@ -148,7 +145,7 @@ class _Lift:
         attributes = {name: op.node_def.attr[name] for name in op.node_def.attr if name[0] != "_"}
         made = self._graph.create_op(
             op.type,
-            [self._inside(each) for each in op.inputs],
+            [self._inside(source) for source in op.inputs],
             [output.dtype for output in op.outputs],
             attrs=attributes,
             op_def=op.op_def,

@@ -1,4 +1,4 @@
-"""Memory of whichever backend runs, filled by NumPy without a copy where that can be."""
+"""Memory of every backend, filled by NumPy without a copy where possible."""
 
 import ctypes
 import gc
@@ -11,11 +11,9 @@ import keras
 import ml_dtypes
 import numpy as np
 
-__all__ = ["check_room", "distributed", "filled_tensor", "sharded_tensor"]
-
 _LARGE_PAGE_BYTES = 1 << 21
 
-# Less than this is not asked for beforehand.
+# Smaller tensors are not checked.
 _MUCH_BYTES = 1 << 30
 
 
@@ -27,13 +25,13 @@ def check_room(shape: tuple[int, ...], dtype: str) -> None:
         dtype: Keras's name of a dtype.
 
     Raises:
-        MemoryError: If there is none. TensorFlow ends the process without a word.
+        MemoryError: If there is not enough. TensorFlow ends the process without a message.
     """
     size_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     if size_bytes < _MUCH_BYTES:
         return
     try:
-        # Asked for and given back: nothing is written to it.
+        # Reserved and released again: nothing is written to it.
         np.empty(size_bytes, np.uint8)
     except MemoryError as error:
         raise MemoryError(
@@ -55,7 +53,7 @@ def filled_tensor(shape: tuple[int, ...], dtype: str, fill: Callable[[np.ndarray
         fill: Called once with a writable NumPy array of that shape and dtype.
 
     Raises:
-        MemoryError: If the system has not that much.
+        MemoryError: If the system has too little.
     """
     check_room(shape, dtype)
     maker = {"tensorflow": _tensorflow_tensor, "jax": _jax_tensor, "torch": _torch_tensor}
@@ -68,7 +66,7 @@ def sharded_tensor(
     layout: Any,
     fill: Callable[[list[tuple[np.ndarray, tuple[slice, ...]]]], None],
 ) -> Any:
-    """A tensor spread over devices, of which this process makes its own shards alone.
+    """A tensor spread over devices; this process makes only its own shards.
 
     Args:
         shape: Shape of the whole tensor.
@@ -78,7 +76,7 @@ def sharded_tensor(
             place in the whole; a shard that several devices hold comes once.
 
     Raises:
-        ValueError: On another backend than JAX, which alone has layouts.
+        ValueError: On a backend other than JAX, for only JAX has layouts.
     """
     if keras.backend.backend() != "jax":
         raise ValueError(
@@ -101,13 +99,13 @@ def sharded_tensor(
         places[device] = bounds
         if bounds not in shards:
             shards[bounds] = _aligned(size, _numpy_dtype(dtype))
-    fill([(out, tuple(slice(*each) for each in bounds)) for bounds, out in shards.items()])
+    fill([(out, tuple(slice(*ends) for ends in bounds)) for bounds, out in shards.items()])
     pieces = [_adopted(shards[bounds], device) for device, bounds in places.items()]
     return jax.make_array_from_single_device_arrays(shape, sharding, pieces)
 
 
 def distributed(tensor: Any, layout: Any) -> Any:
-    """A tensor that this process holds as a whole, spread as JAX's layout says."""
+    """A whole tensor of this process, spread over devices by a layout of JAX."""
     import jax
 
     sharding = _concrete_sharding(layout)
@@ -123,7 +121,7 @@ def _is_traced() -> bool:
 
 
 def _concrete_sharding(layout: Any) -> Any:
-    """The layout on real devices: Keras hands over one whose mesh has names alone."""
+    """The layout on real devices; the mesh of the one that Keras passes has only names."""
     import jax
 
     sharding = getattr(layout, "backend_layout", layout)
@@ -152,7 +150,7 @@ def _tensorflow_tensor(shape: tuple[int, ...], dtype: str, fill: Callable) -> An
         address = np.asarray(memoryview(tensor)).ctypes.data
         size_bytes = math.prod(shape) * _numpy_dtype(dtype).itemsize
         _ask_for_large_pages(address, size_bytes)
-        memory = (ctypes.c_char * size_bytes).from_address(address)
+        memory = memoryview((ctypes.c_char * size_bytes).from_address(address))
         fill(np.frombuffer(memory, _numpy_dtype(dtype)).reshape(shape))
         return tensor if held == dtype else tf.bitcast(tensor, dtype)
 
@@ -164,11 +162,11 @@ def _jax_tensor(shape: tuple[int, ...], dtype: str, fill: Callable) -> Any:
 
 
 def _aligned(shape: Sequence[int], kind: np.dtype) -> np.ndarray:
-    """An array that begins where JAX can adopt it; NumPy asks for large pages itself."""
+    """An array aligned so that JAX can adopt it; NumPy requests large pages itself."""
     size_bytes = math.prod(shape) * kind.itemsize
     if size_bytes >= _LARGE_PAGE_BYTES:
         # JAX gives memory that it has adopted back when Python collects garbage, which no number of
-        # bytes brings about: a table that was deleted would stay beside the one that follows.
+        # bytes brings about: a deleted table would stay in memory beside the next one.
         gc.collect(0)
     raw = np.empty(size_bytes + 64, np.uint8)
     begin = -raw.ctypes.data % 64
@@ -176,10 +174,10 @@ def _aligned(shape: Sequence[int], kind: np.dtype) -> np.ndarray:
 
 
 def _adopted(array: np.ndarray, device: Any) -> Any:
-    """JAX's array on a device: on the CPU in NumPy's own memory, if that is aligned."""
+    """An array of JAX on a device; on the CPU in NumPy's own memory, if that is aligned."""
     import jax
 
-    # What JAX holds in 32 bits is converted by NumPy, so that no warning is given.
+    # NumPy converts to the 32 bits that JAX holds, so that JAX does not warn.
     return jax.device_put(
         array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False), device
     )
@@ -203,7 +201,7 @@ def _ask_for_large_pages(address: int, size_bytes: int) -> None:
     if end > begin and hasattr(mmap, "MADV_HUGEPAGE"):
         madvise = ctypes.CDLL(None).madvise
         madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-        # It is advice: a system that cannot follow it says so, and nothing is lost.
+        # It is advice: where the system refuses it, nothing is lost.
         madvise(begin, end - begin, mmap.MADV_HUGEPAGE)
 
 

@@ -1,32 +1,10 @@
-"""What a Keras model is made of."""
+"""The parts of a Keras model."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import keras
-
-from keras_initlab._backend.tensors import concrete
-
-__all__ = [
-    "automatic_name",
-    "call_count",
-    "graph_nodes",
-    "input_structure",
-    "loss_scale_of",
-    "model_values",
-    "named_sublayers",
-    "optimizers_of",
-    "own_sublayers",
-    "own_trainable",
-    "own_weights",
-    "owns_weights",
-    "refusal_of",
-    "remat_mode",
-    "unbuilt_layers",
-    "updates_done",
-    "without_remat",
-]
 
 
 def own_sublayers(layer: Any) -> list[Any]:
@@ -38,7 +16,7 @@ def named_sublayers(layer: Any) -> list[tuple[str, Any]]:
     """Layers that a layer holds as attributes, with the attributes' names."""
     # torch keeps them in a dictionary of its own.
     held = {**vars(layer), **vars(layer).get("_modules", {})}
-    return [(name, each) for name, each in held.items() if isinstance(each, keras.layers.Layer)]
+    return [(name, value) for name, value in held.items() if isinstance(value, keras.layers.Layer)]
 
 
 def owns_weights(layer: Any) -> bool:
@@ -57,7 +35,7 @@ def call_count(layer: Any) -> int:
 
 
 def unbuilt_layers(model: Any) -> tuple[int, ...]:
-    """The ids of the layers, the model among them, that have still to make their weights."""
+    """The ids of the layers, including the model, that have no weights yet."""
     layers = model._flatten_layers(include_self=True, recursive=True)
     return tuple(id(layer) for layer in layers if not layer.built)
 
@@ -69,7 +47,7 @@ def remat_mode(layer: Any) -> Any:
 
 @contextmanager
 def without_remat(layers: Iterable[Any]) -> Iterator[None]:
-    """A context in which layers made under a `RematScope` run once, as without it."""
+    """A context in which layers made under a `RematScope` are not computed twice."""
     kept = [(layer, remat_mode(layer)) for layer in layers if remat_mode(layer)]
     for layer, _ in kept:
         object.__setattr__(layer, "_remat_mode", None)
@@ -81,18 +59,18 @@ def without_remat(layers: Iterable[Any]) -> Iterator[None]:
 
 
 def optimizers_of(model: Any) -> list[Any]:
-    """The compiled optimizer, and those that a model with a training step of its own holds."""
+    """The compiled optimizer, and the optimizers that a custom model holds as attributes."""
     held = [model.optimizer, *vars(model).values()]
-    found = {id(each): each for each in held if isinstance(each, keras.optimizers.Optimizer)}
+    found = {id(value): value for value in held if isinstance(value, keras.optimizers.Optimizer)}
     return list(found.values())
 
 
 def loss_scale_of(optimizer: Any, variables: Any = None) -> Any:
-    """What the gradients that an optimizer receives are multiplied by.
+    """The factor on the gradients that an optimizer receives.
 
     Args:
         optimizer: A Keras optimizer.
-        variables: Values of its variables where the step carries them apart, on JAX.
+        variables: Values of its variables, where the step of JAX carries them.
     """
     scale = getattr(optimizer, "dynamic_scale", None)
     if scale is None:
@@ -104,13 +82,13 @@ def loss_scale_of(optimizer: Any, variables: Any = None) -> Any:
 
 
 def updates_done(model: Any) -> int:
-    """Training steps that the model's optimizer has taken part in so far."""
+    """Training steps that the model's optimizer has counted."""
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         return 0
     # With accumulation `iterations` is a quotient: it counts the updates.
     counting = getattr(optimizer, "inner_optimizer", optimizer)
-    return int(concrete(keras.ops.convert_to_tensor(counting._iterations)))
+    return int(keras.ops.convert_to_numpy(counting._iterations))
 
 
 def model_values(model: Any) -> tuple[list[Any], list[Any]]:
@@ -140,7 +118,7 @@ def refusal_of(model: Any) -> str | None:
 
 
 def graph_nodes(model: Any) -> list[Any] | None:
-    """The calls in a model's graph, each with operation and tensors; `None` where it has none."""
+    """The calls in a model's graph, with operation and tensors; `None` without a graph."""
     by_depth = getattr(getattr(model, "_functional", model), "_nodes_by_depth", None)
     return None if by_depth is None else [node for nodes in by_depth.values() for node in nodes]
 
@@ -157,7 +135,7 @@ def input_structure(model: Any) -> Any:
 
 
 def automatic_name(layer: Any) -> str:
-    """What Keras calls a layer of this class that is given no name, without the number."""
+    """The name, without its number, that Keras gives to an unnamed layer of this class."""
     from keras.src.utils.naming import to_snake_case
 
     return str(to_snake_case(type(layer).__name__))

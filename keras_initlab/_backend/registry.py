@@ -1,12 +1,10 @@
-"""Where Keras looks up what a string names."""
-
-__all__ = ["name_initializer"]
+"""The list in which Keras looks up the names of initializers."""
 
 
 def name_initializer(name: str, cls: type) -> None:
     """Let `keras.initializers.get` find a class by a name with a package in front.
 
-    From Keras 3.16 on it asks its own list alone, and no longer the registry of saved objects.
+    From Keras 3.16 on it reads only its own list, and no longer the registry of saved objects.
 
     Args:
         name: `"keras_initlab>HeNormal"`, say: Keras's own names have no package.
@@ -14,8 +12,8 @@ def name_initializer(name: str, cls: type) -> None:
     """
     from keras.src import initializers
 
-    # A Keras without this list finds the name as it finds saved objects, or not at all: no reason
-    # to end the import.
+    # A Keras without this list finds the name in the registry of saved objects, or not at all; the
+    # import goes on in both cases.
     known = getattr(initializers, "ALL_OBJECTS_DICT", None)
     if known is not None:
         known[name] = cls

@@ -1,4 +1,4 @@
-"""State that rides through the training step of whichever backend runs."""
+"""State that the training step of every backend carries along."""
 
 import contextlib
 from typing import Any
@@ -8,13 +8,11 @@ import numpy as np
 
 from keras_initlab._backend.training import is_functional_step
 
-__all__ = ["StepState"]
-
 
 class StepState:
     """An array that the compiled training step writes and the host reads between steps.
 
-    On JAX the array rides in the model's non-trainable state as a seed generator's state does,
+    On JAX the array is part of the model's non-trainable state, like that of a seed generator,
     outside `weights` and every saved file. On TensorFlow and torch an untracked variable is enough.
     """
 
@@ -52,7 +50,7 @@ class StepState:
 
     def place(self) -> int:
         """Where a functional step carries the array among the non-trainable variables."""
-        return [each is self.state for each in self._model.non_trainable_variables].index(True)
+        return [value is self.state for value in self._model.non_trainable_variables].index(True)
 
     def _values(self) -> list[Any]:
         if keras.backend.backend() == "tensorflow":

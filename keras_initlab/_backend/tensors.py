@@ -1,4 +1,4 @@
-"""Tensors, seeds and scopes of whichever backend runs."""
+"""Tensors, seeds and scopes of every backend."""
 
 import contextlib
 from typing import Any
@@ -6,30 +6,6 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-
-__all__ = [
-    "KeySeed",
-    "concrete",
-    "dense_values",
-    "distinct_rows",
-    "eager_scope",
-    "flat_tensors",
-    "gathered",
-    "half_sum_of_squares",
-    "in_symbolic_scope",
-    "is_float",
-    "is_numeric",
-    "is_sparse",
-    "isolated",
-    "mask_of",
-    "mean_square_of_sparse",
-    "rank_of",
-    "reachable",
-    "reachable_gradient",
-    "rows_of",
-    "set_flags",
-    "units_of",
-]
 
 
 def concrete(tensor: Any) -> np.ndarray | None:
@@ -44,7 +20,7 @@ def concrete(tensor: Any) -> np.ndarray | None:
 
 
 def eager_scope() -> Any:
-    """A context in which operations give values, even while a function is being traced."""
+    """A context in which operations return values, even while a function is being traced."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -64,7 +40,7 @@ def in_symbolic_scope() -> bool:
 
 
 class KeySeed(keras.random.SeedGenerator):
-    """A backend key (of JAX, say) where `keras.random` wants a seed generator."""
+    """A backend key (of JAX, say) in the form of a seed generator for `keras.random`."""
 
     def __init__(self, key: Any):
         self.key = key
@@ -74,9 +50,9 @@ class KeySeed(keras.random.SeedGenerator):
 
 
 def isolated(tensor: Any) -> Any:
-    """The tensor behind a barrier, so that XLA fuses its maker as if nobody else asked for it.
+    """The tensor behind a barrier, so that XLA fuses as if this reader did not exist.
 
-    On JAX alone: TensorFlow's barrier was tried and does not keep the roundings.
+    Only on JAX: TensorFlow's barrier was tried and changes the rounding.
     """
     if keras.backend.backend() != "jax":
         return tensor
@@ -86,7 +62,7 @@ def isolated(tensor: Any) -> Any:
 
 
 def gathered(tensor: Any, places: Any, axis: int = 0) -> Any:
-    """`keras.ops.take` of int32 places in one operation, for none of them is negative."""
+    """`keras.ops.take` of int32 indices in one operation; none of them is negative."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -95,7 +71,7 @@ def gathered(tensor: Any, places: Any, axis: int = 0) -> Any:
 
 
 def half_sum_of_squares(values: Any) -> Any:
-    """Of a tensor `(rows, units)`, or of each in `(blocks, rows, units)`.
+    """Half the sum of squares of `(rows, units)`, or of every block in `(blocks, rows, units)`.
 
     TensorFlow has one operation for all elements, without a tensor of squares in between.
     """
@@ -117,8 +93,8 @@ def reachable(tensor: Any) -> Any:
     """The tensor without its gradient; `None` if it belongs to an inner function, a loop body say.
 
     TensorFlow refuses a tensor of another graph with a `TypeError`, or with an error of its own if
-    that graph lies inside this one. JAX may let a tracer of a trace that has ended pass, and fail
-    when all is compiled.
+    that graph lies inside this one. JAX can accept a tracer of a finished trace and fail only when
+    it compiles.
     """
     if is_sparse(tensor):
         return None if reachable(dense_values(tensor)) is None else tensor
@@ -135,7 +111,7 @@ def reachable(tensor: Any) -> Any:
 
 
 def _is_traced_here(tensor: Any) -> bool:
-    """Whether the trace that a tracer of JAX belongs to is running."""
+    """Whether the trace of a JAX tracer is still running."""
     from jax._src.core import Tracer, trace_ctx
 
     if not isinstance(tensor, Tracer):
@@ -153,9 +129,10 @@ def reachable_gradient(gradient: Any) -> Any:
 
 
 def flat_tensors(nested: Any) -> list[Any]:
-    """The tensors in a nested structure, of ragged ones their values."""
-    flat = [each if is_sparse(each) else dense_values(each) for each in keras.tree.flatten(nested)]
-    return [each for each in flat if hasattr(each, "shape") and hasattr(each, "dtype")]
+    """The tensors in a nested structure; ragged ones as their values."""
+    leaves = keras.tree.flatten(nested)
+    flat = [leaf if is_sparse(leaf) else dense_values(leaf) for leaf in leaves]
+    return [leaf for leaf in flat if hasattr(leaf, "shape") and hasattr(leaf, "dtype")]
 
 
 def is_float(tensor: Any) -> bool:
@@ -164,7 +141,7 @@ def is_float(tensor: Any) -> bool:
 
 
 def is_numeric(tensor: Any) -> bool:
-    """Whether a tensor holds real numbers or truth values: no strings, no resources."""
+    """Whether a tensor holds real numbers or booleans: no strings, no resources."""
     return _kind_of(tensor).startswith(("float", "bfloat", "int", "uint", "bool"))
 
 
@@ -202,18 +179,18 @@ def dense_values(tensor: Any) -> Any:
 
 
 def mean_square_of_sparse(tensor: Any) -> Any:
-    """Mean square of a sparse tensor's elements, the zeros that it does not hold among them."""
+    """Mean square of a sparse tensor's elements, including the zeros that it does not store."""
     values = ops.cast(dense_values(tensor), "float32")
     sizes = [ops.cast(size, "float32") for size in ops.shape(tensor)]
     return ops.sum(ops.square(values)) / ops.maximum(ops.prod(ops.stack(sizes)), 1.0)
 
 
 def distinct_rows(ids: Any, limit: int | None) -> tuple[Any, Any]:
-    """Sorted ids among the first `limit` of a batch, and which of them are no repetition.
+    """The first `limit` ids of a batch, sorted, and a mask of their first occurrences.
 
     Args:
         ids: Integer tensor of any shape.
-        limit: Bound on the ids looked at, `None` for all.
+        limit: How many ids are used, `None` for all.
     """
     ids = ops.cast(ops.reshape(ids, (-1,)), "int32")
     ids = ops.sort(ids if limit is None else ids[:limit])
@@ -222,7 +199,7 @@ def distinct_rows(ids: Any, limit: int | None) -> tuple[Any, Any]:
 
 
 def rows_of(tensor: Any, ids: Any) -> Any:
-    """Rows of a table or of its gradient; of TensorFlow's sparse gradient, repetitions summed.
+    """Rows of a table or of its gradient; a sparse gradient of TensorFlow is summed by row.
 
     Args:
         tensor: `(vocabulary, ...)` dense, or an `IndexedSlices` of TensorFlow.
@@ -241,7 +218,7 @@ def rows_of(tensor: Any, ids: Any) -> Any:
 
 
 def set_flags(state: Any, ids: Any) -> None:
-    """Set a variable of flags to 1 at the places named, in place where the backend can.
+    """Set a variable of flags to 1 at these indices, in place where the backend can.
 
     Args:
         state: Keras variable `(rows,)`, int32.

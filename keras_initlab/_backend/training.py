@@ -1,8 +1,9 @@
-"""The training step of whichever backend runs."""
+"""The training step of every backend."""
 
 import functools
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import keras
@@ -11,40 +12,19 @@ from keras import ops
 from keras_initlab._backend.lifting import lifted
 from keras_initlab._backend.model import optimizers_of
 
-__all__ = [
-    "add_session_hook",
-    "compiled",
-    "is_end_of_data",
-    "is_functional_step",
-    "is_replicated",
-    "is_tracing_step",
-    "prefers_small_operations",
-    "remove_session_hook",
-    "reused",
-    "running_fit",
-    "scale_updates",
-    "staged",
-    "step_is_compiled_by_torch",
-    "step_is_eager",
-    "sync_state",
-    "uncompiled_step",
-    "variables_in_trace",
-    "when",
-]
-
 
 def step_is_eager(model: Any) -> bool:
-    """Whether a training step runs as plain Python, so that a step may be skipped in Python."""
+    """Whether a training step runs as plain Python, so that Python can skip one."""
     if keras.backend.backend() == "torch":
         return True
     if keras.backend.backend() != "tensorflow" or not model.run_eagerly:
         return False
-    # Replicas run in threads of their own: there the step must count for itself.
+    # Replicas run in threads of their own, so the step must count by itself.
     return model.distribute_strategy.num_replicas_in_sync == 1
 
 
 def step_is_compiled_by_torch(model: Any) -> bool:
-    """Whether `torch.compile` makes the training step."""
+    """Whether `torch.compile` compiles the training step."""
     return keras.backend.backend() == "torch" and bool(model.jit_compile)
 
 
@@ -58,7 +38,7 @@ def is_functional_step() -> bool:
 
 
 def is_tracing_step() -> bool:
-    """Whether TensorFlow is tracing, so that the training step may still be traced anew."""
+    """Whether TensorFlow is tracing, so that it can still trace the training step again."""
     if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf
@@ -67,19 +47,19 @@ def is_tracing_step() -> bool:
 
 
 def is_end_of_data(error: BaseException) -> bool:
-    """Whether a training function says by this exception that an epoch's data have ended."""
+    """Whether this exception means that the data of an epoch have ended."""
     return isinstance(error, StopIteration) or type(error).__name__ == "OutOfRangeError"
 
 
 def uncompiled_step(model: Any, data: Any) -> Any:
-    """One training step on torch as plain Python, from what its function takes."""
+    """One training step on torch as plain Python, with the arguments of its function."""
     return model.train_step(data[0])
 
 
 def variables_in_trace(model: Any) -> int:
     """How many variables a model trains with, while TensorFlow traces a step; else 0.
 
-    The trace of a function that makes variables is not what runs: it is made again.
+    A trace that creates variables does not run: TensorFlow traces the function again.
     """
     if keras.backend.backend() != "tensorflow":
         return 0
@@ -87,15 +67,15 @@ def variables_in_trace(model: Any) -> int:
 
     if tf.executing_eagerly():
         return 0
-    optimizers = [len(each.variables) for each in optimizers_of(model)]
+    optimizers = [len(optimizer.variables) for optimizer in optimizers_of(model)]
     return len(model.variables) + len(model.metrics_variables) + sum(optimizers)
 
 
 def when(due: Any, function: Callable[[], Any], otherwise: Any) -> Any:
-    """`function()` at the steps that are due, in a compiled step too, at no cost at the others.
+    """`function()` at the steps that are due, also in a compiled step, and no cost at the others.
 
-    TensorFlow lowers a condition to switches, and every operation of the branch that is not taken
-    costs a visit; a function that is not inlined makes that one visit.
+    TensorFlow turns a condition into switches and visits every operation of the branch not taken. A
+    function that is not inlined is visited once.
 
     Args:
         due: Boolean tensor.
@@ -112,13 +92,13 @@ def when(due: Any, function: Callable[[], Any], otherwise: Any) -> Any:
 
 
 def reused(function: Callable) -> Callable:
-    """A pure function of tensors, traced on TensorFlow but once for each shape in a process.
+    """A pure function of tensors that TensorFlow traces only once per shape and process.
 
-    Building the operations of a step costs Python about half a millisecond each; layers of one
-    shape, further steps and further models then share them.
+    Python needs about half a millisecond to build an operation. Layers of one shape, later steps
+    and other models share the trace.
 
     Args:
-        function: A function of a module, of tensors alone.
+        function: A module-level function that takes only tensors.
     """
     if keras.backend.backend() != "tensorflow":
         return function
@@ -134,7 +114,7 @@ def reused(function: Callable) -> Callable:
     return call
 
 
-# Bounded, for a search over widths makes ever new shapes.
+# Bounded, because a search over widths makes new shapes all the time.
 @functools.lru_cache(maxsize=128)
 def _traced(function: Callable, shapes: tuple) -> Callable:
     import tensorflow as tf
@@ -165,7 +145,7 @@ def compiled(model: Any, function: Callable) -> Callable:
 
 
 def staged(model: Any, function: Callable) -> Callable:
-    """A function that runs once: compiled on JAX, where each operation alone would be, else not."""
+    """A function that runs once; compiled on JAX, which otherwise compiles every operation."""
     if keras.backend.backend() != "jax" or model.run_eagerly:
         return function
     import jax
@@ -182,7 +162,7 @@ def is_replicated(model: Any) -> bool:
 
 def running_fit(model: Any) -> Any:
     """The list of callbacks of this model's innermost running `fit`, or `None` if none runs."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
             held = frame.f_locals.get("callbacks")
@@ -192,13 +172,13 @@ def running_fit(model: Any) -> Any:
 
 
 def sync_state(model: Any) -> None:
-    """Write what JAX's training step carries back to the variables, while they still match."""
+    """Write the state of JAX's training step back to the variables, while they still match."""
     if hasattr(model, "jax_state_sync"):
         model.jax_state_sync()
 
 
 def add_session_hook(target: Any, name: str, replacement: Callable) -> None:
-    """Put a function in front of a method, on this instance alone, unseen by Keras's tracking."""
+    """Cover a method of this one instance by a function, hidden from Keras's tracking."""
     object.__setattr__(target, name, replacement)
 
 

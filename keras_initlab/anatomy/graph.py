@@ -77,7 +77,7 @@ class Graph(Wiring):
         return Counter(
             id(node)
             for table in tables.values()
-            for node in {id(each): each for each in self._reached(table, is_summing)}.values()
+            for node in {id(held): held for held in self._reached(table, is_summing)}.values()
             if is_pairing(node)
         )
 
@@ -86,7 +86,7 @@ class Graph(Wiring):
         behind = self._behind(list(node.outputs), is_weightless)
         tensors = [
             *node.outputs,
-            *(each for one in behind if is_weightless(one) for each in one.outputs),
+            *(tensor for call in behind if is_weightless(call) for tensor in call.outputs),
         ]
         return any(id(tensor) in self._ends for tensor in tensors)
 
@@ -99,11 +99,15 @@ class Graph(Wiring):
     def behind(self, layers: list[Any]) -> set[int]:
         """By `id`, all layers that get what some layers give; without a graph all there are."""
         if self._everything is not None:
-            return {id(each) for each in self._everything} if layers else set()
+            return {id(layer) for layer in self._everything} if layers else set()
         nodes = [node for layer in layers for node in self._reached(layer, lambda _: True)]
         operations = {id(node.operation): node.operation for node in nodes}
-        found = [each for each in operations.values() if isinstance(each, keras.layers.Layer)]
-        return {id(each) for layer in found for each in layers_in(layer)}
+        found = [
+            operation
+            for operation in operations.values()
+            if isinstance(operation, keras.layers.Layer)
+        ]
+        return {id(inner) for layer in found for inner in layers_in(layer)}
 
     def is_normed(self, layer: Any) -> bool | None:
         """Whether every way from the layer leads to a normalization that repairs its scale."""
@@ -124,7 +128,7 @@ class Graph(Wiring):
         together double the trunk at most `e` times; several branches alone share 1.
         """
         makers = self._makers.get(id(layer), [])
-        shares = [self._share_of(each) for node in makers for each in node.outputs]
+        shares = [self._share_of(tensor) for node in makers for tensor in node.outputs]
         known = [share for share in shares if share is not None]
         return min(known, default=None)
 
@@ -132,7 +136,7 @@ class Graph(Wiring):
         end = self._end_of_branch(tensor)
         if end is None:
             return None
-        others = [self._comes_from_branch(each) for each in end.input_tensors]
+        others = [self._comes_from_branch(tensor) for tensor in end.input_tensors]
         return 1 / len(others) if all(others) else 1 / (self.sums + 1)
 
     def _end_of_branch(self, tensor: Any) -> Any:
@@ -150,8 +154,8 @@ class Graph(Wiring):
 
     def _is_crossing(self, node: Any, tensor: Any) -> bool:
         """Whether a tensor is multiplied by tensors of a trunk, which go elsewhere too."""
-        others = [each for each in node.input_tensors if each is not tensor]
-        return is_product(node) and all(len(self._takers[id(each)]) > 1 for each in others)
+        others = [beside for beside in node.input_tensors if beside is not tensor]
+        return is_product(node) and all(len(self._takers[id(beside)]) > 1 for beside in others)
 
     def _comes_from_branch(self, tensor: Any) -> bool:
         """Whether a tensor that is added comes from a layer with weights and goes nowhere else."""
@@ -166,10 +170,10 @@ class Graph(Wiring):
 
     def is_shown_by(self, layer: Any, tensor: Any) -> bool:
         """Whether a tensor is what a layer gives: shaped, activated, or added to others at most."""
-        made = [each for node in self._makers.get(id(layer), []) for each in node.outputs]
+        made = [tensor for node in self._makers.get(id(layer), []) for tensor in node.outputs]
         passed = [node for node in self._behind(made, is_showing) if is_showing(node)]
-        behind = [each for node in passed for each in node.outputs]
-        return any(each is tensor for each in (*made, *behind))
+        behind = [tensor for node in passed for tensor in node.outputs]
+        return any(shown is tensor for shown in (*made, *behind))
 
     @cached_property
     def sums(self) -> int:
@@ -229,7 +233,7 @@ class Graph(Wiring):
     def _mixed(self) -> set[int]:
         """By `id`, all calls that get what anything but dense layers has made of the inputs."""
         makers = [node for node in self._maker_of.values() if node.input_tensors]
-        made = [each for node in makers if not _keeps_numbers(node) for each in node.outputs]
+        made = [tensor for node in makers if not _keeps_numbers(node) for tensor in node.outputs]
         return {id(node) for node in self._behind(made, lambda _: True)}
 
     def _own_calls(self, layer: Any) -> list[Any]:

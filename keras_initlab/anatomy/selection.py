@@ -164,7 +164,7 @@ def _nothing_to_watch(model: Any, chosen: Filter | None) -> str:
     if chosen is not None:
         return (
             "`layers` matches no layer of the model. "
-            f"Received: model={model.name!r} with layers {[each.name for each in model.layers]}."
+            f"Received: model={model.name!r} with layers {[layer.name for layer in model.layers]}."
         )
     return (
         "The model has no layers to watch yet. "

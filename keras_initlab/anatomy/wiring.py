@@ -39,14 +39,14 @@ class Wiring:
             self._last = self._everything = None
         else:
             self._everything = list(layers_in(model))
-            weighted = [each for each in self._everything if _backend.own_weights(each)]
+            weighted = [layer for layer in self._everything if _backend.own_weights(layer)]
             self._last = weighted[-1] if weighted else None
 
     def _add(self, model: Any) -> None:
         if id(model) in self._known:
             return
         self._known.add(id(model))
-        for node in _backend.graph_nodes(model):
+        for node in _backend.graph_nodes(model) or ():
             operation = node.operation
             if _backend.graph_nodes(operation) is not None:
                 self._add(operation)
@@ -90,18 +90,18 @@ class Wiring:
             return False
         if not takers and not passed:
             return ends and id(tensor) in self._ends
-        return all(self._leads(each, goal, passes, ends, seen) for each in passed) and all(
+        return all(self._leads(inner, goal, passes, ends, seen) for inner in passed) and all(
             goal(node)
             or (
                 passes(node)
-                and all(self._leads(each, goal, passes, ends, seen) for each in node.outputs)
+                and all(self._leads(made, goal, passes, ends, seen) for made in node.outputs)
             )
             for node in takers
         )
 
     def _reached(self, layer: Any, passes: Test) -> list[Any]:
         """The first calls behind a layer, and those behind calls that are passed."""
-        made = [each for node in self._makers.get(id(layer), []) for each in node.outputs]
+        made = [tensor for node in self._makers.get(id(layer), []) for tensor in node.outputs]
         return self._behind(made, passes)
 
     def _behind(self, tensors: list[Any], passes: Test) -> list[Any]:

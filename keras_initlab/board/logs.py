@@ -1,4 +1,4 @@
-"""What the tab reads from the logs, through TensorBoard's data provider alone."""
+"""The logs as the tab reads them, only through TensorBoard's data provider."""
 
 import threading
 from collections import Counter, OrderedDict
@@ -39,7 +39,7 @@ __all__ = ["HISTOGRAMS", "Logs"]
 # Section of the tab that is made of the weight histograms of Keras's own TensorBoard callback.
 HISTOGRAMS = "histograms"
 
-# The data provider wants a number; it hands out what it holds.
+# More than the data provider holds; it requires a number.
 _ALL = 1_000_000_000
 
 # Bytes of series held in memory; one of a hundred layers and 2,000 looks has 11 MB.
@@ -59,7 +59,7 @@ class Logs:
         self._lock = threading.Lock()
 
     def runs(self, ctx: Any, experiment: str) -> list[dict[str, Any]]:
-        """The runs with data for the tab, in TensorBoard's order, with what is known unread.
+        """The runs with data for the tab, in TensorBoard's order, without reading their data.
 
         Returns:
             For each its `name`; `sections`, by name the layers, statistics and last step;
@@ -101,7 +101,7 @@ class Logs:
         )
 
     def problems(self, ctx: Any, experiment: str, run: str) -> tuple[list[Problem], str]:
-        """What the callback found, the oldest first, and what of it cannot be read."""
+        """The problems that the callback found, oldest first, and which of them cannot be read."""
         found: list[Problem] = []
         message = ""
         try:
@@ -149,13 +149,13 @@ class Logs:
     ) -> Mapping[str, Any]:
         try:
             return self._tensors(ctx, experiment, plugin, run, tags).get(run, {})
-        except Exception as error:  # TensorBoard passes on whatever a broken tensor raises.
+        except Exception as error:  # A broken tensor makes TensorBoard raise errors of any class.
             raise UnreadableError(f"Run {run!r:.80} cannot be read: {error!s:.200}.") from error
 
     def _tensors(
         self, ctx: Any, experiment: str, plugin: str, run: str | None, tags: Iterable[str]
     ) -> Mapping[str, Mapping[str, Any]]:
-        """What is held under these tags, by run and tag; `None` is every run."""
+        """The tensors with these tags, by run and tag; `None` is every run."""
         with as_held():
             return self._provider.read_tensors(
                 ctx,
@@ -184,11 +184,11 @@ class Logs:
     def _newest_layers(
         self, ctx: Any, experiment: str, run: str | None = None
     ) -> dict[str, dict[str, bytes]]:
-        """What the newest training in each run's directory says its layers are, by section."""
+        """The layers of the newest training in each run's directory, by section."""
         tags = {tag_of(section) + LAYERS_SUFFIX: section for section in SECTIONS}
         try:
             read = self._tensors(ctx, experiment, PLUGIN_NAME, run, tags)
-        except Exception:  # A log from anyone: the metadata tells then.
+        except Exception:  # The log may be foreign: use the metadata instead.
             return {}
         return {
             name: {tags[tag]: _bytes_of(data[-1].numpy) for tag, data in found.items() if data}
@@ -204,7 +204,7 @@ class Logs:
         except ValueError as error:
             raise UnreadableError(f"Run {run!r:.80} cannot be read: {error}") from error
         read = self._read(ctx, experiment, PLUGIN_NAME, run, listed)
-        # The first look is among the others as well, if sampling has kept it.
+        # If sampling has kept the first look, it is among the others too.
         names = sorted(read, key=lambda name: not name.endswith(FIRST_SUFFIX))
         return series_of(layers, statistics, [datum for name in names for datum in read[name]])
 
@@ -229,8 +229,8 @@ def _wanted(run: str | None, tags: Iterable[str] | None) -> RunTagFilter:
 
 
 def _stamp(listed: Mapping[str, Any]) -> dict[str, Any]:
-    """What changes when something is logged."""
-    return {name: (each.max_step, each.max_wall_time) for name, each in listed.items()}
+    """A value that changes when something is logged."""
+    return {name: (series.max_step, series.max_wall_time) for name, series in listed.items()}
 
 
 def _described(listed: Mapping[str, Any], section: str) -> Any:
@@ -263,7 +263,7 @@ def _about_run(
             "last_step": max(int(series.max_step) for series in histograms.values()),
         }
     layers: list[Any] = next((section["layers"] for section in sections.values()), [])
-    # Tables keep a scheme of their own; the layers that carry the signal tell a run's.
+    # Tables have schemes of their own; the scheme of a run is that of the signal's layers.
     carrying = [layer for layer in layers if layer["kind"] != "Embedding"] or layers
     schemes = Counter(layer["scheme"] for layer in carrying if layer["scheme"])
     return {

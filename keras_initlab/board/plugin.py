@@ -1,4 +1,4 @@
-"""What TensorBoard loads at start-up: an import that raised here would stop TensorBoard itself."""
+"""The entry point of TensorBoard: an import that fails here stops TensorBoard itself."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from keras_initlab._wire import PLUGIN_NAME
 
 __all__ = ["Loader"]
 
-# TensorBoard keeps a random 100 records of a series, or 10, and with them loses the ones that
-# matter. 2,000 looks at a hundred layers are 11 MB.
+# TensorBoard keeps a random 100 records of a series, or 10, and can lose the ones that matter.
+# 2,000 looks at a hundred layers are 11 MB.
 _SAMPLES = 2000
 
 

@@ -1,4 +1,4 @@
-"""The tab's routes: what the page asks for, as TensorBoard serves it."""
+"""The routes of the tab, which TensorBoard serves to the page."""
 
 import json
 import struct
@@ -118,7 +118,7 @@ class SignalPlugin(base_plugin.TBPlugin):
         return packed(arrays), "application/octet-stream"
 
     def problems(self, ctx: Any, experiment: str, query: "Query") -> _Answer:
-        """What the callback said of a run, in words. Query: `run`.
+        """The problems that the callback found in a run. Query: `run`.
 
         Problems of one rule at the same layers are one entry: the first, with `last_step` and the
         `count` of its looks.
@@ -135,7 +135,7 @@ class SignalPlugin(base_plugin.TBPlugin):
     def _looks_with_problems(
         self, ctx: Any, experiment: str, run: str, series: Series
     ) -> list[int]:
-        """Indices of the looks that broke a rule first: no picture leaves them out."""
+        """Indices of the looks that broke a rule first; every picture shows them."""
         groups = _grouped(self._logs.problems(ctx, experiment, run)[0])[:_MOST_KEPT]
         steps = np.array([group[0].step for group in groups], np.int64)
         return [int(place) for place in np.searchsorted(series.steps, steps)]
@@ -167,7 +167,7 @@ class Query:
         self._args = request.args
 
     def text(self, name: str) -> str:
-        """A word that must be there."""
+        """A word that the query must have."""
         if name not in self._args:
             raise UnreadableError(f"`{name}` must be given. Received a request without.")
         return self._args[name]
@@ -187,7 +187,7 @@ def packed(arrays: dict[str, np.ndarray], **about: Any) -> bytes:
 
     Args:
         arrays: float32 or float64, little endian in the bytes. Each starts at a multiple of eight.
-        about: What else stands in the header, as JSON can hold it.
+        about: Further entries of the header, as JSON can hold them.
 
     Example:
         >>> content = packed({"x": np.array([1.0], np.float32)}, dropped=0)
@@ -209,7 +209,7 @@ def packed(arrays: dict[str, np.ndarray], **about: Any) -> bytes:
 
 
 def _grouped(problems: Sequence[Problem]) -> list[list[Problem]]:
-    """Problems of one rule at the same layers together, by their first step."""
+    """Problems grouped by rule and layers, in the order of their first step."""
     groups: dict[Any, list[Problem]] = {}
     for problem in problems:
         groups.setdefault((problem.rule, problem.what, problem.layers), []).append(problem)
@@ -233,7 +233,7 @@ def _refused(request: wrappers.Request, text: str, code: int) -> wrappers.Respon
 
 def _static_names() -> list[str]:
     folder = resources.files("keras_initlab.board") / "static"
-    return sorted(each.name for each in folder.iterdir() if each.name[-3:] in (".js", "css"))
+    return sorted(path.name for path in folder.iterdir() if path.name[-3:] in (".js", "css"))
 
 
 def _served(name: str) -> Callable:

@@ -1,4 +1,4 @@
-"""The looks of a run as arrays, and what the histograms of other callbacks tell of weights."""
+"""The looks of a run as arrays, and weights as histograms of other callbacks show them."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ HISTOGRAM_STATISTICS = ("histogram_mean", "histogram_variance")
 
 
 class UnreadableError(Exception):
-    """The logs do not have what was asked for, or not in a form that can be read."""
+    """The logs do not hold the requested data, or not in a readable form."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Series:
     """The looks of one section of one run.
 
     Args:
-        layers: What the rows are.
-        statistics: What the columns are.
+        layers: The rows.
+        statistics: The columns.
         steps: `[looks]` int64, rising.
         values: `[looks, layers, statistics]` float32. The first look stands first, also where
             TensorBoard's sampling has dropped it.
@@ -88,7 +88,7 @@ def natural_order(name: str) -> list[Any]:
         >>> sorted(["dense_10", "dense_9", "dense"], key=natural_order)
         ['dense', 'dense_9', 'dense_10']
     """
-    # Every second part is a number.
+    # Every second part of the name is a number.
     parts = re.split(r"([0-9]{1,15})", name)
     return [(bool(k % 2), int(part) if k % 2 else 0, part) for k, part in enumerate(parts)]
 
@@ -96,7 +96,7 @@ def natural_order(name: str) -> list[Any]:
 def series_of(
     layers: tuple[LayerInfo, ...], statistics: tuple[str, ...], data: Iterable[Any]
 ) -> Series:
-    """The looks that have these rows and columns; of those at one step the last one."""
+    """The looks with these rows and columns, only the last one of each step."""
     shape = (len(layers), len(statistics))
     looks: dict[int, np.ndarray] = {}
     dropped = 0
@@ -113,7 +113,7 @@ def series_of(
 
 
 def _apart(steps: Iterable[int], numbers: int) -> list[int]:
-    """The steps in order; some of them, evenly apart, where each look has very many numbers."""
+    """The steps in order; only some, evenly spaced, where a look has very many numbers."""
     rising = sorted(steps)
     places = thin(np.zeros((len(rising), 1)), max(2, _MOST_NUMBERS // max(1, numbers))).last
     return [rising[place] for place in places]

@@ -1,4 +1,4 @@
-"""Arrays of a log that are no larger than what the log holds for them.
+"""Arrays of a log that are no larger than the bytes behind them.
 
 A tensor of one value may claim any shape, and TensorBoard repeats the value as often as the shape
 says: a hundred bytes become gigabytes. No writer of ours or of Keras makes such tensors.
@@ -30,8 +30,8 @@ _lock = threading.Lock()
 def as_held() -> Iterator[None]:
     """A context in which TensorBoard's data providers give a single NaN for an odd tensor.
 
-    They know `make_ndarray` as an attribute of its module, so that it is replaced there for good;
-    outside of this context, and for other plugins, it does what it always did.
+    They look up `make_ndarray` in its module, so it is replaced there for good;
+    outside of this context, and for other plugins, it works as before.
     """
     with _lock:
         if not isinstance(tensor_util.make_ndarray, _Checked):
@@ -63,7 +63,7 @@ def holds_what_it_claims(tensor: Any) -> bool:
 
 
 class _Checked:
-    """`make_ndarray` that does not expand, where it is asked to check."""
+    """A `make_ndarray` that checks instead of expanding, where `as_held` asks for it."""
 
     def __init__(self, make: Callable[[Any], np.ndarray]):
         self._make = make
@@ -74,6 +74,6 @@ class _Checked:
         try:
             if holds_what_it_claims(tensor):
                 return self._make(tensor)
-        except Exception:  # A log from anyone: of an unknown type, or of a shape that does not fit.
+        except Exception:  # The log may be foreign: an unknown type, or a shape that does not fit.
             pass
         return np.array(np.nan)

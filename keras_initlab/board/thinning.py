@@ -1,4 +1,4 @@
-"""Fewer looks than there are, none of their extremes lost."""
+"""Thinning of looks that keeps their extremes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ __all__ = ["Thinned", "thin"]
 
 @dataclass(frozen=True)
 class Thinned:
-    """Looks in groups: the last one of each stands for it, between the lowest and the highest.
+    """Looks in groups: the last look of a group stands for it, with its lowest and highest value.
 
     Args:
         last: Index of the last look of each group, `[groups]`.
@@ -28,7 +28,7 @@ def thin(values: np.ndarray, points: int, kept: Iterable[int] = ()) -> Thinned:
 
     Args:
         values: `[looks, columns]`.
-        points: Number of groups wished for, at least 2. The first look is a group of its own.
+        points: Number of groups, at least 2. The first look is a group of its own.
         kept: Indices of looks that must stand for their group (those with a problem, say); they
             add to `points`.
 

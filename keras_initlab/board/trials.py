@@ -11,19 +11,19 @@ from keras_initlab.board.tensors import as_held
 
 __all__ = ["Trials"]
 
-# What stands for the outcome where no experiment says which metric does, best first.
+# Metrics that count as the outcome where no experiment names one, best first.
 _USUAL = (
     *("evaluation_auc_vs_iterations", "evaluation_loss_vs_iterations", "epoch_val_auc"),
     *("epoch_val_loss", "epoch_auc", "epoch_loss", "val_auc", "val_loss", "auc", "loss"),
 )
 
 
-# Metrics of an experiment that are looked for.
+# Metrics of an experiment that are read.
 _MOST_METRICS = 100
 
 
 class Trials:
-    """What was tried and what came of it.
+    """The hyperparameters that were tried, and their results.
 
     A run finds its trial at itself or at the nearest folder above it.
 
@@ -56,7 +56,7 @@ class Trials:
                 run: {tag: float(datum.value) for tag, datum in tags.items()}
                 for run, tags in last.items()
             }
-        except Exception:  # A log from anyone: what cannot be read is not shown.
+        except Exception:  # The log may be foreign: unreadable parts are not shown.
             return
 
     def hparams_of(self, run: str) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Trials:
         return {}
 
     def metric_of(self, run: str) -> tuple[str, float] | None:
-        """Name and last value of the metric that tells the outcome, `None` where none was logged.
+        """Name and last value of the metric of the outcome, `None` if none was logged.
 
         The experiment's first metric, or else one of Keras's usual ones.
         """
@@ -79,13 +79,13 @@ class Trials:
             below = [folder, *(name for name in self._scalars if name.startswith(folder + "/"))]
             found = [(tag, name) for name in below for tag in self._scalars.get(name, {})]
             if found:
-                tag, name = min(found, key=lambda each: self._ranks[each[0]])
+                tag, name = min(found, key=lambda series: self._ranks[series[0]])
                 return tag, self._scalars[name][tag]
         return None
 
     @cached_property
     def _ranks(self) -> dict[str, int]:
-        """The metrics that may tell the outcome, the best one 0."""
+        """The metrics that can be the outcome, the best one 0."""
         for run in self._contents:
             found = self._parsed(run, metadata.EXPERIMENT_TAG)
             if found is not None:
@@ -105,7 +105,7 @@ class Trials:
             return None
         try:
             return plugin_data_pb2.HParamsPluginData.FromString(content)
-        except Exception:  # Not what it says it is.
+        except Exception:  # The record is broken.
             return None
 
 

@@ -1,11 +1,11 @@
-"""Schemes that start attention where training takes it: near the identity."""
+"""Schemes that start attention near the identity, as in trained models."""
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from keras_initlab.initializers.arguments import Seed
 from keras_initlab.initializers.base import ArrayScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_number, checked_seed
@@ -20,7 +20,7 @@ class _Mimetic(ArrayScheme):
     layout: str
     side: int
 
-    def __init__(self, alpha: float, beta: float, seed: Any):
+    def __init__(self, alpha: float, beta: float, seed: Seed):
         self.alpha = checked_number(alpha, "alpha", "multiplies the noise")
         self.beta = checked_number(beta, "beta", "multiplies the identity")
         self.seed = checked_seed(seed)
@@ -43,7 +43,9 @@ class _Mimetic(ArrayScheme):
         """Size of the representations, and inner size of the product."""
         raise AssertionError("abstract")
 
-    def _factor(self, stream: Stream, sign: int, features: int, rank: int, kind: Any) -> np.ndarray:
+    def _factor(
+        self, stream: Stream, sign: int, features: int, rank: int, kind: np.dtype
+    ) -> np.ndarray:
         """Our side of `alpha Z + sign beta I`, cut to its `rank` largest singular values."""
         noise = drawn((features, features), stream, "normal", kind).astype("float64")
         target = self.alpha / math.sqrt(features) * noise + sign * self.beta * np.eye(features)
@@ -57,7 +59,7 @@ class _Mimetic(ArrayScheme):
 class _QueryOrKey(_Mimetic):
     layout = "(features, heads, key_dim)"
 
-    def __init__(self, *, alpha: float = 0.7, beta: float = 0.7, seed: Any = None):
+    def __init__(self, *, alpha: float = 0.7, beta: float = 0.7, seed: Seed = None):
         super().__init__(alpha, beta, seed)
 
     def _ranks(self, shape: tuple[int, ...]) -> tuple[int, int]:
@@ -72,7 +74,7 @@ class _QueryOrKey(_Mimetic):
 
 
 class _ValueOrOutput(_Mimetic):
-    def __init__(self, *, alpha: float = 0.4, beta: float = 0.4, seed: Any = None):
+    def __init__(self, *, alpha: float = 0.4, beta: float = 0.4, seed: Seed = None):
         super().__init__(alpha, beta, seed)
 
     def _pair(self, stream: Stream, sizes: tuple[int, int, int], kind: np.dtype) -> np.ndarray:
@@ -100,10 +102,6 @@ class MimeticQuery(_QueryOrKey):
     Shape:
         `(features, heads, key_dim)` with `key_dim` at most `features`, as the query kernel of
         `keras.layers.MultiHeadAttention` has it.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is NaN or infinite; on call, if the shape is another.
 
     Source:
         Trockman and Kolter 2023, section 3, https://arxiv.org/abs/2305.09828, with the strengths
@@ -134,10 +132,6 @@ class MimeticKey(_QueryOrKey):
         `(features, heads, key_dim)` with `key_dim` at most `features`, as the key kernel of
         `keras.layers.MultiHeadAttention` has it; the query must have as many features.
 
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is NaN or infinite; on call, if the shape is another.
-
     Source:
         Trockman and Kolter 2023, section 3, https://arxiv.org/abs/2305.09828.
 
@@ -167,10 +161,6 @@ class MimeticValue(_ValueOrOutput):
     Shape:
         `(features, heads, value_dim)` with `heads * value_dim` at most `features`, as the value
         kernel of `keras.layers.MultiHeadAttention` has it.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is NaN or infinite; on call, if the shape is another.
 
     Source:
         Trockman and Kolter 2023, section 3, https://arxiv.org/abs/2305.09828, with the strengths
@@ -207,10 +197,6 @@ class MimeticOutput(_ValueOrOutput):
     Shape:
         `(heads, value_dim, features)` with `heads * value_dim` at most `features`, as the kernel of
         `output_dense` in `keras.layers.MultiHeadAttention` has it.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is NaN or infinite; on call, if the shape is another.
 
     Source:
         Trockman and Kolter 2023, section 3, https://arxiv.org/abs/2305.09828.

@@ -1,9 +1,9 @@
-"""What every scheme shares: configuration, seeds, and handing values to the backend."""
+"""The base classes of all schemes: configuration, seeds, and tensors of the backend."""
 
 import dataclasses
-import inspect
 import numbers
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,7 +11,8 @@ import numpy as np
 
 from keras_initlab import _backend
 from keras_initlab._version import __version__
-from keras_initlab.initializers.catalogue import PACKAGE
+from keras_initlab.initializers.arguments import Axes, KindLike, Seed
+from keras_initlab.initializers.catalogue import PACKAGE, arguments_of
 from keras_initlab.initializers.checks import (
     checked_axes,
     checked_float,
@@ -21,7 +22,7 @@ from keras_initlab.initializers.checks import (
 )
 from keras_initlab.initializers.places import Place
 from keras_initlab.sampling import Drawing, Part, Stream, fill_parts
-from keras_initlab.theory import Kind, Law, keras_name_of
+from keras_initlab.theory import Fans, Kind, Law, keras_name_of
 
 __all__ = [
     "ArrayScheme",
@@ -29,22 +30,23 @@ __all__ = [
     "RandomScheme",
     "Scheme",
     "VarianceScheme",
+    "at_center",
 ]
 
 
 class Scheme(keras.initializers.Initializer):
     """An initializer whose configuration is read back from its own signature."""
 
-    seed: Any = None
+    seed: Seed = None
 
     def __call__(
         self,
-        shape: Any,
+        shape: int | Sequence[int],
         dtype: Any = None,
         layout: Any = None,
         *,
-        partition_shape: Any = None,
-        partition_offset: Any = None,
+        partition_shape: Sequence[int] | None = None,
+        partition_offset: Sequence[int] | None = None,
     ) -> Any:
         """Weights for a shape, or the part of them that is asked for.
 
@@ -56,7 +58,7 @@ class Scheme(keras.initializers.Initializer):
             dtype: A float dtype, `None` for Keras's default; random halves are drawn in float32
                 and rounded. `Zeros` and `Constant` take any dtype.
             layout: `keras.distribution.TensorLayout` or a sharding of JAX: the weight is spread
-                over devices, and each process makes its own shards alone.
+                over devices, and each process makes only its own shards.
             partition_shape: Shape of one part of the weight, as TensorFlow's
                 `ParameterServerStrategy` asks for it.
             partition_offset: Place of that part's first element, one integer for each axis.
@@ -76,10 +78,10 @@ class Scheme(keras.initializers.Initializer):
     def get_config(self) -> dict[str, Any]:
         """Arguments by name, and the version that wrote them under `keras_initlab`.
 
-        Keras's own class of the same name refuses that key, so a file that is loaded where this
-        package was not imported fails loudly instead of reviving as Keras's namesake.
+        Keras's own class of the same name refuses that key. So a file fails to load where this
+        package was not imported, instead of silently becoming Keras's namesake.
         """
-        arguments = {name: _plain(getattr(self, name)) for name in _parameters(type(self))}
+        arguments = {name: _plain(getattr(self, name)) for name in arguments_of(type(self))}
         return {PACKAGE: __version__, **keras.saving.serialize_keras_object(arguments)}
 
     @classmethod
@@ -91,7 +93,7 @@ class Scheme(keras.initializers.Initializer):
         """
         arguments = dict(config)
         version = arguments.pop(PACKAGE, None)
-        unknown = set(arguments) - set(_parameters(cls))
+        unknown = set(arguments) - set(arguments_of(cls))
         if unknown:
             raise TypeError(
                 f"`{cls.__name__}` of {PACKAGE} {__version__} does not know {sorted(unknown)}; "
@@ -101,7 +103,7 @@ class Scheme(keras.initializers.Initializer):
         return cls(**{name: _revived(value) for name, value in arguments.items()})
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in _parameters(type(self)))
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in arguments_of(type(self)))
         return f"{type(self).__name__}({shown})"
 
     def _integer_seed(self) -> int | None:
@@ -116,7 +118,7 @@ class Scheme(keras.initializers.Initializer):
 
 
 class RandomScheme(Scheme):
-    """A scheme with independent values; subclasses say from what in `_law_for(shape)`."""
+    """A scheme with independent values, whose law subclasses give in `_law_for(shape)`."""
 
     distribution: str
 
@@ -136,7 +138,7 @@ class RandomScheme(Scheme):
         return place.tensor(dtype, lambda parts: fill_parts(parts, place.shape, drawing))
 
     def drawing(self, shape: tuple[int, ...], seed: int) -> Drawing:
-        """Where the values of a weight of this shape come from, so that any part can be drawn."""
+        """The source of the values of a weight of this shape, from which any part can be drawn."""
         draw, center, spread = self._law_for(shape)
         return Drawing(Stream(seed, f"{type(self).__name__}/{draw}", shape), draw, center, spread)
 
@@ -156,7 +158,7 @@ class RandomScheme(Scheme):
 
 
 class ArrayScheme(Scheme):
-    """A scheme whose values hang together; subclasses compute them in `_values`.
+    """A scheme with dependent values, which subclasses compute in `_values`.
 
     A part of the weight, or its shards, are cut out of the whole.
     """
@@ -186,8 +188,8 @@ class ArrayScheme(Scheme):
         return place.tensor(dtype, write)
 
     def _known_seed(self) -> int:
-        if "seed" not in _parameters(type(self)):
-            # Nothing is drawn: the generator of unseeded schemes must not move.
+        if "seed" not in arguments_of(type(self)):
+            # Nothing is drawn, so the generator of unseeded schemes must not advance.
             return 0
         seed = self._integer_seed()
         if seed is None:
@@ -200,13 +202,13 @@ class ArrayScheme(Scheme):
 
 
 class AxesScheme(Scheme, keras.initializers.VarianceScaling):
-    """A scheme that is told which axes of its kernel are inputs and which are outputs.
+    """A scheme that knows which axes of its kernel are inputs and which are outputs.
 
     It is a `keras.initializers.VarianceScaling` because `EinsumDense` and `MultiHeadAttention`
-    tell only those.
+    set the axes of no other initializer.
     """
 
-    def __init__(self, *, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
+    def __init__(self, *, seed: Seed = None, input_axes: Axes = None, output_axes: Axes = None):
         self.seed = checked_seed(seed)
         self.input_axes = checked_axes(input_axes, "input_axes")
         self.output_axes = checked_axes(output_axes, "output_axes")
@@ -220,10 +222,10 @@ class VarianceScheme(RandomScheme, AxesScheme):
     def __init__(
         self,
         *,
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.kind = checked_kind(kind)
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
@@ -233,14 +235,18 @@ class VarianceScheme(RandomScheme, AxesScheme):
 
     def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         law = self._law()
-        fans = kind_of(self.kind).fans(
-            shape, input_axes=self.input_axes, output_axes=self.output_axes
-        )
-        return law.draw, 0.0, law.spread(fans)
+        return law.draw, 0.0, law.spread(self._fans(shape))
+
+    def _fans(self, shape: tuple[int, ...]) -> Fans:
+        axes = {"input_axes": self.input_axes, "output_axes": self.output_axes}
+        return kind_of(self.kind).fans(shape, **axes)
 
 
-def _parameters(cls: type) -> list[str]:
-    return list(inspect.signature(cls.__init__).parameters)[1:]
+def at_center(block: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A kernel that is zero but for the center of its window, which holds the block."""
+    values = np.zeros(shape, block.dtype)
+    values[tuple((size - 1) // 2 for size in shape[:-2])] = block
+    return values
 
 
 def _plain(value: Any) -> Any:

@@ -7,8 +7,18 @@ from typing import Any, TypeVar
 import keras
 
 from keras_initlab import _backend
+from keras_initlab._docstrings import completed
 
-__all__ = ["CATALOGUE", "PACKAGE", "families", "label_of", "list_schemes", "scheme", "scheme_of"]
+__all__ = [
+    "CATALOGUE",
+    "PACKAGE",
+    "arguments_of",
+    "families",
+    "label_of",
+    "list_schemes",
+    "scheme",
+    "scheme_of",
+]
 
 PACKAGE = "keras_initlab"
 
@@ -19,11 +29,21 @@ _Class = TypeVar("_Class", bound=type)
 
 
 def scheme(cls: _Class) -> _Class:
-    """Enter a class into the catalogue and register it with Keras as `keras_initlab>Name`."""
+    """Enter a class into the catalogue and register it with Keras as `keras_initlab>Name`.
+
+    Its docstring gets the entries of `Args` and `Raises` that all schemes share.
+    """
+    if cls.__doc__:
+        cls.__doc__ = completed(cls.__doc__, arguments_of(cls))
     CATALOGUE[cls.__name__] = cls
     _backend.name_initializer(f"{PACKAGE}>{cls.__name__}", cls)
     keras.saving.register_keras_serializable(PACKAGE)(cls)
     return cls
+
+
+def arguments_of(cls: type) -> list[str]:
+    """Names of a scheme's arguments, in the order of its signature."""
+    return list(inspect.signature(cls).parameters)
 
 
 def scheme_of(scheme: Any) -> Any:
@@ -34,7 +54,7 @@ def scheme_of(scheme: Any) -> Any:
 
     Raises:
         ValueError: If there is no such scheme.
-        TypeError: If it needs arguments, so that its name does not say all.
+        TypeError: If it needs arguments, so that its name is not enough.
 
     Example:
         >>> from keras_initlab import XavierNormal
@@ -46,8 +66,8 @@ def scheme_of(scheme: Any) -> Any:
         return keras.initializers.get(scheme)
     wanted = [
         name
-        for name, each in inspect.signature(cls).parameters.items()
-        if each.default is each.empty and each.kind is not each.VAR_KEYWORD
+        for name, argument in inspect.signature(cls).parameters.items()
+        if argument.default is argument.empty and argument.kind is not argument.VAR_KEYWORD
     ]
     if wanted:
         raise TypeError(
@@ -59,7 +79,7 @@ def scheme_of(scheme: Any) -> Any:
 
 
 def label_of(scheme: Any) -> str:
-    """The name of an initializer in tables: its class, and what it is made of.
+    """The name of an initializer in tables: its class, and its inner schemes.
 
     Args:
         scheme: An initializer, what `scheme_of` takes, or a function.
@@ -88,7 +108,7 @@ def families() -> dict[str, list[str]]:
     """Names of the schemes by what their module says it holds.
 
     Example:
-        >>> families()["Schemes for ReLU and its kin."]
+        >>> families()["Schemes for ReLU and its relatives."]
         ['HeUniform', 'HeNormal']
     """
     grouped: dict[str, list[str]] = {}

@@ -3,11 +3,19 @@
 import math
 import numbers
 import sys
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 
+from keras_initlab.initializers.arguments import (
+    ActivationLike,
+    Axes,
+    BellDistribution,
+    KindLike,
+    Seed,
+)
 from keras_initlab.theory import Kind, activation_of, keras_name_of
 
 __all__ = [
@@ -25,12 +33,14 @@ __all__ = [
     "known_count",
 ]
 
-# Of eight bytes each.
+_Value = TypeVar("_Value")
+
+# Eight bytes per element.
 _MOST_ELEMENTS = sys.maxsize // 8
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
-def checked_number(value: Any, name: str, meaning: str, *, positive: bool = False) -> Any:
+def checked_number(value: _Value, name: str, meaning: str, *, positive: bool = False) -> _Value:
     """The value unchanged, if it is one finite real number (and positive, where asked)."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"`{name}` {meaning}, so it must be a number. Received: {name}={value!r}.")
@@ -50,7 +60,7 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
-def checked_normal(distribution: Any) -> str:
+def checked_normal(distribution: BellDistribution) -> BellDistribution:
     """The distribution unchanged, if it is one of the two normals."""
     if distribution not in ("normal", "truncated_normal"):
         raise ValueError(
@@ -60,7 +70,7 @@ def checked_normal(distribution: Any) -> str:
     return distribution
 
 
-def checked_seed(seed: Any) -> Any:
+def checked_seed(seed: Seed) -> Seed:
     """The seed unchanged, if it is `None`, an integer or a `keras.random.SeedGenerator`."""
     integer = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
     if seed is None or integer or isinstance(seed, keras.random.SeedGenerator):
@@ -71,7 +81,7 @@ def checked_seed(seed: Any) -> Any:
     )
 
 
-def checked_activation(activation: Any) -> Any:
+def checked_activation(activation: ActivationLike) -> ActivationLike:
     """The activation unchanged, if it is known to us and can be saved with a model."""
     activation_of(activation)
     if isinstance(activation, (str, type(None), keras.layers.Layer)):
@@ -88,13 +98,13 @@ def checked_activation(activation: Any) -> Any:
     return activation
 
 
-def checked_kind(kind: Any) -> Any:
+def checked_kind(kind: KindLike) -> KindLike:
     """The kind unchanged, if it is a name, a `Kind` or the dictionary of one."""
     kind_of(kind)
     return kind
 
 
-def kind_of(kind: Any) -> Kind:
+def kind_of(kind: KindLike) -> Kind:
     """The `Kind` behind a name or the dictionary that a configuration holds."""
     if isinstance(kind, Kind):
         return kind
@@ -105,7 +115,7 @@ def kind_of(kind: Any) -> Kind:
     raise TypeError(f"`kind` is a name or a `Kind`. Received: kind={kind!r}.")
 
 
-def checked_axes(axes: Any, name: str) -> Any:
+def checked_axes(axes: Axes, name: str) -> Axes:
     """The axes unchanged, if they are `None` or integers."""
     if axes is None or (
         isinstance(axes, (list, tuple)) and all(isinstance(axis, numbers.Integral) for axis in axes)
@@ -114,9 +124,9 @@ def checked_axes(axes: Any, name: str) -> Any:
     raise TypeError(f"`{name}` lists axes of the kernel as integers. Received: {name}={axes!r}.")
 
 
-def checked_shape(shape: Any) -> tuple[int, ...]:
+def checked_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
     """The shape as a tuple of plain integers."""
-    sizes = (shape,) if isinstance(shape, numbers.Integral) else tuple(shape)
+    sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     if not all(isinstance(size, (int, np.integer)) and size >= 0 for size in sizes):
         raise ValueError(
             "Every axis of a weight needs a size known before training, an integer of at least 0. "
@@ -143,25 +153,26 @@ def checked_float(dtype: Any) -> str:
     return name
 
 
-def checked_count(value: Any, name: str, meaning: str, *, least: int = 1) -> Any:
+def checked_count(value: _Value, name: str, meaning: str, *, least: int = 1) -> _Value:
     """The value unchanged, if it is a whole number of at least `least`."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):
         raise TypeError(
             f"`{name}` {meaning}, so it must be an integer. Received: {name}={value!r}."
         )
-    if value < least:
+    count = int(value)
+    if count < least:
         raise ValueError(
             f"`{name}` {meaning}, so it must be at least {least}. Received: {name}={value!r}."
         )
-    if value > sys.maxsize:
+    if count > sys.maxsize:
         raise ValueError(
             f"`{name}` {meaning}, so it must be at most {sys.maxsize}. "
-            f"Received: {name} of {int(value).bit_length()} bits."
+            f"Received: {name} of {count.bit_length()} bits."
         )
     return value
 
 
-def checked_choice(value: Any, name: str, choices: Any) -> Any:
+def checked_choice(value: _Value, name: str, choices: Collection[str]) -> _Value:
     """The value unchanged, if it is one of the choices."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(
@@ -170,8 +181,8 @@ def checked_choice(value: Any, name: str, choices: Any) -> Any:
     return value
 
 
-def known_count(value: Any, name: str, meaning: str) -> Any:
-    """The count unchanged, if the user gave it: no shape tells it."""
+def known_count(value: _Value | None, name: str, meaning: str) -> _Value:
+    """The count unchanged, if the user gave it: it cannot be read from a shape."""
     if value is None:
         raise ValueError(
             f"`{name}` {meaning}, which no shape tells, so it must be given. "

@@ -1,8 +1,8 @@
 """Weights and biases that hold a deep stack at criticality: a pair of schemes."""
 
 import math
-from typing import Any
 
+from keras_initlab.initializers.arguments import ActivationLike, Axes, KindLike, Seed
 from keras_initlab.initializers.base import RandomScheme, VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_activation, checked_number, checked_seed
@@ -27,17 +27,11 @@ class CriticalNormal(VarianceScheme):
             callable.
         bias_variance: `C_b`, to choose another point on the edge of chaos; `None` takes the
             activation's own: 0 for ReLU and tanh, the half-stable pair for GELU, SiLU and Mish.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If the activation has no critical point (sigmoid, softplus) or none at this
             `bias_variance`; on call, if the shape has fewer than two axes.
 
@@ -57,13 +51,13 @@ class CriticalNormal(VarianceScheme):
 
     def __init__(
         self,
-        activation: Any,
+        activation: ActivationLike,
         *,
         bias_variance: float | None = None,
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.activation = checked_activation(activation)
         self.bias_variance = bias_variance
@@ -81,13 +75,11 @@ class CriticalBias(RandomScheme):
     Args:
         activation: The activation that follows, as for `CriticalNormal`.
         bias_variance: `C_b`, as for `CriticalNormal`.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         Any, usually `(units,)`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If the activation has no critical point, or none at this `bias_variance`.
 
     Source:
@@ -101,7 +93,9 @@ class CriticalBias(RandomScheme):
         0.0
     """
 
-    def __init__(self, activation: Any, *, bias_variance: float | None = None, seed: Any = None):
+    def __init__(
+        self, activation: ActivationLike, *, bias_variance: float | None = None, seed: Seed = None
+    ):
         self.activation = checked_activation(activation)
         self.bias_variance = bias_variance
         self.seed = checked_seed(seed)
@@ -111,7 +105,7 @@ class CriticalBias(RandomScheme):
         return "normal", 0.0, math.sqrt(_point(self.activation, self.bias_variance).bias_variance)
 
 
-def _point(activation: Any, bias_variance: float | None) -> CriticalPoint:
+def _point(activation: ActivationLike, bias_variance: float | None) -> CriticalPoint:
     own = critical_point(activation) if bias_variance is None else None
     if own is not None:
         return own

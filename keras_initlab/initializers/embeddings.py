@@ -1,7 +1,8 @@
 """Schemes for tables of vectors that are looked up by row."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
+from keras_initlab.initializers.arguments import BellDistribution, Seed
 from keras_initlab.initializers.base import RandomScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import (
@@ -15,6 +16,7 @@ from keras_initlab.theory import STANDARD_VARIANCE, spread_of
 
 __all__ = ["BagEmbedding", "DLRMUniform", "EmbeddingColumnNormal", "TiedEmbedding", "UnitLookup"]
 
+_Combiner = Literal["sum", "mean", "sqrtn"]
 _BAG = "counts the rows that are combined to one vector"
 
 
@@ -32,7 +34,7 @@ class _TableScheme(RandomScheme):
 class _NormalTable(_TableScheme):
     """A table with a Gaussian that may be truncated."""
 
-    def __init__(self, *, distribution: str = "normal", seed: Any = None):
+    def __init__(self, *, distribution: BellDistribution = "normal", seed: Seed = None):
         self.distribution = checked_normal(distribution)
         self.seed = checked_seed(seed)
 
@@ -45,17 +47,8 @@ class UnitLookup(_NormalTable):
     weights do. The variance schemes are wrong here: they take the rows for inputs that are summed,
     and a table of 10,000 rows gives a signal 10,000 times too small.
 
-    Args:
-        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
-            with the variance corrected.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-
     Shape:
         `(rows, dimensions)`, as `keras.layers.Embedding` has it.
-
-    Raises:
-        TypeError: If `seed` has the wrong type.
-        ValueError: If `distribution` is not allowed; on call, if the shape has not two axes.
 
     Source:
         A lookup is a product with a one-hot row, so its fan in is 1: LeCun et al. 1998, eq. 16,
@@ -82,17 +75,8 @@ class TiedEmbedding(_NormalTable):
     towers, matrix factorization): `hidden @ table.T` has the variance of `hidden`'s entries. The
     variance is `1 / dimensions`.
 
-    Args:
-        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
-            with the variance corrected.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-
     Shape:
         `(rows, dimensions)`, as `keras.layers.Embedding` has it.
-
-    Raises:
-        TypeError: If `seed` has the wrong type.
-        ValueError: If `distribution` is not allowed; on call, if the shape has not two axes.
 
     Source:
         The tying: Press and Wolf 2017, https://arxiv.org/abs/1608.05859. As an input the vectors
@@ -117,15 +101,8 @@ class DLRMUniform(_TableScheme):
     The bound is `sqrt(1 / rows)`: rare features of a large table start almost silent, and the few
     rows of a small table start loud.
 
-    Args:
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-
     Shape:
         `(rows, dimensions)`, as `keras.layers.Embedding` has it.
-
-    Raises:
-        TypeError: If `seed` has the wrong type.
-        ValueError: On call, if the shape has not two axes.
 
     Source:
         Naumov et al. 2019, https://arxiv.org/abs/1906.00091, in their code
@@ -140,7 +117,7 @@ class DLRMUniform(_TableScheme):
 
     distribution = "uniform"
 
-    def __init__(self, *, seed: Any = None):
+    def __init__(self, *, seed: Seed = None):
         self.seed = checked_seed(seed)
 
     def _variance(self, rows: int, dimensions: int) -> float:
@@ -154,15 +131,8 @@ class EmbeddingColumnNormal(_TableScheme):
     For models that come from `tf.feature_column.embedding_column` and must start as they did.
     The standard deviation before the cut is `1 / sqrt(dimensions)`, after it 0.8796 of that.
 
-    Args:
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-
     Shape:
         `(rows, dimensions)`, as `keras.layers.Embedding` has it.
-
-    Raises:
-        TypeError: If `seed` has the wrong type.
-        ValueError: On call, if the shape has not two axes.
 
     Source:
         `initializer` in https://www.tensorflow.org/api_docs/python/tf/feature_column/embedding_column;
@@ -177,7 +147,7 @@ class EmbeddingColumnNormal(_TableScheme):
 
     distribution = "truncated_normal"
 
-    def __init__(self, *, seed: Any = None):
+    def __init__(self, *, seed: Seed = None):
         self.seed = checked_seed(seed)
 
     def _variance(self, rows: int, dimensions: int) -> float:
@@ -197,15 +167,11 @@ class BagEmbedding(_TableScheme):
         bag_size: Rows in a bag (count), at least 1; need not be whole. Where bags differ, their
             mean for a sum, and their harmonic mean, `1 / mean(1 / size)`, for a mean. Must be
             given, except for `"sqrtn"`, which is right for any.
-        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
-            with the variance corrected.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         `(rows, dimensions)`, as `keras.layers.Embedding` has it.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If an argument's value is not allowed; on call, if `bag_size` was not given or
             the shape has not two axes.
 
@@ -224,12 +190,12 @@ class BagEmbedding(_TableScheme):
     def __init__(
         self,
         *,
-        combiner: str = "sum",
+        combiner: _Combiner = "sum",
         bag_size: float | None = None,
-        distribution: str = "normal",
-        seed: Any = None,
+        distribution: BellDistribution = "normal",
+        seed: Seed = None,
     ):
-        self.combiner = checked_choice(combiner, "combiner", ("sum", "mean", "sqrtn"))
+        self.combiner = checked_choice(combiner, "combiner", get_args(_Combiner))
         self.bag_size = bag_size if bag_size is None else _checked_bag(bag_size)
         self.distribution = checked_normal(distribution)
         self.seed = checked_seed(seed)

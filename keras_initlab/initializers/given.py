@@ -1,8 +1,9 @@
-"""A scheme of given numbers."""
+"""A scheme from an array."""
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from keras_initlab.initializers.base import ArrayScheme
 from keras_initlab.initializers.catalogue import scheme
@@ -37,7 +38,7 @@ class FromArray(ArrayScheme):
         2.0
     """
 
-    def __init__(self, values: Any):
+    def __init__(self, values: npt.ArrayLike):
         self.values = _listed(values)
 
     def _check(self, shape: tuple[int, ...]) -> None:
@@ -57,7 +58,7 @@ class FromArray(ArrayScheme):
         return values.astype(kind)
 
 
-def _listed(values: Any) -> Any:
+def _listed(values: npt.ArrayLike) -> Any:
     try:
         array = np.asarray(values)
         if array.dtype.name == "bfloat16":

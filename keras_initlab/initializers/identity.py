@@ -1,8 +1,8 @@
-"""Schemes that hand the signal on as it is, without a random number."""
+"""Schemes that pass the signal through unchanged, without random numbers."""
 
 import numpy as np
 
-from keras_initlab.initializers.base import ArrayScheme
+from keras_initlab.initializers.base import ArrayScheme, at_center
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_count, checked_number
 from keras_initlab.sampling import Stream
@@ -12,7 +12,7 @@ __all__ = ["Dirac", "Identity", "ZerO"]
 
 @scheme
 class Identity(ArrayScheme):
-    """Ones on the diagonal: the layer hands on as many features as fit, unchanged.
+    """Ones on the diagonal: the layer passes on as many features as fit, unchanged.
 
     Use it for a square layer that should start as no layer at all, say a cross layer, an adapter
     or a projection. A wider layer pads with zeros, a narrower one drops the last features.
@@ -24,7 +24,6 @@ class Identity(ArrayScheme):
         `(inputs, outputs)`, two axes, square or not.
 
     Raises:
-        TypeError: If `gain` is not a number.
         ValueError: If `gain` is NaN or infinite; on call, if the shape has not two axes.
 
     Source:
@@ -53,11 +52,11 @@ class Identity(ArrayScheme):
 
 @scheme
 class Dirac(ArrayScheme):
-    """Ones at the center of the window: a convolution that hands on its channels.
+    """Ones at the center of the window: a convolution that passes channels through.
 
     Args:
-        groups: Groups of the convolution (count), as given to the layer. Each hands on its own
-            channels, as many as fit.
+        groups: Groups of the convolution (count), as given to the layer. Each passes on as many of
+            its own channels as fit.
 
     Shape:
         `(*window, inputs / groups, outputs)`, three to five axes, as `Conv1D`, `Conv2D` and
@@ -97,7 +96,7 @@ class Dirac(ArrayScheme):
 
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         block = np.eye(shape[-2], shape[-1] // self.groups, dtype=kind)
-        return _at_center(np.tile(block, self.groups), shape)
+        return at_center(np.tile(block, self.groups), shape)
 
 
 @scheme
@@ -107,9 +106,6 @@ class ZerO(ArrayScheme):
     Made for residual networks. Layers that keep or shrink the width are a (partial) identity.
     Layers that widen are the corner of a Hadamard matrix; units `2**ceil(log2(inputs))` apart
     start alike there, and only the identity of the layers above them tells them apart.
-
-    Args:
-        None.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes. A window is zero but for its center.
@@ -142,15 +138,9 @@ class ZerO(ArrayScheme):
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         inputs, outputs = shape[-2:]
         if inputs >= outputs:
-            return _at_center(np.eye(inputs, outputs, dtype=kind), shape)
+            return at_center(np.eye(inputs, outputs, dtype=kind), shape)
         doublings = (outputs - 1).bit_length()
         # Sylvester's matrix has -1 where row and column share an odd number of binary ones.
         shared = np.bitwise_count(np.arange(inputs)[:, None] & np.arange(outputs))
         signs = 1 - 2 * (shared % 2).astype(kind)
-        return _at_center(kind.type(2.0 ** (-(doublings - 1) / 2)) * signs, shape)
-
-
-def _at_center(block: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    values = np.zeros(shape, block.dtype)
-    values[tuple((size - 1) // 2 for size in shape[:-2])] = block
-    return values
+        return at_center(kind.type(2.0 ** (-(doublings - 1) / 2)) * signs, shape)

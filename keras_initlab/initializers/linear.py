@@ -1,11 +1,12 @@
 """A scheme that makes a nonlinear network start exactly linear."""
 
 import math
-from typing import Any
+from typing import Literal, get_args
 
 import numpy as np
 
-from keras_initlab.initializers.base import ArrayScheme
+from keras_initlab.initializers.arguments import ActivationLike, Seed
+from keras_initlab.initializers.base import ArrayScheme, at_center
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_activation, checked_choice, checked_seed
 from keras_initlab.sampling import Stream, haar
@@ -13,7 +14,7 @@ from keras_initlab.theory import odd_slope_of
 
 __all__ = ["LooksLinear"]
 
-_POSITIONS = ("first", "hidden", "last")
+_Position = Literal["first", "hidden", "last"]
 
 
 @scheme
@@ -29,13 +30,11 @@ class LooksLinear(ArrayScheme):
         position: `"first"` (inputs are not mirrored), `"hidden"`, or `"last"` (outputs are not).
         activation: The activation between the layers, all the same: a name, a Keras activation or
             a registered callable.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         `(*window, inputs, outputs)`; mirrored sides are even. A window is zero but for its center.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `position` is unknown or the activation is no line when mirrored (tanh); on
             call, if a mirrored side is odd or the shape has fewer than two axes.
 
@@ -50,8 +49,14 @@ class LooksLinear(ArrayScheme):
         (16, 64)
     """
 
-    def __init__(self, *, position: str = "hidden", activation: Any = "relu", seed: Any = None):
-        self.position = checked_choice(position, "position", _POSITIONS)
+    def __init__(
+        self,
+        *,
+        position: _Position = "hidden",
+        activation: ActivationLike = "relu",
+        seed: Seed = None,
+    ):
+        self.position = checked_choice(position, "position", get_args(_Position))
         self.activation = checked_activation(activation)
         self.seed = checked_seed(seed)
         odd_slope_of(activation)
@@ -82,6 +87,4 @@ class LooksLinear(ArrayScheme):
             block = np.concatenate([block, -block], axis=1)
         if mirrored_in:
             block = np.concatenate([block, -block], axis=0)
-        values = np.zeros(shape, kind)
-        values[tuple((size - 1) // 2 for size in shape[:-2])] = block
-        return values
+        return at_center(block, shape)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_initlab.initializers.base import ArrayScheme, AxesScheme
+from keras_initlab.initializers.arguments import ActivationLike, Axes, Seed
+from keras_initlab.initializers.base import ArrayScheme, AxesScheme, at_center
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_activation, checked_number, checked_seed
 from keras_initlab.sampling import Stream, haar
@@ -28,8 +29,6 @@ class Orthogonal(ArrayScheme, AxesScheme):
             gain.
         scaled: Whether a widening kernel is multiplied by `sqrt(outputs / inputs)`. Without it the
             length of the signal is kept and its mean square falls by `inputs / outputs`.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
         output_axes: Axes that remain in the output, likewise. Axes in neither list hold
             independent matrices: the channels of a `DepthwiseConv2D` with
             `input_axes=[0, 1], output_axes=[3]`, or the experts of an `EinsumDense` with
@@ -39,7 +38,6 @@ class Orthogonal(ArrayScheme, AxesScheme):
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `gain` is not positive; on call, if the shape has fewer than two axes.
 
     Source:
@@ -57,11 +55,11 @@ class Orthogonal(ArrayScheme, AxesScheme):
     def __init__(
         self,
         *,
-        gain: Any = 1.0,
+        gain: float | ActivationLike = 1.0,
         scaled: bool = False,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.gain = _checked_gain(gain)
         if not isinstance(scaled, bool):
@@ -118,14 +116,12 @@ class DeltaOrthogonal(ArrayScheme):
     Args:
         gain: Multiplies the weights: a number, or the activation that follows, for its forward
             gain.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         `(*window, inputs, outputs)` with one to three window axes and `inputs <= outputs`. The
         center of an even window is the one that `padding="same"` leaves in place.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `gain` is not positive; on call, if the shape is none of a convolution or
             has more inputs than outputs.
 
@@ -138,7 +134,7 @@ class DeltaOrthogonal(ArrayScheme):
         (3, 3, 16, 32)
     """
 
-    def __init__(self, *, gain: Any = 1.0, seed: Any = None):
+    def __init__(self, *, gain: float | ActivationLike = 1.0, seed: Seed = None):
         self.gain = _checked_gain(gain)
         self.seed = checked_seed(seed)
 
@@ -146,10 +142,8 @@ class DeltaOrthogonal(ArrayScheme):
         _check_convolution(shape)
 
     def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
-        values = np.zeros(shape, kind)
-        center = tuple((size - 1) // 2 for size in shape[:-2])
-        values[center] = haar(*shape[-2:], stream, kind) * kind.type(_gain_in(self.gain))
-        return values
+        block = haar(shape[-2], shape[-1], stream, kind) * kind.type(_gain_in(self.gain))
+        return at_center(block, shape)
 
 
 @scheme
@@ -161,13 +155,11 @@ class ConvolutionOrthogonal(ArrayScheme):
     Args:
         gain: Multiplies the weights: a number, or the activation that follows, for its forward
             gain.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         `(*window, inputs, outputs)` with one to three window axes and `inputs <= outputs`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `gain` is not positive; on call, if the shape is none of a convolution or
             has more inputs than outputs.
 
@@ -182,7 +174,7 @@ class ConvolutionOrthogonal(ArrayScheme):
         (3, 3, 16, 32)
     """
 
-    def __init__(self, *, gain: Any = 1.0, seed: Any = None):
+    def __init__(self, *, gain: float | ActivationLike = 1.0, seed: Seed = None):
         self.gain = _checked_gain(gain)
         self.seed = checked_seed(seed)
 

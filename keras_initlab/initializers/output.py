@@ -1,9 +1,12 @@
-"""Biases of an output layer that start a model at what is known before training."""
+"""Biases that start an output layer at the base rates of the labels."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 
+from keras_initlab.initializers.arguments import Numbers, TaskKind
 from keras_initlab.initializers.base import ArrayScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_choice, checked_number
@@ -11,7 +14,6 @@ from keras_initlab.sampling import Stream
 
 __all__ = ["PriorBias"]
 
-_KINDS = ("binary", "multiclass", "regression")
 _RATE = "is the share of positive labels"
 _RATES = "lists the share of each class"
 _MEAN = "is the mean of the targets"
@@ -57,7 +59,13 @@ class PriorBias(ArrayScheme):
         0.0
     """
 
-    def __init__(self, *, rate: Any = None, rates: Any = None, mean: Any = None):
+    def __init__(
+        self,
+        *,
+        rate: Numbers | None = None,
+        rates: Sequence[float] | None = None,
+        mean: Numbers | None = None,
+    ):
         self.rate = rate if rate is None else _checked_rate(rate)
         self.rates = rates if rates is None else _checked_rates(rates)
         self.mean = mean if mean is None else _checked_mean(mean)
@@ -71,7 +79,7 @@ class PriorBias(ArrayScheme):
 
     @classmethod
     def from_labels(
-        cls, labels: Any, *, kind: str = "binary", smoothing: float = 0.0
+        cls, labels: npt.ArrayLike, *, kind: TaskKind = "binary", smoothing: float = 0.0
     ) -> "PriorBias":
         """The scheme for the labels of a training set.
 
@@ -95,7 +103,7 @@ class PriorBias(ArrayScheme):
             >>> PriorBias.from_labels([0, 0, 0, 1]).rate
             0.25
         """
-        checked_choice(kind, "kind", _KINDS)
+        checked_choice(kind, "kind", get_args(TaskKind))
         _check_smoothing(smoothing)
         values = _checked_labels(labels)
         if kind == "regression":

@@ -1,4 +1,4 @@
-"""Where the values of a weight go: whole, one part of it, or shards over devices."""
+"""The part of a weight that is made: all of it, a partition, or shards over devices."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ __all__ = ["Place"]
 
 @dataclass(frozen=True)
 class Place:
-    """What is wanted of a weight.
+    """The part of a weight that a call asks for.
 
     Args:
         shape: Shape of the whole weight.
-        index: The part that is wanted, a slice for each axis.
+        index: The part, a slice for each axis.
         layout: How the whole weight is spread over devices, `None` for one tensor.
     """
 
@@ -32,7 +32,7 @@ class Place:
         """The place that the arguments of an initializer's call describe.
 
         Raises:
-            ValueError: If a partition is given by half, leaves the weight, or has a layout.
+            ValueError: If a partition is incomplete, exceeds the weight, or has a layout.
         """
         whole = checked_shape(shape)
         if partition_shape is None and partition_offset is None:
@@ -55,17 +55,17 @@ class Place:
 
     @property
     def size(self) -> tuple[int, ...]:
-        """Shape of the part that is wanted."""
+        """Shape of the part."""
         return tuple(part.stop - part.start for part in self.index)
 
     def tensor(self, dtype: str, write: Callable[[list[Part]], None]) -> Any:
-        """The tensor whose memory `write` fills: given arrays and their places in the weight."""
+        """The tensor whose memory `write` fills; it gets arrays and their places in the weight."""
         if self.layout is not None:
             return _backend.sharded_tensor(self.shape, dtype, self.layout, write)
         return _backend.filled_tensor(self.size, dtype, lambda out: write([(out, self.index)]))
 
     def taken(self, whole: Any) -> Any:
-        """What is wanted of a tensor that holds the whole weight."""
+        """The part, cut from a tensor that holds the whole weight."""
         if self.layout is not None:
             return _backend.distributed(whole, self.layout)
         return whole if self.size == self.shape else whole[self.index]

@@ -1,10 +1,11 @@
-"""Schemes that do not look at the fans."""
+"""Schemes that ignore the fans."""
 
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_initlab.initializers.arguments import Seed
 from keras_initlab.initializers.base import RandomScheme, Scheme
 from keras_initlab.initializers.catalogue import PACKAGE, scheme
 from keras_initlab.initializers.checks import checked_number, checked_seed
@@ -19,9 +20,6 @@ class Zeros(Scheme):
 
     Units of a hidden layer that start equal get equal gradients and stay equal for ever; with zero
     weights above them no gradient reaches them at all.
-
-    Args:
-        None.
 
     Shape:
         Any.
@@ -112,13 +110,11 @@ class RandomNormal(RandomScheme):
     Args:
         mean: Mean of the weights (unitless).
         stddev: Standard deviation of the weights (unitless), positive.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         Any.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `stddev` is not positive, or an argument is NaN or infinite.
 
     Source:
@@ -132,7 +128,7 @@ class RandomNormal(RandomScheme):
         (512, 256)
     """
 
-    def __init__(self, *, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+    def __init__(self, *, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None):
         self.mean = checked_number(mean, "mean", "is the center of the weights")
         self.stddev = checked_number(stddev, "stddev", "is a standard deviation", positive=True)
         self.seed = checked_seed(seed)
@@ -148,13 +144,11 @@ class TruncatedNormal(RandomScheme):
     Args:
         mean: Mean of the weights (unitless).
         stddev: Standard deviation before the cut (unitless), positive; after it 0.8796 of that.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         Any.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `stddev` is not positive, or an argument is NaN or infinite.
 
     Source:
@@ -168,7 +162,7 @@ class TruncatedNormal(RandomScheme):
         True
     """
 
-    def __init__(self, *, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+    def __init__(self, *, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None):
         self.mean = checked_number(mean, "mean", "is the center of the weights")
         self.stddev = checked_number(stddev, "stddev", "is a standard deviation", positive=True)
         self.seed = checked_seed(seed)
@@ -184,13 +178,11 @@ class RandomUniform(RandomScheme):
     Args:
         minval: Lower bound (unitless).
         maxval: Upper bound (unitless), above `minval`.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         Any.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `maxval` is not above `minval`, or an argument is NaN or infinite.
 
     Source:
@@ -203,7 +195,7 @@ class RandomUniform(RandomScheme):
         (512, 256)
     """
 
-    def __init__(self, *, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
+    def __init__(self, *, minval: float = -0.05, maxval: float = 0.05, seed: Seed = None):
         self.minval = checked_number(minval, "minval", "is the lower bound")
         self.maxval = checked_number(maxval, "maxval", "is the upper bound")
         self.seed = checked_seed(seed)

@@ -1,7 +1,13 @@
-"""Schemes for ReLU and its kin."""
+"""Schemes for ReLU and its relatives."""
 
-from typing import Any
-
+from keras_initlab.initializers.arguments import (
+    ActivationLike,
+    Axes,
+    BellDistribution,
+    FanMode,
+    KindLike,
+    Seed,
+)
 from keras_initlab.initializers.base import VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_activation, checked_normal, checked_number
@@ -16,13 +22,13 @@ class _RectifierScheme(VarianceScheme):
     def __init__(
         self,
         *,
-        activation: Any = "relu",
+        activation: ActivationLike = "relu",
         negative_slope: float = 0.0,
-        mode: str = "fan_in",
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        mode: FanMode = "fan_in",
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.activation = checked_activation(activation)
         self.negative_slope = checked_number(negative_slope, "negative_slope", "is a slope")
@@ -48,8 +54,8 @@ class _RectifierScheme(VarianceScheme):
 class HeUniform(_RectifierScheme):
     """Uniform weights that hold the signal's mean square steady through ReLU.
 
-    Use it before `relu` and its kin. The bound is `sqrt(6 / fan_in)`; `HalfXavierUniform` is the
-    different formula that circulates under this name.
+    Use it before `relu` and its relatives. The bound is `sqrt(6 / fan_in)`; `HalfXavierUniform` is
+    the different formula that circulates under this name.
 
     Args:
         activation: The activation that follows: a name, a Keras activation or a registered
@@ -57,19 +63,9 @@ class HeUniform(_RectifierScheme):
         negative_slope: Slope of the leaky ReLU that follows, 0 for ReLU (unitless).
         mode: `"fan_in"` keeps the forward signal, `"fan_out"` the gradient; `"fan_avg"` and
             `"fan_geo_avg"` lie between.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         He et al. 2015, eq. 10 and 15, https://arxiv.org/abs/1502.01852. The paper draws Gaussian
@@ -88,8 +84,8 @@ class HeUniform(_RectifierScheme):
 class HeNormal(_RectifierScheme):
     """Gaussian weights that hold the signal's mean square steady through ReLU.
 
-    Use it before `relu` and its kin. The variance of each weight is `2 / fan_in`: the 2 repays the
-    half of the signal that ReLU drops.
+    Use it before `relu` and its relatives. The variance of each weight is `2 / fan_in`: the 2
+    repays the half of the signal that ReLU drops.
 
     Args:
         activation: The activation that follows: a name, a Keras activation or a registered
@@ -97,21 +93,9 @@ class HeNormal(_RectifierScheme):
         negative_slope: Slope of the leaky ReLU that follows, 0 for ReLU (unitless).
         mode: `"fan_in"` keeps the forward signal, `"fan_out"` the gradient; `"fan_avg"` and
             `"fan_geo_avg"` lie between.
-        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
-            with the variance corrected.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         He et al. 2015, eq. 10 and 15, https://arxiv.org/abs/1502.01852; `fan_out`: eq. 14.
@@ -128,14 +112,14 @@ class HeNormal(_RectifierScheme):
     def __init__(
         self,
         *,
-        activation: Any = "relu",
+        activation: ActivationLike = "relu",
         negative_slope: float = 0.0,
-        mode: str = "fan_in",
-        distribution: str = "normal",
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        mode: FanMode = "fan_in",
+        distribution: BellDistribution = "normal",
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.distribution = checked_normal(distribution)
         super().__init__(

@@ -1,9 +1,10 @@
 """Schemes for the memory of recurrent layers: biases of gates, and a state that is kept."""
 
-from typing import Any
+from typing import Literal, get_args
 
 import numpy as np
 
+from keras_initlab.initializers.arguments import Seed
 from keras_initlab.initializers.base import ArrayScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import (
@@ -16,7 +17,7 @@ from keras_initlab.sampling import Stream, drawn
 
 __all__ = ["IRNN", "Chrono", "UnitForgetBias"]
 
-_CELLS = ("lstm", "gru")
+_Cell = Literal["lstm", "gru"]
 _UNITS = "is the number of units (or filters) of the recurrent layer"
 
 
@@ -73,16 +74,11 @@ class Chrono(ArrayScheme):
         max_time: Longest span over which the layer must remember (steps), above 2.
         units: Units of the layer, or filters of `ConvLSTM` (count).
         cell: `"lstm"` (also for `ConvLSTM`) or `"gru"`.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         `(4 * units,)` for `LSTM` and `ConvLSTM`, which need `unit_forget_bias=False`, or they ask
         for the bias in pieces; `(2, 3 * units)` for `GRU`, whose second row stays zero, and
         `(3 * units,)` for `GRU(reset_after=False)`.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape is another.
 
     Source:
         Tallec and Ollivier 2018, section 2, https://arxiv.org/abs/1804.11188: for LSTM
@@ -97,7 +93,7 @@ class Chrono(ArrayScheme):
         True
     """
 
-    def __init__(self, *, max_time: float, units: int, cell: str = "lstm", seed: Any = None):
+    def __init__(self, *, max_time: float, units: int, cell: _Cell = "lstm", seed: Seed = None):
         meaning = "is the longest span of memory in steps"
         self.max_time = checked_number(max_time, "max_time", meaning)
         if max_time <= 2:
@@ -106,7 +102,7 @@ class Chrono(ArrayScheme):
                 f"U(1, max_time - 1), so it must be above 2. Received: max_time={max_time!r}."
             )
         self.units = checked_count(units, "units", _UNITS)
-        self.cell = checked_choice(cell, "cell", _CELLS)
+        self.cell = checked_choice(cell, "cell", get_args(_Cell))
         self.seed = checked_seed(seed)
 
     def _check(self, shape: tuple[int, ...]) -> None:
@@ -146,7 +142,6 @@ class IRNN(ArrayScheme):
         `(units, units)`.
 
     Raises:
-        TypeError: If `gain` is not a number.
         ValueError: If `gain` is not positive; on call, if the shape is not square.
 
     Source:

@@ -1,10 +1,11 @@
 """Schemes for residual networks: branches that start small, or shut."""
 
 import math
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 
+from keras_initlab.initializers.arguments import Axes, KindLike, Seed
 from keras_initlab.initializers.base import RandomScheme, Scheme, VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import (
@@ -19,6 +20,7 @@ from keras_initlab.theory import Law
 
 __all__ = ["Fixup", "GPT2Residual", "ReZero", "SkipInit"]
 
+_Mode = Literal["fan_in", "fan_out"]
 _BRANCHES = "counts the residual branches of the network"
 _LAYERS = "counts the transformer blocks of the model"
 
@@ -37,17 +39,11 @@ class Fixup(VarianceScheme):
         layers_per_branch: Weight layers in one branch, the paper's m (count), at least 2: with one
             layer there is nothing to shrink, for the only layer is the last and takes `Zeros`.
         mode: `"fan_in"` keeps the forward signal, `"fan_out"` the gradient.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If an argument's value is not allowed; on call, if `branches` was not given or
             the shape has fewer than two axes.
 
@@ -68,18 +64,18 @@ class Fixup(VarianceScheme):
         *,
         branches: int | None = None,
         layers_per_branch: int = 2,
-        mode: str = "fan_in",
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        mode: _Mode = "fan_in",
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         meaning = "counts the weight layers of one branch, of which the last takes `Zeros`"
         self.branches = None if branches is None else checked_count(branches, "branches", _BRANCHES)
         self.layers_per_branch = checked_count(
             layers_per_branch, "layers_per_branch", meaning, least=2
         )
-        self.mode = checked_choice(mode, "mode", ("fan_in", "fan_out"))
+        self.mode = checked_choice(mode, "mode", get_args(_Mode))
         super().__init__(kind=kind, seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     def _law(self) -> Law:
@@ -111,9 +107,6 @@ class SkipInit(_ShutGate):
     With it every block is the identity at the start. The branch itself starts as usual, say with
     `HeNormal`, and only the scalar gets a gradient in the first step.
 
-    Args:
-        None.
-
     Shape:
         `()` or `(1,)`: the scalar that multiplies the output of one residual branch.
 
@@ -136,9 +129,6 @@ class ReZero(_ShutGate):
 
     `x + alpha * F(x)` with `alpha = 0`: all singular values of the input-output Jacobian start at
     one. `F` starts as usual; in a transformer the layer norm goes.
-
-    Args:
-        None.
 
     Shape:
         `()` or `(1,)`: the paper's alpha of one residual layer.
@@ -168,13 +158,11 @@ class GPT2Residual(RandomScheme):
     Args:
         layers: Transformer blocks, each with two residual layers (count); must be given.
         stddev: Standard deviation of the other kernels (unitless), positive.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
 
     Shape:
         Any.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If an argument's value is not allowed; on call, if `layers` was not given.
 
     Source:
@@ -189,7 +177,7 @@ class GPT2Residual(RandomScheme):
         (512, 256)
     """
 
-    def __init__(self, *, layers: int | None = None, stddev: float = 0.02, seed: Any = None):
+    def __init__(self, *, layers: int | None = None, stddev: float = 0.02, seed: Seed = None):
         self.layers = None if layers is None else checked_count(layers, "layers", _LAYERS)
         self.stddev = checked_number(stddev, "stddev", "is a standard deviation", positive=True)
         self.seed = checked_seed(seed)

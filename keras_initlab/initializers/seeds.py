@@ -1,4 +1,4 @@
-"""Other seeds for a scheme and for those inside it."""
+"""Seeds of a scheme and of the schemes inside it."""
 
 import copy
 import hashlib
@@ -14,14 +14,15 @@ __all__ = ["keras_seed", "reseeded", "seeded"]
 
 
 def keras_seed(seed: Any) -> Any:
-    """A seed that an initializer of Keras takes on every backend.
+    """A seed that an initializer of Keras accepts on every backend.
 
-    Integers of 32 bits are left as they are. Ours may be negative or larger, which each backend
-    refuses in its own way, and become others.
+    Our seeds can be negative or larger than 32 bits, which backends refuse in different ways. Such
+    seeds are replaced by others; all others stay.
     """
     if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
         return seed
-    return int(seed) if 0 <= seed < 2**32 else _digest_of(str(int(seed)))
+    number = int(seed)
+    return number if 0 <= number < 2**32 else _digest_of(str(number))
 
 
 def _digest_of(text: str) -> int:
@@ -30,10 +31,10 @@ def _digest_of(text: str) -> int:
 
 
 def reseeded(initializer: Any, part: str) -> Any:
-    """The initializer, and each one inside it, with a stream of its own for one part of a weight.
+    """The initializer and those inside it, with a stream of their own for one part of a weight.
 
-    An integer seed becomes another that depends on it and on `part`; no seed and a
-    `SeedGenerator` are fresh at every call anyway.
+    An integer seed is replaced by one that depends on it and on `part`. `None` and a
+    `SeedGenerator` give fresh numbers at every call anyway.
     """
     twin = copy.copy(initializer)
     for name, value in vars(initializer).items():
@@ -49,10 +50,10 @@ def reseeded(initializer: Any, part: str) -> Any:
 
 
 def seeded(initializer: Any, seed: Any) -> Any:
-    """The initializer, and each one inside it, with this seed.
+    """The initializer and those inside it, with this seed.
 
     Raises:
-        TypeError: If it is no seed.
+        TypeError: If `seed` is not a seed.
     """
     checked_seed(seed)
     twin = copy.copy(initializer)

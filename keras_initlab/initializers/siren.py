@@ -1,10 +1,9 @@
 """Schemes for nets of sines, which represent images, sounds and fields."""
 
-from typing import Any
-
+from keras_initlab.initializers.arguments import Axes, KindLike, Seed
 from keras_initlab.initializers.base import VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
-from keras_initlab.initializers.checks import checked_number, kind_of
+from keras_initlab.initializers.checks import checked_number
 from keras_initlab.theory import Law
 
 __all__ = ["SirenFirst", "SirenHidden"]
@@ -17,20 +16,8 @@ class SirenFirst(VarianceScheme):
     The bound is `1 / fan_in`: with the layer computing `sin(omega (W x + b))` and inputs in
     [-1, 1], omega sets how many periods the first layer spans.
 
-    Args:
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Sitzmann et al. 2020, section 3.2, https://arxiv.org/abs/2006.09661; the bound is that of
@@ -43,10 +30,7 @@ class SirenFirst(VarianceScheme):
     """
 
     def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
-        fans = kind_of(self.kind).fans(
-            shape, input_axes=self.input_axes, output_axes=self.output_axes
-        )
-        return "uniform", 0.0, 1 / max(1.0, fans.fan_in)
+        return "uniform", 0.0, 1 / max(1.0, self._fans(shape).fan_in)
 
 
 @scheme
@@ -58,19 +42,9 @@ class SirenHidden(VarianceScheme):
 
     Args:
         omega: Factor inside the sine (unitless), positive.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Sitzmann et al. 2020, section 3.2, https://arxiv.org/abs/2006.09661. Where the layer
@@ -88,10 +62,10 @@ class SirenHidden(VarianceScheme):
         self,
         *,
         omega: float = 30.0,
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.omega = checked_number(omega, "omega", "is the factor inside the sine", positive=True)
         super().__init__(kind=kind, seed=seed, input_axes=input_axes, output_axes=output_axes)

@@ -1,10 +1,10 @@
-"""Schemes whose weights have a form: few of them, on a sphere, on waves."""
+"""Schemes of structured weights: sparse, on a sphere, on sine waves."""
 
 import math
-from typing import Any
 
 import numpy as np
 
+from keras_initlab.initializers.arguments import Axes, Seed
 from keras_initlab.initializers.base import ArrayScheme, AxesScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_count, checked_number
@@ -52,19 +52,11 @@ class Sparse(_MatrixScheme):
         connections: Inputs that each output unit listens to (count); where a unit has fewer, it
             listens to them all.
         stddev: Standard deviation of the weights that are not zero (unitless), positive.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given. A
         unit of a convolution draws its connections from the whole window. For `DepthwiseConv2D`
         give `input_axes=[0, 1], output_axes=[2, 3]`; for `Conv2DTranspose` `[0, 1, 3]` and `[2]`.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Martens 2010, section 5, https://www.cs.toronto.edu/~jmartens/docs/Deep_HessianFree.pdf:
@@ -84,9 +76,9 @@ class Sparse(_MatrixScheme):
         *,
         connections: int = 15,
         stddev: float = 1.0,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         meaning = "counts the inputs that a unit listens to"
         self.connections = checked_count(connections, "connections", meaning)
@@ -114,19 +106,11 @@ class UnitNormColumns(_MatrixScheme):
 
     Args:
         norm: Euclidean length of the weights that enter one unit (unitless), positive.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given. The
         length of a convolution's unit is over all its inputs in the window. For `DepthwiseConv2D`
         give `input_axes=[0, 1], output_axes=[2, 3]`; for `Conv2DTranspose` `[0, 1, 3]` and `[2]`.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         A Gaussian vector divided by its length is uniform on the sphere: Muller 1959, A note on a
@@ -144,9 +128,9 @@ class UnitNormColumns(_MatrixScheme):
         self,
         *,
         norm: float = 1.0,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.norm = checked_number(norm, "norm", "is the length of a unit's weights", positive=True)
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
@@ -167,16 +151,11 @@ class Sinusoidal(_MatrixScheme):
     where n and m both divide 2i: the middle and the last unit of a square layer of even width.
     Equal shapes get equal weights.
 
-    Args:
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given, and
         more than two inputs or outputs: below that all waves are zero.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: On call, if the shape has fewer than two axes, or at most two inputs and at most
             two outputs.
 
@@ -192,7 +171,7 @@ class Sinusoidal(_MatrixScheme):
         (512, 256)
     """
 
-    def __init__(self, *, input_axes: Any = None, output_axes: Any = None):
+    def __init__(self, *, input_axes: Axes = None, output_axes: Axes = None):
         super().__init__(seed=0, input_axes=input_axes, output_axes=output_axes)
 
     def _check(self, shape: tuple[int, ...]) -> None:

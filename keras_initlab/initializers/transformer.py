@@ -1,7 +1,8 @@
 """Schemes for deep transformers, whose gain follows from the number of layers."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
+from keras_initlab.initializers.arguments import Axes, Seed
 from keras_initlab.initializers.base import VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_choice, checked_count, known_count
@@ -9,6 +10,8 @@ from keras_initlab.theory import Law
 
 __all__ = ["DeepNorm", "TFixup"]
 
+_Side = Literal["encoder", "decoder"]
+_Part = Literal["encoder", "decoder", "embedding"]
 _MEANINGS = {
     "encoder_layers": "counts the blocks of the encoder",
     "decoder_layers": "counts the blocks of the decoder",
@@ -41,15 +44,11 @@ class DeepNorm(VarianceScheme):
         encoder_layers: Blocks of the encoder, N (count), `None` if there is none.
         decoder_layers: Blocks of the decoder, M (count), `None` if there is none.
         part: `"encoder"` or `"decoder"`: where the kernel sits.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If an argument's value is not allowed; on call, if the layers of the part were
             not given or the shape has fewer than two axes.
 
@@ -69,14 +68,14 @@ class DeepNorm(VarianceScheme):
         *,
         encoder_layers: int | None = None,
         decoder_layers: int | None = None,
-        part: str = "encoder",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        part: _Side = "encoder",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.encoder_layers = _optional_count(encoder_layers, "encoder_layers")
         self.decoder_layers = _optional_count(decoder_layers, "decoder_layers")
-        self.part = checked_choice(part, "part", ("encoder", "decoder"))
+        self.part = checked_choice(part, "part", get_args(_Side))
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     @property
@@ -115,16 +114,12 @@ class TFixup(VarianceScheme):
     Args:
         layers: Blocks of the part (for embeddings, of the decoder), N (count); must be given.
         part: `"encoder"`, `"decoder"` or `"embedding"`: where the weight sits.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given;
         for embeddings `(rows, dim)`, as `keras.layers.Embedding` gives it.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If an argument's value is not allowed; on call, if `layers` was not given, the
             shape has fewer than two axes, or that of an embedding has not exactly two.
 
@@ -144,13 +139,13 @@ class TFixup(VarianceScheme):
         self,
         *,
         layers: int | None = None,
-        part: str = "encoder",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        part: _Part = "encoder",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.layers = _optional_count(layers, "layers")
-        self.part = checked_choice(part, "part", ("encoder", "decoder", "embedding"))
+        self.part = checked_choice(part, "part", get_args(_Part))
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     @property

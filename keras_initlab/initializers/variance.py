@@ -1,7 +1,13 @@
 """Schemes that scale the variance by the fans: one row of numbers each."""
 
-from typing import Any
-
+from keras_initlab.initializers.arguments import (
+    Axes,
+    BellDistribution,
+    Distribution,
+    FanMode,
+    KindLike,
+    Seed,
+)
 from keras_initlab.initializers.base import VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import checked_normal, checked_number
@@ -16,7 +22,7 @@ __all__ = [
     "XavierUniform",
 ]
 
-# Keras's words beside ours: there "normal" is the truncated one, here it means what it says.
+# Keras's words beside ours: there "normal" is truncated, here it is not.
 _DRAW_OF = {
     "uniform": "uniform",
     "normal": "normal",
@@ -31,11 +37,11 @@ class _NormalScheme(VarianceScheme):
     def __init__(
         self,
         *,
-        distribution: str = "normal",
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        distribution: BellDistribution = "normal",
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.distribution = checked_normal(distribution)
         super().__init__(kind=kind, seed=seed, input_axes=input_axes, output_axes=output_axes)
@@ -54,19 +60,9 @@ class VarianceScaling(VarianceScheme):
         distribution: `"uniform"`, `"normal"` (the whole bell) or `"truncated_normal"` at two
             standard deviations with the variance corrected; `"untruncated_normal"` is Keras's
             word for `"normal"`.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Form and defaults of `keras.initializers.VarianceScaling`. It differs in one word: there
@@ -82,12 +78,12 @@ class VarianceScaling(VarianceScheme):
         self,
         *,
         scale: float = 1.0,
-        mode: str = "fan_in",
-        distribution: str = "truncated_normal",
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        mode: FanMode = "fan_in",
+        distribution: Distribution = "truncated_normal",
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.scale = checked_number(scale, "scale", "multiplies the variance", positive=True)
         self.mode = mode
@@ -107,20 +103,8 @@ class XavierUniform(VarianceScheme):
     Use it before `tanh` and in linear layers. The bound is `sqrt(6 / (fan_in + fan_out))`.
     Before ReLU it halves the signal's mean square per layer.
 
-    Args:
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Glorot and Bengio 2010, eq. 16, https://proceedings.mlr.press/v9/glorot10a.html.
@@ -140,22 +124,8 @@ class XavierNormal(_NormalScheme):
 
     Use it before `tanh` and in linear layers. The variance is `2 / (fan_in + fan_out)`.
 
-    Args:
-        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
-            with the variance corrected.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Glorot and Bengio 2010, eq. 12, https://proceedings.mlr.press/v9/glorot10a.html.
@@ -177,20 +147,8 @@ class LecunUniform(VarianceScheme):
 
     The bound is `sqrt(3 / fan_in)`.
 
-    Args:
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         LeCun et al. 1998, Efficient BackProp, section 4.6, eq. 16, in Neural Networks: Tricks of
@@ -211,22 +169,8 @@ class LecunNormal(_NormalScheme):
 
     Use it before `selu`, whose own constants do the rest. The variance is `1 / fan_in`.
 
-    Args:
-        distribution: `"normal"`, or `"truncated_normal"` at two standard deviations
-            with the variance corrected.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         LeCun et al. 1998, Efficient BackProp, section 4.6, eq. 16; for SELU Klambauer et al. 2017,
@@ -248,20 +192,8 @@ class HalfXavierUniform(VarianceScheme):
     Kept so that results made with it can be repeated and its harm can be seen: through square ReLU
     layers it passes 1/8 of the mean square per layer. For ReLU use `HeUniform`.
 
-    Args:
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
-
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         The bound `sqrt(6) / (2 sqrt(fan_in + fan_out))` circulates in articles on initialization as

@@ -1,21 +1,22 @@
 """Schemes that follow from the width of the model."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, get_args
 
+from keras_initlab.initializers.arguments import Axes, KindLike, Seed
 from keras_initlab.initializers.base import VarianceScheme
 from keras_initlab.initializers.catalogue import scheme
 from keras_initlab.initializers.checks import (
     checked_choice,
     checked_count,
     checked_number,
-    kind_of,
     known_count,
 )
-from keras_initlab.theory import Fans, fans_of, spread_of
+from keras_initlab.theory import spread_of
 
 __all__ = ["LearningRates", "MuNormal", "SmallInit"]
 
+_Role = Literal["input", "hidden", "output"]
 _BASE = "is the width of the small model on which the learning rate was tuned"
 
 
@@ -30,17 +31,9 @@ class SmallInit(VarianceScheme):
     Args:
         width: Size of the model's representations, the paper's d (count); `None` takes the smaller
             of the two fans, which is it in every kernel of a transformer block.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument's value is not allowed; on call, if the shape has fewer than
-            two axes.
 
     Source:
         Nguyen and Salazar 2019, section 2, https://arxiv.org/abs/1910.05895:
@@ -57,16 +50,16 @@ class SmallInit(VarianceScheme):
         self,
         *,
         width: int | None = None,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         meaning = "is the size of the model's representations"
         self.width = None if width is None else checked_count(width, "width", meaning)
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
-        fans = fans_of(shape, input_axes=self.input_axes, output_axes=self.output_axes)
+        fans = self._fans(shape)
         width = self.width or max(1, min(fans.fan_in, fans.fan_out))
         return "normal", 0.0, spread_of("normal", 2 / (5 * width))
 
@@ -76,7 +69,7 @@ class LearningRates:
     """Factors on the learning rate of one weight, relative to the base model (unitless).
 
     Args:
-        adam: For Adam and its kin, which divide the gradient by its size.
+        adam: For Adam and its variants, which divide the gradient by its size.
         sgd: For SGD, with or without momentum.
     """
 
@@ -111,18 +104,12 @@ class MuNormal(VarianceScheme):
             kernel, `fan_out` of an input kernel (count). Needed for an output kernel and for the
             learning rates.
         scale: Multiplies the variance (unitless), positive: 2 before ReLU.
-        kind: How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
-            `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.
-        seed: Integer for repeatable weights, `None` for fresh ones at every call.
-        input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in.
-        output_axes: Axes of the kernel that remain in the output, likewise.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given, or as
         the kind has it. An `Embedding` is an input: `role="input", kind="lookup"`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If an argument's value is not allowed; on call, if an output kernel's
             `base_width` was not given or the shape has fewer than two axes.
 
@@ -140,15 +127,15 @@ class MuNormal(VarianceScheme):
     def __init__(
         self,
         *,
-        role: str = "hidden",
+        role: _Role = "hidden",
         base_width: int | None = None,
         scale: float = 1.0,
-        kind: Any = "dense",
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        kind: KindLike = "dense",
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
-        self.role = checked_choice(role, "role", ("input", "hidden", "output"))
+        self.role = checked_choice(role, "role", get_args(_Role))
         self.base_width = (
             None if base_width is None else checked_count(base_width, "base_width", _BASE)
         )
@@ -163,11 +150,6 @@ class MuNormal(VarianceScheme):
             return LearningRates(adam=1.0, sgd=fans.fan_out / base)
         shrink = base / max(1.0, fans.fan_in)
         return LearningRates(adam=shrink, sgd=1.0 if self.role == "hidden" else shrink)
-
-    def _fans(self, shape: tuple[int, ...]) -> Fans:
-        return kind_of(self.kind).fans(
-            shape, input_axes=self.input_axes, output_axes=self.output_axes
-        )
 
     def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         variance = self.scale / max(1.0, self._fans(shape).fan_in)

@@ -1,12 +1,14 @@
 """Schemes made of other schemes."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_initlab import _backend
+from keras_initlab.initializers.arguments import Axes, InitializerLike, Seed
 from keras_initlab.initializers.base import ArrayScheme, AxesScheme, Scheme
 from keras_initlab.initializers.catalogue import label_of, scheme, scheme_of
 from keras_initlab.initializers.checks import checked_count, checked_number
@@ -24,20 +26,26 @@ class _Wrapper(ArrayScheme, AxesScheme):
 
     @property
     def label(self) -> str:
-        """Its name in tables: the class, and what it is made of."""
+        """Its name in tables: the class, and its inner schemes."""
         return f"{type(self).__name__}({', '.join(self._parts())})"
 
     def _parts(self) -> tuple[str, ...]:
         raise AssertionError("abstract")
 
     def _drawn(
-        self, inner: Any, part: str, shape: tuple[int, ...], kind: np.dtype, *, axes: bool = True
+        self,
+        inner: InitializerLike,
+        part: str,
+        shape: tuple[int, ...],
+        kind: np.dtype,
+        *,
+        axes: bool = True,
     ) -> np.ndarray:
         """Values of an inner initializer, which gets a stream for its part, and the axes."""
-        inner = scheme_of(inner)
+        initializer = scheme_of(inner)
         if self.seed is not None:
-            inner = seeded(inner, self.seed)
-        twin = reseeded(inner, part) if part else copy.copy(inner)
+            initializer = seeded(initializer, self.seed)
+        twin = reseeded(initializer, part) if part else copy.copy(initializer)
         if not isinstance(twin, Scheme) and hasattr(twin, "seed"):
             twin.seed = keras_seed(twin.seed)
         takes = axes and isinstance(twin, keras.initializers.VarianceScaling)
@@ -62,14 +70,12 @@ class Composite(_Wrapper):
             `EinsumDense` should: `(1, inputs, outputs)` becomes `(inputs, outputs)`.
         seed: Integer that takes the place of the inner seeds; `None` leaves them as they are.
         input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in, and they
-            are handed to the parts unless these are squeezed.
-        output_axes: Axes of the kernel that remain in the output, likewise.
+            are passed to the parts unless these are squeezed.
 
     Shape:
         Any that the parts can serve, with `axis` cut as `sizes` says.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `parts` is empty or does not match `sizes`; on call, if the axis cannot be
             cut so.
 
@@ -84,14 +90,14 @@ class Composite(_Wrapper):
 
     def __init__(
         self,
-        parts: Any,
+        parts: Sequence[InitializerLike],
         *,
         axis: int = -1,
-        sizes: Any = None,
+        sizes: Sequence[int] | None = None,
         squeeze: bool = False,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         if not isinstance(parts, (list, tuple)) or not parts:
             raise ValueError(
@@ -150,14 +156,12 @@ class PerGate(_Wrapper):
         scheme: The initializer of one gate: a scheme, a name or one of Keras.
         gates: Number of gates side by side in the last axis: 4 for LSTM and ConvLSTM, 3 for GRU.
         seed: Integer that takes the place of the inner seed; `None` leaves that as it is.
-        input_axes: Axes of the kernel that are summed over, handed to the inner scheme.
-        output_axes: Axes of the kernel that remain in the output, likewise.
+        input_axes: Axes of the kernel that are summed over, passed to the inner scheme.
 
     Shape:
         `(*window, inputs, gates * units)`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
         ValueError: If `gates` is below 1; on call, if the last axis does not hold that many gates.
 
     Source:
@@ -172,12 +176,12 @@ class PerGate(_Wrapper):
 
     def __init__(
         self,
-        scheme: Any,
+        scheme: InitializerLike,
         *,
         gates: int,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.scheme = _checked_initializer(scheme, "scheme")
         self.gates = checked_count(gates, "gates", "counts gates side by side")
@@ -211,15 +215,13 @@ class Scaled(_Wrapper):
         factor: Multiplies the weights (unitless), so their variance is multiplied by its square.
         seed: Integer that takes the place of the inner seed; `None` leaves that as it is.
         input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in, and they
-            are handed to the inner scheme.
-        output_axes: Axes of the kernel that remain in the output, likewise.
+            are passed to the inner scheme.
 
     Shape:
         Any that the inner scheme can serve.
 
     Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If `factor` is NaN or infinite; on call, whatever the inner scheme raises.
+        ValueError: If `factor` is NaN or infinite; on call, if the inner scheme raises one.
 
     Source:
         Definition.
@@ -231,12 +233,12 @@ class Scaled(_Wrapper):
 
     def __init__(
         self,
-        scheme: Any,
+        scheme: InitializerLike,
         factor: float,
         *,
-        seed: Any = None,
-        input_axes: Any = None,
-        output_axes: Any = None,
+        seed: Seed = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
     ):
         self.scheme = _checked_initializer(scheme, "scheme")
         self.factor = checked_number(factor, "factor", "multiplies the weights")

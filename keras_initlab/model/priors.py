@@ -10,6 +10,7 @@ import numpy as np
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.sites import Site
 from keras_initlab.initializers import PriorBias
+from keras_initlab.initializers.arguments import TaskKind
 
 __all__ = ["Prior", "priors_of"]
 
@@ -104,7 +105,7 @@ class _Output:
         return str(name).lower()
 
     @property
-    def kind(self) -> str | None:
+    def kind(self) -> TaskKind | None:
         """A probability, one of several classes, or a number; `None` if that is not known."""
         if self.activation == "sigmoid" or "binary" in self.loss_name:
             return "binary"

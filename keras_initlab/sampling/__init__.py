@@ -1,4 +1,4 @@
-"""Random numbers keyed by what they are for, the same on every backend and for any thread count."""
+"""Random numbers keyed by their purpose, the same on every backend and for any thread count."""
 
 from keras_initlab.sampling.draws import DRAWS, Desk, Draw
 from keras_initlab.sampling.fill import Drawing, Part, cores, drawn, fill, fill_parts

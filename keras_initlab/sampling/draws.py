@@ -34,7 +34,7 @@ _FRACTIONS = {
 }
 
 
-# Powers of two that bring what a draw leaves to its standard scale, by bytes of a word.
+# Powers of two that bring a draw to its standard scale, by bytes of a word.
 _ODD = {4: 2.0**-24, 8: 2.0**-53}
 _SIGNED = {4: 2.0**-31, 8: 2.0**-63}
 
@@ -45,9 +45,9 @@ class Draw:
 
     `fill(desk, count, low, high, scale, out)` turns the words of the first `count` blocks on a desk
     into elements `low` to `high` of each, `(count, high - low)`, which may be the desk's `values`.
-    They are standard with `scale=unit[itemsize]`, a power of two, and times any number with so much
-    more. If there is a `bound`, they lie strictly inside it, times that number.
-    `paired` tells that an element needs a word of both halves of its block.
+    With `scale=unit[itemsize]`, a power of two, they are standard; with k times that scale they are
+    multiplied by k. If there is a `bound`, they lie strictly inside it, or inside k times it.
+    `paired`: an element needs a word of both halves of its block.
     """
 
     fill: "Callable[[Desk, int, int, int, float, np.ndarray], None]"
@@ -61,9 +61,9 @@ class Draw:
 
 
 class Desk:
-    """Memory in which one thread turns words into values, again and again.
+    """Memory in which one thread turns words into values, block after block.
 
-    Fresh memory is slow, so it is kept. A few blocks at a time fit the cache and make each array
+    New memory is slow, so it is reused. A few blocks at a time fit the cache and make each array
     operation long enough that threads rarely meet at the interpreter's lock.
 
     Args:
@@ -82,7 +82,7 @@ class Desk:
     def lay(self, row: int, generator: np.random.Generator, count: int) -> None:
         """Lay out the first `count` words of a block."""
         size = -(-count * self.itemsize // 8)
-        # Unlike `random_raw`, `integers` lets go of the interpreter lock while it runs.
+        # Unlike `random_raw`, `integers` releases the interpreter lock while it runs.
         drawn = generator.integers(0, 2**64 - 1, size, np.uint64, endpoint=True)
         self.words[row] = drawn.view(f"i{self.itemsize}")
 
@@ -158,7 +158,7 @@ def _truncated_normal(
         memory[:count, : high - low] for memory in (desk.values, desk.spare, desk.term, desk.total)
     )
     desk.numbers(low, high, values)
-    # s is left a power of two too large, and the fractions are made by so much smaller.
+    # s stays a power of two too large, and the fractions are smaller by the same factor.
     kind, one = values.dtype.type, _SIGNED[desk.itemsize] ** -2
     np.multiply(values, values, out=square)
     (numerator, pole), *others = _FRACTIONS[desk.itemsize]

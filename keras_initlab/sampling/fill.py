@@ -17,7 +17,7 @@ __all__ = ["Drawing", "Part", "cores", "drawn", "fill", "fill_parts"]
 # Four blocks: see `Desk`.
 _GROUP = 4
 
-Part = tuple[np.ndarray, Sequence[slice]]
+Part = tuple[np.ndarray, tuple[slice, ...]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def fill(out: np.ndarray, drawing: Drawing, *, start: int = 0, threads: int | No
 def fill_parts(
     parts: Sequence[Part], shape: Sequence[int], drawing: Drawing, *, threads: int | None = None
 ) -> None:
-    """Fill some parts of a weight with the values that the whole weight would have there.
+    """Fill some parts of a weight with the values that the whole weight has there.
 
     A block that several parts share is drawn once. Parts that are cut along the first axis need
     no more than their own blocks; a cut along a later axis passes through every block.
@@ -114,7 +114,7 @@ def cores() -> int:
 
 @dataclass(frozen=True)
 class _Group:
-    """Blocks that follow one another, and the strips that want them."""
+    """Consecutive blocks, and the strips that need them."""
 
     first: int
     count: int
@@ -122,7 +122,7 @@ class _Group:
 
     @property
     def reach(self) -> tuple[int, int]:
-        """The elements needed: of one block those that a strip may want, of several all."""
+        """The elements needed: in a single block those of the strips, in several blocks all."""
         if self.count > 1:
             return 0, BLOCK
         begin = self.first * BLOCK
@@ -131,7 +131,7 @@ class _Group:
 
 
 def _groups(strips: Sequence[Strip], size: int) -> Iterator[_Group]:
-    """All blocks that a strip needs, up to `size` that follow one another at a time."""
+    """The blocks that the strips need, in groups of up to `size` consecutive ones."""
     waiting = sorted(strips, key=lambda strip: -strip.start)
     active: list[Strip] = []
     block = 0
@@ -211,19 +211,19 @@ def _run(strips: Sequence[Strip], drawing: Drawing, threads: int | None) -> None
 
 
 class _Law:
-    """From words to the values of a law."""
+    """The step from words to the values of a law."""
 
     def __init__(self, drawing: Drawing, dtype: np.dtype):
         kind = np.float64 if dtype == np.float64 else np.float32
         center, spread = drawing.center, drawing.spread
         self.draw = DRAWS[drawing.draw]
         unit = self.draw.unit[np.dtype(kind).itemsize]
-        # One multiplication instead of two, unless what is scaled lost digits: a thousandth of it.
+        # One multiplication instead of two, unless the scaled values lose digits (a thousandth).
         tiny = abs(spread) * unit < 1024 * np.finfo(kind).tiny
         self._scale = unit if tiny else unit * spread
         self._factor = kind(spread) if tiny else None
         self._center = kind(center) if center else None
-        # What lies inside the bound stays there if it is scaled alone, as long as digits last.
+        # Scaling alone keeps values inside the bound, as long as they have digits left.
         self._limits = None
         bound = self.draw.bound
         if bound is not None and (center or tiny or dtype != kind):

@@ -1,4 +1,4 @@
-"""Which random bits belong to which weight."""
+"""The random bits of a weight."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where the elements of a weight go when only a part of it is wanted."""
+"""The places of a weight's elements when only a part of it is drawn."""
 
 import math
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Strip:
         return column < self.out.shape[1] or self.start + (row + 1) * self.period < end
 
     def room(self, begin: int, shape: tuple[int, ...]) -> np.ndarray | None:
-        """The memory of as many elements from `begin` on, if they follow one another in one row."""
+        """The memory of these elements from `begin` on, if one row holds them all."""
         first = begin - self.start
         last = first + math.prod(shape)
         if first < 0 or last > self.out.shape[1]:
@@ -46,7 +46,7 @@ class Strip:
         """Copy what belongs here from the elements that begin at `begin`."""
         first, last = begin - self.start, begin - self.start + values.size
         rows, width = self.out.shape
-        # Rows that lie in the values as a whole are copied at once.
+        # Rows that the values contain completely are copied at once.
         top = max(0, -(-first // self.period))
         bottom = max(top, min(rows, (last - width) // self.period + 1))
         if bottom > top:

@@ -50,7 +50,7 @@ class Activation:
 
 def activation_rows(activations: Sequence[Activation]) -> Any:
     """The rows of activations: `(activations, 11)` float32, columns `COLUMNS`."""
-    blocks = [each.block for each in activations]
+    blocks = [activation.block for activation in activations]
     table = stacked_rows(blocks, _measured)
     units = joined([float(block.values.shape[-1]) for block in blocks])
     rows = joined([rows_counted(block) for block in blocks])
@@ -86,7 +86,7 @@ def _powers(block: Block) -> list[Any]:
     if sample.weights is not None:
         centered = centered * ops.expand_dims(sample.weights, -1)
     products = ops.matmul(centered, ops.swapaxes(centered, -2, -1))
-    halves = [_backend.half_sum_of_squares(each) for each in (mean, centered, products)]
+    halves = [_backend.half_sum_of_squares(part) for part in (mean, centered, products)]
     return [rows + ops.zeros_like(halves[0]), *halves]
 
 
@@ -127,9 +127,9 @@ def _spread_rows(block: Block) -> Block:
 
 def _saturated(activations: Sequence[Activation], zeros: Any) -> Any:
     """How many elements of each lie where its activation is flat: `(activations,)`."""
-    asked = [place for place, each in enumerate(activations) if _must_compare(each)]
+    asked = [place for place, activation in enumerate(activations) if _must_compare(activation)]
     # ReLU is flat where its output is zero, for it is never below.
-    shares = np.array([_known_share(each) for each in activations], "float32")
+    shares = np.array([_known_share(activation) for activation in activations], "float32")
     known = ops.convert_to_tensor(shares)
     column = zeros * known
     if not asked:
@@ -156,8 +156,11 @@ def _known_share(activation: Activation) -> float:
 
 def _compared(activation: Activation) -> Block:
     """1 where the activation is flat, also in rows that do not count."""
-    flat = activation.flat
-    block = activation.block if flat.of == "output" else activation.before
+    flat, block = activation.flat, activation.block
+    if flat is None:
+        raise ValueError(f"It is not known where an activation is flat. Received: {activation}.")
+    if flat.of == "input" and activation.before is not None:
+        block = activation.before
     inside = None
     for low, high in flat.regions:
         here = block.values >= low if np.isfinite(low) else block.values <= high

@@ -12,9 +12,9 @@ __all__ = ["blank_figure", "frame_of", "label", "plain"]
 def plain(value: Any) -> Any:
     """The value as JSON has it, which knows no NaN and no infinity."""
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -41,7 +41,7 @@ class Guard:
 
     def leave(self, other: "Guard") -> None:
         """End with the other guard no longer."""
-        other._followers = [each for each in other._followers if each is not self]
+        other._followers = [follower for follower in other._followers if follower is not self]
 
     def __enter__(self) -> "Guard":
         return self

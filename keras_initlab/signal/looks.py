@@ -74,7 +74,7 @@ class Look:
                 column = section.values[:, SECTIONS[name].index(statistic)]
                 rows = zip(section.layers, column, strict=True)
                 return {layer.name: float(value) for layer, value in rows}
-        known = [each for name in self.sections for each in SECTIONS[name]]
+        known = [statistic for name in self.sections for statistic in SECTIONS[name]]
         raise ValueError(
             f"`statistic` must be one that the look holds: {', '.join(known)}. "
             f"Received: statistic={statistic!r}."
@@ -111,7 +111,7 @@ class History:
 
     def as_columns(self) -> dict[str, list[Any]]:
         """Columns of equal length, one row for each look and layer; missing numbers are NaN."""
-        names = [each for name, section in SECTIONS.items() for each in section]
+        names = [statistic for name, section in SECTIONS.items() for statistic in section]
         columns: dict[str, list[Any]] = {name: [] for name in ("step", "layer", *names)}
         for look in self._looks:
             for layer, numbers in numbers_by_layer(look).items():

@@ -147,7 +147,7 @@ def mean_square(block: Block) -> Any:
     return squares / at_least_one(elements_of(block))
 
 
-def combined(parts: Sequence[np.ndarray]) -> np.ndarray:
+def combined(parts: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
     """Moments of all replicas together.
 
     Args:

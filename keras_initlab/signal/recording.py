@@ -119,5 +119,5 @@ class Recording:
 
 def _call_of(layer: Any, args: tuple, kwargs: dict, outputs: Any, before: list[Any]) -> Call:
     first = args[0] if args else next(iter(kwargs.values()), None)
-    inputs = [each for each in _backend.flat_tensors(first) if each is not None]
+    inputs = [tensor for tensor in _backend.flat_tensors(first) if tensor is not None]
     return Call(layer, inputs, first_float(outputs), before[0] if before else None)

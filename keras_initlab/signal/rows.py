@@ -4,6 +4,7 @@ import math
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -161,7 +162,7 @@ class Rows:
         """The rows of the watched calls, as wide as the array."""
         measured = [self._activation(call) for call in seen.calls]
         table = activation_rows(measured)
-        return self._wide(table, [each.block for each in measured])
+        return self._wide(table, [activation.block for activation in measured])
 
     def _activation(self, call: Call) -> Activation:
         most = self._measures.max_elements
@@ -172,14 +173,14 @@ class Rows:
             before = block_of(call.before, most, call.mask)
         return Activation(block, flat, before)
 
-    def _wide(self, table: Any, blocks: list[Block]) -> Any:
+    def _wide(self, table: Any, blocks: Sequence[Block | None]) -> Any:
         """Rows filled up to the array's width, with histograms at its end where asked for."""
         room = self._measures.width - self._measures.bins - table.shape[1]
         parts = [table]
         if room:
             parts.append(ops.zeros((len(blocks), room), "float32"))
         if self._measures.histograms:
-            counts = [_nothing() if each is None else histogram_of(each) for each in blocks]
+            counts = [_nothing() if block is None else histogram_of(block) for block in blocks]
             parts.append(ops.stack(counts))
         return ops.concatenate(parts, axis=1) if len(parts) > 1 else table
 
@@ -208,9 +209,9 @@ class Rows:
         if not traits_of(layer).looks_up or variable.shape[0] != layer.input_dim:
             return None
         ids = [call.inputs[0] for call in calls if call.layer is layer and call.inputs]
-        ids = [_backend.reachable(each) for each in ids]
-        ids = [_backend.dense_values(each) for each in ids if each is not None]
-        ids = [ops.reshape(each, (-1,)) for each in ids]
+        ids = [_backend.reachable(tensor) for tensor in ids]
+        ids = [_backend.dense_values(tensor) for tensor in ids if tensor is not None]
+        ids = [ops.reshape(tensor, (-1,)) for tensor in ids]
         if not ids:
             return None
         most = self._measures.max_elements
@@ -237,7 +238,7 @@ class Rows:
         shares = untouched([weight.layer for weight in weights])
         table = parameter_rows(weights, shares, most, self._measures.watch)
         blocks = self._gradient_blocks(weights)
-        return self._wide(table, blocks or [None] * len(weights))
+        return self._wide(table, blocks or [None for _ in weights])
 
     def _gradient_blocks(self, weights: list[Weight]) -> list[Block]:
         """What the histograms of the weights' rows count."""

@@ -55,7 +55,7 @@ def problems_of(evidence: Evidence) -> tuple[Problem, ...]:
     found: list[_Finding] = []
     for rule in _RULES:
         found += rule(tables)
-    return tuple(_problem(each, evidence) for each in found)
+    return tuple(_problem(finding, evidence) for finding in found)
 
 
 def _problem(finding: _Finding, evidence: Evidence) -> Problem:

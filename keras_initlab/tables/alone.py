@@ -13,15 +13,15 @@ __all__ = ["opened_alone"]
 def opened_alone(part: Path, whole: Path) -> Iterator[Any]:
     """An unfinished file to write, which takes its final name when the context ends well.
 
-    Whoever opens it while another process or thread writes it waits. The lock goes with the process
-    that holds it. Where the system or the disk has none, the file is opened at once.
+    A second process or thread waits until the first is done. The lock ends with the process that
+    holds it. Where the system or the disk has no locks, the file is opened at once.
 
     Args:
         part: Path of the unfinished file, made if missing.
-        whole: Its name when it is whole.
+        whole: Its path when it is complete.
 
     Yields:
-        The file, or `None` if another has made it whole in the meantime.
+        The file, or `None` if another process has completed it in the meantime.
     """
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_opened(part))
@@ -32,7 +32,7 @@ def opened_alone(part: Path, whole: Path) -> Iterator[Any]:
             file = stack.enter_context(_opened(part))
         yield file
         if os.name == "nt":
-            # There an open file keeps its name.
+            # Windows does not rename an open file.
             file.close()
         os.replace(part, whole)
 
@@ -47,7 +47,7 @@ def _wait_for(file: IO[bytes], path: Path) -> bool:
         import fcntl
     except ImportError:
         return True
-    # Network disks may have no locks.
+    # Some network disks have no locks.
     with contextlib.suppress(OSError):
         fcntl.flock(file, fcntl.LOCK_EX)
     return _is_same(file, path)

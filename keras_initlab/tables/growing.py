@@ -1,10 +1,12 @@
 """Tables whose vocabulary grows, and rows that training has never touched."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
+from keras_initlab.initializers.arguments import InitializerLike
 from keras_initlab.initializers.base import Scheme
 from keras_initlab.initializers.catalogue import scheme_of
 from keras_initlab.initializers.checks import checked_choice
@@ -12,11 +14,13 @@ from keras_initlab.initializers.seeds import seeded
 
 __all__ = ["extend_table", "fill_cold_rows"]
 
+_Filling = Literal["mean", "zero"]
+
 
 def extend_table(
-    table: Any, rows: int, *, scheme: Any = None, seed: int | None = None
+    table: Any, rows: int, *, scheme: InitializerLike | None = None, seed: int | None = None
 ) -> np.ndarray:
-    """A table with more rows: the old ones as they are, the new ones as if always there.
+    """A table with more rows: the old ones unchanged, the new ones as a larger table has them.
 
     The new rows are those of a table of the new size, so they have the law that the scheme gives to
     that size, and only they are drawn.
@@ -24,7 +28,7 @@ def extend_table(
     Args:
         table: A built `keras.layers.Embedding`, or an array `(old rows, dimensions)`.
         rows: Rows of the new table, at least those of the old one.
-        scheme: What draws the new rows; `None` takes the layer's `embeddings_initializer`.
+        scheme: Draws the new rows; `None` takes the layer's `embeddings_initializer`.
         seed: Takes the place of the scheme's seed.
 
     Returns:
@@ -39,7 +43,7 @@ def extend_table(
         >>> extend_table(old, 5, scheme="zeros").tolist()
         [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [0.0, 0.0], [0.0, 0.0]]
     """
-    old, scheme = _values_of(table), _scheme_of(table, scheme)
+    old, drawing = _values_of(table), _scheme_of(table, scheme)
     count, dimensions = old.shape
     if rows < count:
         raise ValueError(
@@ -47,20 +51,20 @@ def extend_table(
             f"Received: rows={rows}, a table of {count} rows."
         )
     if seed is not None:
-        scheme = seeded(scheme, seed)
-    new = _drawn(scheme, (rows, dimensions), count)
+        drawing = seeded(drawing, seed)
+    new = _drawn(drawing, (rows, dimensions), count)
     return np.concatenate([old, new.astype(old.dtype)])
 
 
-def fill_cold_rows(layer: Any, seen: Any, *, how: str = "mean") -> int:
-    """Give the rows that training never touched what a row knows that knows nothing.
+def fill_cold_rows(layer: Any, seen: npt.ArrayLike, *, how: _Filling = "mean") -> int:
+    """Replace the rows that training never touched by the mean row, or by zeros.
 
-    A row whose id was not in the training data still holds the random numbers that it began with,
-    and whoever asks for it gets those. Call it after training.
+    A row whose id was not in the training data still holds the random numbers that it started with,
+    and a lookup of that id returns them. Call it after training.
 
     Args:
         layer: A built `keras.layers.Embedding`, changed in place.
-        seen: Integers of any shape, the ids that the training data hold.
+        seen: Integers of any shape, the ids in the training data.
         how: `"mean"`, the mean of the rows that were seen, or `"zero"`.
 
     Returns:
@@ -77,7 +81,7 @@ def fill_cold_rows(layer: Any, seen: Any, *, how: str = "mean") -> int:
         >>> keras.ops.convert_to_numpy(layer.embeddings)[:, 0].tolist()
         [1.0, 0.0, 1.0, 0.0]
     """
-    checked_choice(how, "how", ("mean", "zero"))
+    checked_choice(how, "how", get_args(_Filling))
     values = _values_of(layer)
     ids = np.unique(np.asarray(seen))
     if not len(ids) or ids[0] < 0 or ids[-1] >= len(values):
@@ -109,7 +113,7 @@ def _values_of(table: Any) -> np.ndarray:
     return values
 
 
-def _scheme_of(table: Any, scheme: Any) -> Any:
+def _scheme_of(table: Any, scheme: InitializerLike | None) -> Any:
     scheme = getattr(table, "embeddings_initializer", None) if scheme is None else scheme
     if scheme is None:
         raise TypeError(
@@ -119,7 +123,7 @@ def _scheme_of(table: Any, scheme: Any) -> Any:
 
 
 def _drawn(scheme: Any, shape: tuple[int, int], start: int) -> np.ndarray:
-    """The rows from `start` on; of Keras's own schemes, which draw no part, out of the whole."""
+    """The rows from `start` on. Keras's own schemes draw no part, so they draw the whole table."""
     if not isinstance(scheme, Scheme):
         return np.asarray(keras.ops.convert_to_numpy(scheme(shape)))[start:]
     size, offset = (shape[0] - start, shape[1]), (start, 0)

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from keras_initlab.initializers.arguments import Seed
 from keras_initlab.initializers.base import RandomScheme
 from keras_initlab.initializers.checks import checked_float, checked_seed, checked_shape
 from keras_initlab.initializers.seeds import seeded
@@ -23,26 +25,26 @@ from keras_initlab.tables.headers import header_of
 __all__ = ["initialize_to"]
 
 _CHUNK = 64 * BLOCK
-# What a machine may lose when it loses power is drawn again.
+# After a power failure the last bytes may be missing, so that many are drawn again.
 _SYNC_BYTES = 1 << 28
 
 
 def initialize_to(
-    path: Any,
-    shape: Any,
-    scheme: Any,
+    path: str | os.PathLike[str],
+    shape: int | Sequence[int],
+    scheme: RandomScheme,
     *,
     seed: int | None = None,
-    dtype: Any = "float32",
+    dtype: str = "float32",
     name: str = "embeddings",
 ) -> Path:
-    """Draw a weight into a file, whatever its size, a few megabytes at a time.
+    """Draw a weight of any size into a file, a few megabytes at a time.
 
-    The file holds what `scheme(shape, dtype)` would give, bit for bit. Until it is whole it is
-    called `.NAME.DIGEST.part`, beside `path`; the same call goes on where it was stopped, by a kill
-    or a full disk, and any other call leaves it alone. The same call in another process waits until
-    the first is done, and an unfinished file with other content is written anew. An older file at
-    `path` is replaced when the new one is whole.
+    The file equals `scheme(shape, dtype)` bit for bit. Until it is complete it is called
+    `.NAME.DIGEST.part`, beside `path`. After a kill or a full disk the same call continues where it
+    stopped; any other call leaves that file alone. The same call in another process waits until the
+    first is done. An unfinished file with other content is written anew. An older file at `path` is
+    replaced when the new one is complete.
 
     Args:
         path: Ends with `.npy`, to be read with `np.load(path, mmap_mode="r")`, or with
@@ -73,21 +75,21 @@ def initialize_to(
         >>> bool((table[99_000:] == whole[99_000:]).all())
         True
     """
-    path, shape, dtype = _checked_path(path), checked_shape(shape), checked_float(dtype)
-    scheme = _checked_scheme(scheme, seed)
-    header = header_of(path, shape, dtype, name)
-    drawing = scheme.drawing(shape, int(scheme.seed))
-    part = path.with_name(f".{path.name}.{_digest(header, drawing)}.part")
+    target, sizes, dtype = _checked_path(path), checked_shape(shape), checked_float(dtype)
+    scheme, known_seed = _checked_scheme(scheme, seed)
+    header = header_of(target, sizes, dtype, name)
+    drawing = scheme.drawing(sizes, known_seed)
+    part = target.with_name(f".{target.name}.{_digest(header, drawing)}.part")
     kind = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
-    content = _Content(header, drawing, math.prod(shape), kind)
+    content = _Content(header, drawing, math.prod(sizes), kind)
     _check_room(part, content.size_bytes)
-    with opened_alone(part, path) as file:
+    with opened_alone(part, target) as file:
         if file is not None:
             content.write(file)
-    return path
+    return target
 
 
-def _checked_path(path: Any) -> Path:
+def _checked_path(path: str | os.PathLike[str]) -> Path:
     if "\0" in os.fspath(path) or os.path.isdir(path):
         raise ValueError(
             "`path` must be one that a file may have, and not of a directory. "
@@ -96,7 +98,8 @@ def _checked_path(path: Any) -> Path:
     return Path(path)
 
 
-def _checked_scheme(scheme: Any, seed: Any) -> RandomScheme:
+def _checked_scheme(scheme: RandomScheme, seed: Seed) -> tuple[RandomScheme, int]:
+    """The scheme with the seed, if one is given, and its integer seed."""
     if not isinstance(scheme, RandomScheme):
         raise TypeError(
             "`initialize_to` draws a weight in pieces, so `scheme` is one of keras_initlab whose "
@@ -110,11 +113,11 @@ def _checked_scheme(scheme: Any, seed: Any) -> RandomScheme:
             "A file that may be finished by another run needs an integer `seed`. "
             f"Received: seed={seed!r}, scheme={scheme!r}. Try `seed=0`."
         )
-    return scheme
+    return scheme, int(scheme.seed)
 
 
 def _digest(header: bytes, drawing: Drawing) -> str:
-    """Tells the unfinished files of different requests apart."""
+    """A name that differs between the unfinished files of different requests."""
     stream = drawing.stream
     about = [stream.key, drawing.draw, drawing.center, drawing.spread, header.hex()]
     return hashlib.blake2b(json.dumps(about).encode(), digest_size=6).hexdigest()
@@ -137,7 +140,7 @@ def _check_room(part: Path, size_bytes: int) -> None:
 
 @dataclass(frozen=True)
 class _Content:
-    """What the file holds.
+    """The content of the file.
 
     Args:
         header: Its first bytes.
@@ -196,6 +199,6 @@ class _Content:
 
 
 def _write_all(file: Any, data: np.ndarray) -> None:
-    view = memoryview(data)
+    view = data.data
     while view:
         view = view[file.write(view) :]

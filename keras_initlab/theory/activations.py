@@ -128,8 +128,8 @@ def activation_of(activation: str | Function | Activation | None) -> Activation:
     Args:
         activation: A name of `ACTIVATIONS`, one of Keras's own activation functions, any callable
             from an array to an array of the same shape, or `None` for linear. The bends of a
-            callable are searched for; an `Activation` says them itself. A layer object is copied
-            and the copy is called, so that it stays as it was, built or not.
+            callable are searched for; an `Activation` has a list of them. A layer object is not
+            changed: a copy of it is called.
 
     Raises:
         TypeError: If it is neither a name nor a callable.
@@ -155,7 +155,7 @@ def activation_of(activation: str | Function | Activation | None) -> Activation:
         )
     if is_layer(activation):
         return _by_layer(activation)
-    # Keras's own functions are known exactly; their values may come in float32.
+    # Keras's own functions are known exactly; their values can be float32.
     name = keras_name_of(activation)
     return _by_search(activation) if name is None else _by_name(name)
 

@@ -104,8 +104,8 @@ def half_stable_points(activation: Phi) -> list[CriticalPoint]:
 def critical_point(activation: Phi) -> CriticalPoint:
     """The pair of variances that holds signal and gradient in a deep stack.
 
-    Scale-invariant activations (linear, ReLU and its leaky kin) keep any length: `C_b` is 0. Those
-    that bend towards zero (tanh, sin, ELU) keep a small signal: `C_w = 1 / phi'(0)**2`, `C_b` is 0.
+    Scale-invariant activations (linear, ReLU, leaky ReLU) keep any length: `C_b` is 0. Those that
+    bend towards zero (tanh, sin, ELU) keep a small signal: `C_w = 1 / phi'(0)**2`, `C_b` is 0.
     Those that bend the other way (GELU, SiLU, Mish) need the half-stable pair.
 
     Args:

@@ -1,4 +1,4 @@
-"""How many inputs feed one output of a weight, and the reverse."""
+"""Fans: how many inputs one output of a weight has, and the reverse."""
 
 import math
 from collections.abc import Sequence
@@ -78,10 +78,10 @@ def _size(shape: Sequence[int], axes: Sequence[int], name: str) -> int:
 def share_inside(
     size: int, window: int, stride: int = 1, dilation: int = 1, *, causal: bool = False
 ) -> float:
-    """Of the weights of a window, the part that lies on the signal and not on its padding.
+    """The share of the weights of a window that meet the signal and not its padding.
 
-    Along one axis, in the mean over all places of a convolution with `padding="same"`. What lies
-    on zeros adds nothing, so a layer's sums have this times the variance that its fans tell.
+    Along one axis, as a mean over all places of a convolution with `padding="same"`. Zeros add
+    nothing, so the variance of a layer's sums is this share of the variance by its fans.
 
     Args:
         size: Length of the input (count).

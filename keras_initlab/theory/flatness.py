@@ -22,7 +22,7 @@ class FlatRegions:
     """Where a unit counts as saturated.
 
     Args:
-        of: `"output"` where the activation is monotone, so that its value tells; else `"input"`.
+        of: `"output"` where the activation is monotone, so that its value decides; else `"input"`.
         regions: Closed intervals `(low, high)` of that quantity, ascending, possibly infinite.
     """
 
@@ -33,7 +33,7 @@ class FlatRegions:
 def flat_regions(
     activation: str | Function | Activation | None, *, slope: float = FLAT_SLOPE
 ) -> FlatRegions:
-    """Intervals in which the slope is below a bound, of the output where that is enough to tell.
+    """Intervals with a slope below a bound: of the output where it decides, else of the input.
 
     Args:
         activation: Name, Keras activation, callable, `Activation`, or `None` for linear.
@@ -105,5 +105,5 @@ def _edge(phi: Activation, slope: float, low: float, high: float) -> float:
 
 
 def _value(phi: Activation, x: float) -> float:
-    """The output at an edge; an infinite edge stays infinite, there being nothing beyond it."""
+    """The output at an edge; an infinite edge stays infinite."""
     return x if math.isinf(x) else float(phi(np.array([x]))[0])

@@ -1,4 +1,4 @@
-"""What a layer's weights must make up for when an activation follows."""
+"""Gains: factors on the weights that repay the activation after a layer."""
 
 import math
 
@@ -13,7 +13,7 @@ CRITERIA = ("forward", "backward", "centered")
 
 
 def gain_of(activation: str | Function | Activation | None, criterion: str = "forward") -> float:
-    r"""Factor on the standard deviation of the weights that repays what an activation does.
+    r"""Factor on the standard deviation of the weights that repays an activation.
 
     For a unit-variance Gaussian input the three criteria keep, through weights of variance
     $g^2 / n$: the mean square forward, $g = E[\phi^2]^{-1/2}$; the gradient's mean square backward,

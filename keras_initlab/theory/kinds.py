@@ -1,4 +1,4 @@
-"""What the shape of a kernel cannot say about its connections."""
+"""How a layer uses its kernel, which the shape alone does not show."""
 
 import math
 import sys

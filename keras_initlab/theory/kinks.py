@@ -9,7 +9,7 @@ from keras_initlab.theory.panels import NODES, interpolation_matrix
 __all__ = ["kinks_of"]
 
 _REACH = 32.0
-# With both ends: a bend beyond the last node would go unseen.
+# With both ends, to see a bend beyond the last node.
 _TRIED = np.concatenate([[-1.0], (NODES - 1) / 2, (NODES + 1) / 2, [1.0]])
 _TO_TRIED = interpolation_matrix(_TRIED)
 
@@ -20,7 +20,7 @@ def kinks_of(
     """Bends and jumps of a function between -32 and 32.
 
     Intervals in which a polynomial of degree 15 misses the function are halved until they are
-    tiny; what is left surrounds a bend or a jump.
+    tiny; the remaining ones surround a bend or a jump.
 
     Args:
         function: From a float64 array to an array of the same shape.
@@ -29,7 +29,7 @@ def kinks_of(
     Returns:
         Places of the bends and places of the jumps, ascending.
     """
-    # Bends like round numbers; ends of intervals that are not round leave none of them at an end.
+    # Bends are often at round numbers, so the ends of the intervals are not round.
     edges = np.linspace(-_REACH, _REACH, 129) + 0.0123456789
     low, high = edges[:-1], edges[1:]
     # Below this width a jump of the slope drowns in the rounding of the values.

@@ -1,4 +1,4 @@
-"""The one row of numbers that tells a scheme from another."""
+"""The row of numbers that defines a scheme."""
 
 import math
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ def spread_of(draw: str, variance: float) -> float:
 
 
 def rectifier_scale(negative_slope: float) -> float:
-    """Scale that repays what a (leaky) ReLU drops: `2 / (1 + slope**2)`, He et al. 2015, eq. 15.
+    """Scale that repays the loss in a (leaky) ReLU: `2 / (1 + slope**2)`, He et al. 2015, eq. 15.
 
     Example:
         >>> rectifier_scale(0.0)
@@ -58,7 +58,7 @@ class Law:
         draw: `"uniform"`, `"normal"` or `"truncated_normal"`.
 
     Raises:
-        ValueError: If one of them is none of these.
+        ValueError: If an argument has another value.
 
     Example:
         >>> Law(scale=2.0, fan="fan_in", draw="normal").variance(Fans(50, 10))

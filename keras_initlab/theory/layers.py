@@ -1,4 +1,4 @@
-"""Layer objects as pointwise functions of a number, without a touch to the layers themselves."""
+"""Layer objects as pointwise functions of a number; the layers themselves stay unchanged."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -8,10 +8,10 @@ import numpy as np
 
 __all__ = ["constants_in", "is_layer", "pointwise_of"]
 
-# Most axes that the layer's input may have, as that of `Conv3D`.
+# The most axes of a layer's input, those of `Conv3D`.
 _MOST_AXES = 5
 
-# Units that a layer is tried on: beside one another they show what mixes them.
+# Units on which a layer is tried: side by side they show whether it mixes them.
 _UNITS = 3
 
 
@@ -46,11 +46,11 @@ def constants_in(layer: Any) -> tuple[float, ...] | None:
 def pointwise_of(
     layer: Any, constants: Sequence[float] | None
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """What a layer does to one unit: a copy of it is built and called.
+    """The function that a layer applies to one unit: a copy of the layer is built and called.
 
     Args:
         layer: A layer object.
-        constants: What `constants_in` says of it.
+        constants: What `constants_in` found in it.
 
     Raises:
         ValueError: If the layer is no activation.
@@ -74,15 +74,15 @@ def pointwise_of(
 
 
 def _copied(layer: Any, constants: Sequence[float] | None) -> tuple[Callable[[Any], Any], int]:
-    """What a layer computes, without its state, and how many axes its input has."""
+    """The function of a layer, without its state, and how many axes its input has."""
     reasons: list[str] = []
-    # The axes that a layer shares, or its kind of window, say how many it needs.
+    # Shared axes, or the kind of window, show how many axes a layer needs.
     for axes in range(2, _MOST_AXES + 1):
         twin = _tried(reasons, lambda: type(layer).from_config(_in_float64(layer)))
         if twin is not None and _fits(twin, twin, axes, reasons):
             _hold(twin, constants)
             return twin, axes
-    # The configuration of a `Lambda`, or of a layer of one's own, may not say all.
+    # The configuration of a `Lambda` or of a user's layer can be incomplete.
     if not layer.weights and _fits(layer, layer.call, 2, reasons):
         return layer.call, 2
     raise _refusal(type(layer).__name__, f"it cannot be called on numbers ({reasons[0]})")
@@ -96,7 +96,7 @@ def _in_float64(layer: Any) -> dict[str, Any]:
 
 
 def _fits(layer: Any, call: Callable[[Any], Any], axes: int, reasons: list[str]) -> bool:
-    """Whether a layer takes so many axes."""
+    """Whether a layer takes an input of this many axes."""
     shape, name = (4, *[1] * (axes - 2), _UNITS), type(layer).__name__
     made = _tried(reasons, lambda: tuple(call(np.ones(shape, "float32")).shape))
     if made is not None and made != shape:
@@ -110,7 +110,7 @@ def _tried(reasons: list[str], make: Callable[[], Any]) -> Any:
             # JAX goes on in float32, and says so.
             warnings.simplefilter("ignore")
             return make()
-    # Layers raise anything on an input that is not theirs.
+    # Layers raise errors of any class on an input of the wrong shape.
     except Exception as error:
         reasons.append(f"{type(error).__name__}: {(str(error).strip() or '-').splitlines()[0]}")
         return None
@@ -118,7 +118,7 @@ def _tried(reasons: list[str], make: Callable[[], Any]) -> Any:
 
 def _hold(twin: Any, constants: Sequence[float] | None) -> None:
     """Give the weights of a copy the numbers of the layer."""
-    # Weights that stay untrained in a layer that is trained are statistics.
+    # Untrained weights of a trainable layer are statistics.
     twin.trainable = True
     if twin.non_trainable_weights:
         raise _refusal(type(twin).__name__, "it keeps statistics of its input")
@@ -135,7 +135,7 @@ def _refusal(name: str, reason: str) -> ValueError:
 
 
 def _array(tensor: Any) -> np.ndarray:
-    # torch's tensors come with a gradient, or live on an accelerator.
+    # A tensor of torch can need a gradient, or be on an accelerator.
     tensor = getattr(tensor, "value", tensor)
     tensor = tensor.detach().cpu() if hasattr(tensor, "detach") else tensor
     return np.asarray(tensor)

@@ -104,7 +104,7 @@ def _moments(phi: Activation, q: float) -> Moments:
 
     with np.errstate(over="ignore", invalid="ignore"):
         sums, errors = adaptive_sum(panels, edges, tolerance=1e-14)
-        # What lies beyond the last panels is less than they hold, unless phi grows like exp(z**2).
+        # The rest beyond the last panels is smaller than they are, unless phi grows like exp(z**2).
         ends = np.abs(panels(edges[[0, -2]], edges[[1, -1]])[0]).sum(axis=0)
     errors = errors + ends
     per = np.array([1.0, 1.0, 1.0, 0.5 / q])

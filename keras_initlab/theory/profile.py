@@ -78,7 +78,7 @@ def signal_profile(layers: Sequence[StackLayer], *, input_second: float = 1.0) -
         gradient.append(gradient[-1] * backward * below.slope_second)
     return SignalProfile(
         preactivation=tuple(lengths),
-        mean=tuple(each.mean for each in moments),
-        variance=tuple(each.variance for each in moments),
+        mean=tuple(moment.mean for moment in moments),
+        variance=tuple(moment.variance for moment in moments),
         gradient=tuple(reversed(gradient)),
     )

@@ -1,4 +1,4 @@
-"""Whether a scheme can hold the signal at depth with an activation, and what can."""
+"""Whether a scheme holds the signal at depth with an activation, and advice if not."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from keras_initlab.theory.moments import moments_of
 
 __all__ = ["Stability", "stability_of"]
 
-# A factor of ten over the whole depth is what a learning rate can still make up for.
+# A learning rate can still make up for a factor of ten over the whole depth.
 _BEARABLE = 10.0
 _LOWEST, _HIGHEST = 1e-12, 1e8
 
@@ -29,7 +29,7 @@ class Stability:
             network of finite width always deviates.
         fixed_point: Where the stack settles.
         verdict: The three in words.
-        advice: What holds, in words.
+        advice: A remedy, in words.
     """
 
     holds: bool
