@@ -30,7 +30,7 @@ def families() -> dict[str, dict[str, str]]:
 
 def rules() -> list[str]:
     """Names of the rules of `lint`."""
-    source = Path(__file__).parent / "model" / "linting" / "rules.py"
+    source = Path(__file__).parent / "model" / "linting" / "weight_rules.py"
     for node in ast.parse(source.read_text(encoding="utf-8")).body:
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.value, ast.Dict):
             continue

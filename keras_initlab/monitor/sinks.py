@@ -24,6 +24,9 @@ _serial = itertools.count()
 # How many looks may wait for a slow disk, and how long the end of training waits for them.
 _MOST_WAITING, _PATIENCE_S = 64, 30.0
 
+# So long may a step wait, once, for a writer that is slower than the training.
+_MOST_PAUSE_S = 1.0
+
 # A failed write is tried again after this time, then after twice as long, up to the most.
 _RETRY_S, _MOST_RETRY_S = 0.5, 30.0
 
@@ -106,12 +109,18 @@ class TensorBoardSink:
         """Pass a snapshot to the writer."""
         with self._changed:
             self._appended += 1
-            if len(self._waiting) >= _MOST_WAITING:
+            if not self._has_room() and not self._trouble:
+                # Training that is faster than the writer waits for it; a disk must not hold it up.
+                self._changed.wait_for(self._has_room, _MOST_PAUSE_S)
+            if not self._has_room():
                 self._thin()
             self._waiting.append(look)
             self._start()
             self._changed.notify_all()
         self._warn_of_trouble()
+
+    def _has_room(self) -> bool:
+        return len(self._waiting) < _MOST_WAITING
 
     def flush(self, timeout_s: float = _PATIENCE_S) -> None:
         """Wait until all looks are written, or the disk has refused one once more."""

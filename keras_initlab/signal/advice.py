@@ -56,7 +56,7 @@ def scheme_for(
     """
     told = "" if kind is None else _as_code(kind)
     name, needed = _name_of(activation), needed_variance(activation)
-    if name in (*_UNIT, *_ENDS):
+    if activation is not None and name in (*_UNIT, *_ENDS):
         return f"LecunNormal({told})"
     if name == "relu" or needed is None or activation is None:
         return f"HeNormal({told})"

@@ -242,3 +242,21 @@ def test_looks_that_still_wait_at_the_end_of_the_process_are_counted(tmp_path):
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert "1 of 1 looks are missing in the log" in ended.stderr
+
+
+def test_training_that_is_faster_than_the_writer_loses_nothing(tmp_path, monkeypatch):
+    sink = TensorBoardSink(tmp_path)
+    write = TensorBoardSink._write
+
+    def slow(self, look):
+        time.sleep(0.005)
+        write(self, look)
+
+    monkeypatch.setattr(TensorBoardSink, "_write", slow)
+
+    for step in range(200):
+        sink.append(Look(step, 0.0))
+    sink.flush()
+
+    assert sink._missing == 0
+    assert not sink._warned

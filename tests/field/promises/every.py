@@ -28,10 +28,13 @@ __all__ = [
 
 # Run with the fast tests: as unlike each other as few cases can be.
 SAMPLE = {
-    *("string_one_hot_linear", "text_transformer", "subclassed_unbuilt_with_tables"),
-    *("numpy_function_layer", "mixed_float16", "lstm_with_masking", "multi_output_dict"),
-    *("pydataset_with_weights", "squeeze_excite", "vae_train_step", "frozen_base_new_head"),
+    *("string_one_hot_linear", "numpy_function_layer", "mixed_float16", "multi_output_dict"),
+    *("pydataset_with_weights", "vae_train_step", "frozen_base_new_head"),
+    *("subclassed_unbuilt_with_tables", "lstm_with_masking"),
 }
+# They take half a minute each to compile on JAX.
+if BACKEND != "jax":
+    SAMPLE |= {"text_transformer", "squeeze_excite"}
 
 
 @every_case(unmarked=SAMPLE)
