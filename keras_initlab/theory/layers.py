@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,10 +79,11 @@ def _copied(layer: Any, constants: Sequence[float] | None) -> tuple[Callable[[An
     reasons: list[str] = []
     # Shared axes, or the kind of window, show how many axes a layer needs.
     for axes in range(2, _MOST_AXES + 1):
-        twin = _tried(reasons, lambda: type(layer).from_config(_in_float64(layer)))
-        if twin is not None and _fits(twin, twin, axes, reasons):
-            _hold(twin, constants)
-            return twin, axes
+        for config in _in_float64(layer), layer.get_config():
+            twin = _tried(reasons, partial(type(layer).from_config, config))
+            if twin is not None and _fits(twin, twin, axes, reasons, config):
+                _hold(twin, constants)
+                return twin, axes
     # The configuration of a `Lambda` or of a user's layer can be incomplete.
     if not layer.weights and _fits(layer, layer.call, 2, reasons):
         return layer.call, 2
@@ -95,19 +97,27 @@ def _in_float64(layer: Any) -> dict[str, Any]:
     return {**config, "dtype": "float64"} if "dtype" in config else config
 
 
-def _fits(layer: Any, call: Callable[[Any], Any], axes: int, reasons: list[str]) -> bool:
-    """Whether a layer takes an input of this many axes."""
+def _fits(
+    layer: Any,
+    call: Callable[[Any], Any],
+    axes: int,
+    reasons: list[str],
+    config: dict[str, Any] | None = None,
+) -> bool:
+    """Whether a layer takes an input of this many axes, and computes in what it was made for."""
     shape, name = (4, *[1] * (axes - 2), _UNITS), type(layer).__name__
-    made = _tried(reasons, lambda: tuple(call(np.ones(shape, "float32")).shape))
-    if made is not None and made != shape:
-        raise _refusal(name, f"it makes {made} from {shape}")
-    return made is not None
+    made = _tried(reasons, lambda: _array(call(np.ones(shape, "float32"))))
+    if made is not None and made.shape != shape:
+        raise _refusal(name, f"it makes {made.shape} from {shape}")
+    # JAX has no float64 unless it is asked for.
+    exact = config is None or config.get("dtype") != "float64"
+    return made is not None and (exact or made.dtype == np.float64)
 
 
 def _tried(reasons: list[str], make: Callable[[], Any]) -> Any:
     try:
         with warnings.catch_warnings():
-            # JAX goes on in float32, and says so.
+            # JAX goes on in float32 where float64 is asked for, and says so.
             warnings.simplefilter("ignore")
             return make()
     # Layers raise errors of any class on an input of the wrong shape.
@@ -123,7 +133,8 @@ def _hold(twin: Any, constants: Sequence[float] | None) -> None:
     if twin.non_trainable_weights:
         raise _refusal(type(twin).__name__, "it keeps statistics of its input")
     for weight, value in zip(twin.weights, constants or (), strict=constants is not None):
-        weight.assign(np.full(tuple(weight.shape), value))
+        dtype = "float64" if weight.dtype == "float64" else "float32"
+        weight.assign(np.full(tuple(weight.shape), value, dtype))
 
 
 def _refusal(name: str, reason: str) -> ValueError:

@@ -293,10 +293,7 @@ EXAMPLES = {
 # A few of them in every run of the slow tests.
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[pytest.mark.slow] if name in ("dlrm", "sas_rec") else [])
-        for name in EXAMPLES
-    ],
+    [pytest.param(name, marks=[pytest.mark.slow] if name == "dlrm" else []) for name in EXAMPLES],
 )
 def test_model_of_keras_rs_trains_the_same_and_is_seen(name):
     check_training(EXAMPLES[name])
