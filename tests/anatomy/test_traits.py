@@ -140,8 +140,8 @@ DEEP = {
 }
 
 
-# Mean and spread, over 30 seeds, of the logarithm of base 2 of the mean square behind 30 layers of 64
-# units. Keras's own start is at -33 where it shrinks the signal; ELU holds small signals alone.
+# Mean and spread, over 30 seeds, of the logarithm of base 2 of the mean square behind 30 layers of
+# 64 units. Keras's own start is at -33 where it shrinks the signal; ELU holds small signals alone.
 DRIFT = {
     "snake": (-2.3, 1.1),
     "leaky": (-2.5, 2.4),
