@@ -136,7 +136,7 @@ class Graph(Wiring):
         end = self._end_of_branch(tensor)
         if end is None:
             return None
-        others = [self._comes_from_branch(tensor) for tensor in end.input_tensors]
+        others = [self._comes_from_branch(added) for added in end.input_tensors]
         return 1 / len(others) if all(others) else 1 / (self.sums + 1)
 
     def _end_of_branch(self, tensor: Any) -> Any:
@@ -170,9 +170,9 @@ class Graph(Wiring):
 
     def is_shown_by(self, layer: Any, tensor: Any) -> bool:
         """Whether a tensor is what a layer gives: shaped, activated, or added to others at most."""
-        made = [tensor for node in self._makers.get(id(layer), []) for tensor in node.outputs]
+        made = [given for node in self._makers.get(id(layer), []) for given in node.outputs]
         passed = [node for node in self._behind(made, is_showing) if is_showing(node)]
-        behind = [tensor for node in passed for tensor in node.outputs]
+        behind = [given for node in passed for given in node.outputs]
         return any(shown is tensor for shown in (*made, *behind))
 
     @cached_property

@@ -11,7 +11,14 @@ import keras
 import numpy as np
 
 from keras_initlab.anatomy.traits import traits_of
-from keras_initlab.theory import ACTIVATIONS, Activation, activation_of, keras_name_of
+from keras_initlab.theory import (
+    ACTIVATIONS,
+    Activation,
+    CriticalPoint,
+    activation_of,
+    critical_point,
+    keras_name_of,
+)
 
 __all__ = ["LINEAR", "Nonlinearities", "Nonlinearity"]
 
@@ -42,6 +49,16 @@ class Nonlinearity:
         try:
             return activation_of(None if self.is_linear else _held_weakly(self.function))
         except (TypeError, ValueError):
+            return None
+
+    @cached_property
+    def point(self) -> CriticalPoint | None:
+        """What holds the signal before it in a deep stack; `None` where nothing does, or need."""
+        if self.is_linear or self.curve is None:
+            return None
+        try:
+            return critical_point(self.curve)
+        except ValueError:
             return None
 
 

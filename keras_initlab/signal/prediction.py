@@ -36,9 +36,10 @@ class Start:
         bias_second: Their mean square.
         first: `C_w` of a kernel before it in the same layer, as in a separable convolution.
         inside: Of the weights of a window the part that lies on the signal, not on its padding.
-        needed: What `weight_variance` has to be to hold the signal, `None` where unknown.
-        scheme: A scheme with that variance, as code.
-        activation: Name of what follows, empty for nothing.
+        curve: The activation behind it, `None` where it is unknown.
+        activation: Name of that activation, empty for nothing.
+        alike: How many layers of the model have it.
+        kind: What the shape of the kernel does not tell.
     """
 
     fan_in: float
@@ -48,9 +49,10 @@ class Start:
     bias_second: float
     first: float = 1.0
     inside: float = 1.0
-    needed: float | None = None
-    scheme: str = ""
+    curve: str | Activation | None = None
     activation: str = ""
+    alike: int = 1
+    kind: Kind | None = None
 
     @property
     def weight_variance(self) -> float:
@@ -62,6 +64,16 @@ class Start:
         """What a mean square is multiplied with, where nothing comes from the padding."""
         return self.weight_variance * self.inside
 
+    @property
+    def needed(self) -> float | None:
+        """What `weight_variance` has to be to hold the signal, `None` where unknown."""
+        return needed_variance(self.curve)
+
+    @property
+    def scheme(self) -> str:
+        """A scheme with that variance, as code."""
+        return scheme_for(self.curve, depth=self.alike, kind=self.kind)
+
     def before(
         self,
         curve: str | Activation | None,
@@ -70,16 +82,8 @@ class Start:
         depth: int = 1,
         kind: Kind | None = None,
     ) -> "Start":
-        """The same with what the activation behind it needs.
-
-        Args:
-            curve: The activation, `None` where it is unknown.
-            activation: Its name.
-            depth: How many layers of the model have it.
-            kind: What the shape of the kernel does not tell.
-        """
-        scheme = scheme_for(curve, depth=depth, kind=kind)
-        return replace(self, needed=needed_variance(curve), scheme=scheme, activation=activation)
+        """The same with what follows it; arguments as of the class, `depth` for `alike`."""
+        return replace(self, curve=curve, activation=activation, alike=depth, kind=kind)
 
 
 @dataclass(frozen=True)

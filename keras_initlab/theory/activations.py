@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_initlab.theory.kinks import kinks_of
-from keras_initlab.theory.layers import constants_in, is_layer, pointwise_of
+from keras_initlab.theory.layers import constants_in, is_layer, pointwise_of, settings_of
 
 __all__ = ["ACTIVATIONS", "Activation", "activation_of", "keras_name_of"]
 
@@ -193,12 +193,14 @@ _MOST_LAYERS = 64
 
 
 def _by_layer(layer: Any) -> Activation:
-    settings = {key: value for key, value in layer.get_config().items() if key != "name"}
-    form = type(layer), repr(settings), constants_in(layer)
+    settings, constants = settings_of(layer), constants_in(layer)
+    if settings is None:
+        return _searched(pointwise_of(layer, constants))
+    form = type(layer), repr({**settings, "name": ""}), constants
     if form not in _of_layers:
         if len(_of_layers) >= _MOST_LAYERS:
             _of_layers.clear()
-        _of_layers[form] = _searched(pointwise_of(layer, form[-1]))
+        _of_layers[form] = _searched(pointwise_of(layer, constants))
     return _of_layers[form]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["constants_in", "is_layer", "pointwise_of"]
+__all__ = ["constants_in", "is_layer", "pointwise_of", "settings_of"]
 
 # The most axes of a layer's input, those of `Conv3D`.
 _MOST_AXES = 5
@@ -77,41 +77,43 @@ def pointwise_of(
 def _copied(layer: Any, constants: Sequence[float] | None) -> tuple[Callable[[Any], Any], int]:
     """The function of a layer, without its state, and how many axes its input has."""
     reasons: list[str] = []
+    own = settings_of(layer)
+    if own is None:
+        reasons.append("it does not know its own configuration")
+    # In float32 `exp(x) - 1` is zero where a small signal is. JAX has no float64 by default.
+    configs = [] if own is None else [{**own, "dtype": "float64"}, own]
     # Shared axes, or the kind of window, show how many axes a layer needs.
     for axes in range(2, _MOST_AXES + 1):
-        for config in _in_float64(layer), layer.get_config():
+        for config in configs:
             twin = _tried(reasons, partial(type(layer).from_config, config))
-            if twin is not None and _fits(twin, twin, axes, reasons, config):
+            made = None if twin is None else _made_by(twin, twin, axes, reasons)
+            if made is not None and (made.dtype == np.float64 or config is own):
                 _hold(twin, constants)
                 return twin, axes
     # The configuration of a `Lambda` or of a user's layer can be incomplete.
-    if not layer.weights and _fits(layer, layer.call, 2, reasons):
+    if not layer.weights and _made_by(layer, layer.call, 2, reasons) is not None:
         return layer.call, 2
     raise _refusal(type(layer).__name__, f"it cannot be called on numbers ({reasons[0]})")
 
 
-def _in_float64(layer: Any) -> dict[str, Any]:
-    """The configuration of a layer that computes as exactly as its backend can."""
-    config: dict[str, Any] = layer.get_config()
-    # In float32 `exp(x) - 1` is zero where a small signal is.
-    return {**config, "dtype": "float64"} if "dtype" in config else config
+def settings_of(layer: Any) -> dict[str, Any] | None:
+    """The configuration of a layer; `None` of one that does not know its own."""
+    try:
+        config: dict[str, Any] = layer.get_config()
+    except NotImplementedError:
+        return None
+    return config
 
 
-def _fits(
-    layer: Any,
-    call: Callable[[Any], Any],
-    axes: int,
-    reasons: list[str],
-    config: dict[str, Any] | None = None,
-) -> bool:
-    """Whether a layer takes an input of this many axes, and computes in what it was made for."""
+def _made_by(
+    layer: Any, call: Callable[[Any], Any], axes: int, reasons: list[str]
+) -> np.ndarray | None:
+    """What a layer makes of ones with this many axes; `None` if it does not take them."""
     shape, name = (4, *[1] * (axes - 2), _UNITS), type(layer).__name__
-    made = _tried(reasons, lambda: _array(call(np.ones(shape, "float32"))))
+    made: np.ndarray | None = _tried(reasons, lambda: _array(call(np.ones(shape, "float32"))))
     if made is not None and made.shape != shape:
         raise _refusal(name, f"it makes {made.shape} from {shape}")
-    # JAX has no float64 unless it is asked for.
-    exact = config is None or config.get("dtype") != "float64"
-    return made is not None and (exact or made.dtype == np.float64)
+    return made
 
 
 def _tried(reasons: list[str], make: Callable[[], Any]) -> Any:

@@ -12,17 +12,8 @@ from keras_initlab import _backend, monitor, signal
 # What catches errors and takes covers off cannot itself be caught, what speaks to the user is not
 # part of a step, and sinks have tests of their own.
 _TRUSTED = {
-    *(
-        "guard",
-        "hooks",
-        "callback",
-        "arguments",
-        "judge",
-        "report",
-        "training_report",
-        "printing",
-        "schedule",
-    ),
+    *("guard", "hooks", "callback", "arguments", "judge", "printing", "schedule"),
+    *("report", "training_report"),
     *("sinks", "events", "event_file"),
 }
 _LAST_RESORT = {"uncover", "add_session_hook", "remove_session_hook"}

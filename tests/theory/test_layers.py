@@ -108,3 +108,17 @@ def test_layer_that_serves_as_activation_is_left_for_the_model_to_build():
     assert tuple(layer.alpha.shape) == (8,)
     # The relative standard error of the variance of 40,000 normal numbers is sqrt(2 / 40,000).
     assert abs(weights.var() * 400 / LEAKY**2 - 1) < 5 * (2 / 40_000) ** 0.5
+
+
+def test_layer_that_does_not_know_its_configuration_is_called_itself():
+    class Scaled(keras.layers.Layer):
+        def __init__(self, function):
+            super().__init__()
+            self.function = function
+
+        def call(self, inputs):
+            return self.function(inputs)
+
+    layer = Scaled(lambda x: keras.ops.maximum(x, 0.5 * x))
+
+    assert gain_of(layer) == pytest.approx(np.sqrt(2 / 1.25), rel=1e-5)

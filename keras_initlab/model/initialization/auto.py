@@ -26,7 +26,7 @@ from keras_initlab.initializers import (
     XavierNormal,
     Zeros,
 )
-from keras_initlab.theory import CriticalPoint, Fans, Kind, critical_point
+from keras_initlab.theory import CriticalPoint, Fans, Kind
 
 __all__ = ["Advice", "Surroundings", "advice_for", "bias_advice_for"]
 
@@ -163,7 +163,7 @@ def _for_hidden(site: Site, kind: Kind, before: Nonlinearity) -> Advice:
         return Advice(_linear(kind, before, 1.0), 1.0)
     if then.name in _SELF_NORMALIZING:
         return Advice(LecunNormal(kind=kind), 1.0)
-    point = _known_point(then)
+    point = then.point
     if point is None:
         return Advice(LecunNormal(kind=kind), 1.0)
     # Tanh and its family hold a small signal and shrink a large one: it must not be amplified.
@@ -211,7 +211,7 @@ def _times(scheme: Any, factor: float) -> Any:
 
 def _square_behind(before: Nonlinearity) -> float:
     """The mean square behind an activation, for the signal that its weights hold."""
-    point = _known_point(before)
+    point = before.point
     # An activation that only holds a small signal passes it unchanged.
     if point is None or point.q == 0:
         return 1.0
@@ -221,7 +221,7 @@ def _square_behind(before: Nonlinearity) -> float:
 def _held(then: Nonlinearity, kind: Kind) -> Any:
     if then.name == "relu":
         return HeNormal(kind=kind)
-    point = _known_point(then)
+    point = then.point
     if point is None:
         return LecunNormal(kind=kind)
     if _is_savable(then):
@@ -236,15 +236,6 @@ def _is_savable(then: Nonlinearity) -> bool:
 
 def _target(point: CriticalPoint) -> float:
     return point.q if point.q > 0 else 1.0
-
-
-def _known_point(then: Nonlinearity) -> CriticalPoint | None:
-    if then.is_linear or then.curve is None:
-        return None
-    try:
-        return critical_point(then.curve)
-    except ValueError:
-        return None
 
 
 def _per_gate(scheme: Any, kind: Kind) -> Any:
@@ -264,7 +255,7 @@ def bias_advice_for(site: Site) -> Advice | None:
     ):
         return None
     then = site.nonlinearity
-    point = _known_point(then)
+    point = then.point
     if point is None or point.bias_variance == 0:
         return None
     if _is_savable(then):
