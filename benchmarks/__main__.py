@@ -27,7 +27,7 @@ from benchmarks.record import Row, show
 
 # Which of them differ from backend to backend.
 EVERYWHERE = ("sampling", "orthogonal", "building", "monitor", "whole_models")
-ONCE = ("startup", "board")
+ONCE = ("startup", "board", "verdicts")
 HISTORY = Path(__file__).parent / "history.jsonl"
 
 

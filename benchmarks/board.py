@@ -7,7 +7,7 @@
 Logs: RUNS runs of LOOKS looks at LAYERS layers, written by the callback's own sink. Measured:
 
 - start: seconds until TensorBoard answers, with the tab and without (an entry point of that name is
-  hidden from it), in pairs; the ratio of the medians.
+  hidden from it), in pairs; the median of the ratios.
 - open: seconds from the tab's click to its first picture, once all runs are read, and to the last.
 - step: milliseconds from a slider's move to the painted frame, median and 95th percentile.
 - payload: bytes that the first pictures need, as the server sends them.
@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from served import ROUTE, SignalTab, browser, fetched, tensorboard, until
 
+from benchmarks.intervals import median_ratio
 from benchmarks.record import Row, parser_for, told
 from keras_initlab._wire import SECTIONS, LayerInfo
 from keras_initlab.monitor import Look, TensorBoardSink
@@ -45,12 +46,12 @@ WITHOUT = """
 import sys
 from tensorboard import default, main
 found = default.get_dynamic_plugins
-hidden = lambda: [each for each in found() if "keras_initlab" not in each.__module__]
+hidden = lambda: [plugin for plugin in found() if "keras_initlab" not in plugin.__module__]
 default.get_dynamic_plugins = hidden
 sys.argv = ["tensorboard", *sys.argv[1:]]
 main.run_main()
 """
-WITH = WITHOUT.replace('if "keras_initlab" not in each.__module__', "")
+WITH = WITHOUT.replace('if "keras_initlab" not in plugin.__module__', "")
 
 
 def write(folder, runs, looks, layers):
@@ -60,7 +61,7 @@ def write(folder, runs, looks, layers):
     theory = Section(rows, np.column_stack([np.zeros(layers), np.ones(layers)]))
     for run in range(runs):
         rng = np.random.default_rng(run)
-        sink = TensorBoardSink(folder / f"run_{run}", scalars=False)
+        sink = TensorBoardSink(folder / f"run_{run}", scalars=None)
         values = rng.random((layers, len(SECTIONS["activations"])))
         for step in range(looks):
             values = values * np.exp(rng.normal(0, 0.01, values.shape))
@@ -101,7 +102,7 @@ def measure_start(folder, pairs):
     for _ in range(pairs):
         for name, program in (("with", WITH), ("without", WITHOUT)):
             seconds[name].append(start_seconds(program, folder))
-    return {name: statistics.median(each) for name, each in seconds.items()}
+    return seconds
 
 
 def measure_page(folder, arguments, work):
@@ -159,7 +160,7 @@ def read_to(address, step, runs):
         return False
     found = json.loads(content)["runs"]
     steps = [run["sections"].get("activations", {}).get("last_step") for run in found]
-    return len(steps) == runs and all(each == step for each in steps)
+    return len(steps) == runs and all(last == step for last in steps)
 
 
 def main():
@@ -167,7 +168,7 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--looks", type=int, default=10_000)
     parser.add_argument("--layers", type=int, default=100)
-    parser.add_argument("--pairs", type=int, default=7, help="pairs of starts")
+    parser.add_argument("--pairs", type=int, default=15, help="pairs of starts")
     parser.add_argument("--steps", type=int, default=60, help="moves of the slider")
     arguments = parser.parse_args()
     if arguments.smoke:
@@ -189,11 +190,11 @@ def main():
 
 def rows_of(page, start, arguments):
     scalars = arguments.runs * arguments.layers * SCALAR_POINTS * SCALAR_BYTES
-    ratio = start["with"] / start["without"]
+    pairs = zip(start["with"], start["without"], strict=True)
+    ratio = median_ratio([ours / theirs for ours, theirs in pairs])
+    ours, theirs = (statistics.median(start[name]) for name in ("with", "without"))
     return [
-        Row(
-            "TensorBoard starts", "s", start["with"], start["without"], "without", ratio, "<= 1.05"
-        ),
+        Row("TensorBoard starts", "s", ours, theirs, "without", ratio, "<= 1.05"),
         Row("first picture", "s", page["first_picture_s"], None, "", None),
         Row("every picture", "s", page["every_picture_s"], None, "", None),
         Row("slider step", "ms", page["step_ms"], None, "", None),

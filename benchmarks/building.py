@@ -22,7 +22,7 @@ BOTTOM, TOP = (512, 256, 64, 32), (512, 256)
 def main() -> None:
     parser = parser_for(__doc__)
     parser.add_argument("--table-rows", type=int, default=5_000_000, help="default 5 million")
-    parser.add_argument("--rounds", type=int, default=3, help="of every model (default 3)")
+    parser.add_argument("--rounds", type=int, default=6, help="of every model (default 6)")
     parser.add_argument("--run", choices=("ours", "keras"), help="one model, in this process")
     parser.add_argument("--model", choices=MODELS)
     options = parser.parse_args()
@@ -106,9 +106,9 @@ def dlrm(scheme, table_rows):
     ids = [keras.Input((), dtype="int32") for _ in range(26)]
     bound = table_rows**-0.5
     vectors = [bottom]
-    for each in ids:
+    for tokens in ids:
         drawn = scheme("RandomUniform", minval=-bound, maxval=bound)
-        vectors.append(layers.Embedding(table_rows, 32, embeddings_initializer=drawn)(each))
+        vectors.append(layers.Embedding(table_rows, 32, embeddings_initializer=drawn)(tokens))
     stacked = keras.ops.stack(vectors, axis=1)
     dots = keras.ops.matmul(stacked, keras.ops.transpose(stacked, (0, 2, 1)))
     pairs = keras.ops.reshape(dots, (-1, 27 * 27))

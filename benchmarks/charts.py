@@ -32,9 +32,11 @@ def bars(rows: Sequence[Row], title: str, name: str, colors: Sequence[str]) -> N
 
     figure, axes = plt.subplots(figsize=(7, 0.8 + 0.22 * len(rows)), layout="constrained")
     places = range(len(rows))
-    axes.barh(places, [row.ratio for row in rows], color=colors)
+    axes.barh(places, [row.ratio.value for row in rows], color=colors)
     for place, row in zip(places, rows, strict=True):
-        axes.text(row.ratio, place, f" {row.ratio:.3g}", va="center")
+        axes.text(row.ratio.value, place, f" {row.ratio.value:.3g}", va="center")
+        if row.ratio.low is not None:
+            axes.plot([row.ratio.low, row.ratio.high], [place] * 2, color="black", linewidth=1)
         if row.goal:
             goal = float(row.goal.split()[1])
             axes.plot([goal, goal], [place - 0.45, place + 0.45], color=GOAL)

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.intervals import Ratio, median_ratio
+
 __all__ = ["Rounds", "finish", "in_fresh_process", "peak_bytes", "resident_bytes", "rounds"]
 
 Numbers = dict[str, float]
@@ -19,14 +21,17 @@ class Rounds(list):
 
     def median(self, who: str, what: str) -> float | None:
         """Median of one number of one contestant."""
-        found = [each[who][what] for each in self if each[who] is not None]
+        found = self.numbers(who, what)
         return statistics.median(found) if found else None
 
-    def ratio(self, over: str, under: str, what: str) -> float | None:
-        """Median over the rounds of one contestant's number over another's."""
-        both = [each for each in self if each[over] is not None and each[under] is not None]
-        ratios = [each[over][what] / each[under][what] for each in both]
-        return statistics.median(ratios) if ratios else None
+    def numbers(self, who: str, what: str) -> list[float]:
+        """One number of one contestant, of each round in which it did not fail."""
+        return [row[who][what] for row in self if row[who] is not None]
+
+    def ratio(self, over: str, under: str, what: str) -> Ratio | None:
+        """Median over the rounds of one contestant's number over another's, with its interval."""
+        both = [row for row in self if row[over] is not None and row[under] is not None]
+        return median_ratio([row[over][what] / row[under][what] for row in both])
 
 
 def rounds(contestants: Sequence[str], count: int, module: str, words: Sequence[str]) -> Rounds:

@@ -17,9 +17,11 @@ PACKAGES = ("keras_initlab", "keras", "tensorflow", "jax", "torch", "numpy", "te
 
 
 def entry_of(rows: Sequence[Row], seconds: float) -> dict[str, Any]:
-    """One line of history: the ratios of a run, and where they come from."""
+    """One line of history: the ratios of a run with their intervals, and where they come from."""
     ratios = {
-        f"{row.backend}: {row.case}, {row.measure}, beside {row.peer_name}": round(row.ratio, 4)
+        f"{row.backend}: {row.case}, {row.measure}, beside {row.peer_name}": [
+            None if end is None else round(end, 4) for end in row.ratio
+        ]
         for row in rows
         if row.ratio is not None
     }

@@ -24,7 +24,7 @@ KINDS = ("orthogonal", "delta")
 def main() -> None:
     parser = parser_for(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 1024, 4096])
-    parser.add_argument("--rounds", type=int, default=5, help="of every case (default 5)")
+    parser.add_argument("--rounds", type=int, default=7, help="of every case (default 7)")
     parser.add_argument("--run", choices=("ours", "keras"), help="one kernel, in this process")
     parser.add_argument("--kind", choices=KINDS)
     options = parser.parse_args()

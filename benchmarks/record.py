@@ -10,7 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Row", "parser_for", "show", "told"]
+from benchmarks.intervals import Ratio
+
+__all__ = ["UNCLEAR", "Row", "parser_for", "show", "told", "verdict_of"]
+
+# Verdicts that more pairs may change.
+UNCLEAR = ("too few pairs", "not told from noise")
 
 _ORDER = {">=": operator.ge, "<=": operator.le}
 
@@ -25,7 +30,8 @@ class Row:
         ours: Our number, a median.
         peer: The peer's number, a median; `None` if it could not do it.
         peer_name: Who the peer is.
-        ratio: A median over pairs (unitless), `None` without a peer.
+        ratio: A median over pairs (unitless) with its interval, `None` without a peer. A number
+            that does not vary from run to run is given alone.
         goal: What the ratio is to be, `">= 2.5"` say; empty if nothing was promised.
         backend: Backend of Keras, a dash where none matters.
     """
@@ -35,17 +41,32 @@ class Row:
     ours: float
     peer: float | None
     peer_name: str
-    ratio: float | None
+    ratio: Ratio | None
     goal: str = ""
     backend: str = "-"
 
+    def __post_init__(self) -> None:
+        if isinstance(self.ratio, int | float):
+            object.__setattr__(self, "ratio", Ratio(*[float(self.ratio)] * 3))
+        elif self.ratio is not None:
+            # From JSON it comes as a list.
+            object.__setattr__(self, "ratio", Ratio(*self.ratio))
+
     @property
     def verdict(self) -> str:
-        """Whether the goal is met."""
-        if not self.goal or self.ratio is None:
-            return ""
-        order, bound = self.goal.split()
-        return "met" if _ORDER[order](self.ratio, float(bound)) else "not met"
+        """Whether the goal is met, where the interval lies on one side of it."""
+        return "" if self.ratio is None else verdict_of(self.ratio, self.goal)
+
+
+def verdict_of(ratio: Ratio, goal: str) -> str:
+    """Whether a ratio reaches a goal; empty without one."""
+    if not goal:
+        return ""
+    if ratio.low is None or ratio.high is None:
+        return UNCLEAR[0]
+    order, bound = goal.split()
+    reached = {_ORDER[order](end, float(bound)) for end in (ratio.low, ratio.high)}
+    return UNCLEAR[1] if len(reached) > 1 else "met" if reached.pop() else "not met"
 
 
 def parser_for(doc: str) -> argparse.ArgumentParser:
@@ -70,10 +91,13 @@ def show(title: str, rows: Sequence[Row]) -> None:
     table = Table(title=title)
     for name in ("what", "backend", "measure", "peer"):
         table.add_column(name, overflow="fold")
-    for name in ("ours", "peer's", "ratio", "goal", ""):
+    for name in ("ours", "peer's", "ratio", "95 %", "goal", ""):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        numbers = [shown(value) for value in (row.ours, row.peer, row.ratio)]
+        ratio = row.ratio or Ratio(None)
+        numbers = [shown(value) for value in (row.ours, row.peer, ratio.value)]
+        varies = ratio.low is not None and ratio.low != ratio.high
+        numbers.append(f"{ratio.low:.4g} to {ratio.high:.4g}" if varies else "")
         words = (row.case, row.backend, row.measure, row.peer_name)
         table.add_row(*words, *numbers, row.goal, row.verdict)
     console = Console()

@@ -46,7 +46,7 @@ class Example:
     def law(self) -> tuple[str, float, float] | None:
         """Draw, center and spread of independent values; `None` where they hang together."""
         scheme = self.scheme
-        return scheme._law_for(self.shape) if isinstance(scheme, RandomScheme) else None
+        return scheme.law_for(self.shape) if isinstance(scheme, RandomScheme) else None
 
     def but(self, **changes: Any) -> "Example":
         """The same with those arguments changed that the scheme takes."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from adult import CATEGORIES, CROSSES, Adult, load_adult
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -38,9 +39,15 @@ BATCH_SIZE = 256
 class Run:
     scheme: str
     looks: list
+    problems: tuple
     auc: float
     log_loss: float
     seconds: float
+
+    @property
+    def ends(self) -> tuple:
+        """The first snapshot and the last one."""
+        return self.looks[0], self.looks[-1]
 
 
 def build(scheme, vocabulary: dict[str, int]) -> keras.Model:
@@ -108,7 +115,8 @@ def train(name: str, data: Adult, epochs: int, out: Path, progress: Progress) ->
     scores = model.evaluate(data.test_x, data.test_y, batch_size=4096, verbose=0, return_dict=True)
     model.save(out / name / "model.keras")
     np.save(out / name / "predictions.npy", model.predict(data.test_x, 4096, verbose=0))
-    return Run(name, logger.looks, scores["auc"], scores["loss"], seconds)
+    problems = logger.report.problems
+    return Run(name, logger.looks, problems, scores["auc"], scores["loss"], seconds)
 
 
 def reload_differences(names: list[str], out: Path) -> dict[str, float]:
@@ -126,23 +134,60 @@ def check(names: list[str], out: Path) -> None:
         print(name, np.abs(predictions - np.load(out / name / "predictions.npy")).max())
 
 
+BARS = "▁▂▃▄▅▆▇█"
+LEAST = 1e-16
+
+
+def sparkline(values: list[float], top: float) -> str:
+    """A bar for each value, on a log scale from `LEAST` to `top`."""
+    parts = [np.log10(max(value, LEAST) / LEAST) / np.log10(top / LEAST) for value in values]
+    return "".join(BARS[round(part * (len(BARS) - 1))] for part in parts)
+
+
+def cause_of(run: Run) -> str:
+    """The cause of the first problem, in three words at most."""
+    if not run.problems:
+        return "healthy"
+    first = run.problems[0]
+    return (first.cause or first.rule).replace("-", " ")
+
+
 def table_of(runs: list[Run], differences: dict[str, float]) -> Table:
-    names = [f"deep_{number}" for number in range(1, len(TOWER) + 1)] + ["deep_out"]
-    table = Table(title="Activation variance, step 0 > last look")
-    for title in ("scheme", *names, "dead", "AUC", "log loss", "seconds", "reloaded"):
-        table.add_column(title, justify="left" if title == "scheme" else "right")
-    for run in runs:
-        first, last = (run.looks[place].by_layer("variance") for place in (0, -1))
-        dead = run.looks[-1].by_layer("dead_fraction")
-        hidden = np.mean([dead[name] for name in names[:-1]])
+    names = [*(f"deep_{number}" for number in range(1, len(TOWER) + 1)), "deep_out"]
+    depths = [
+        [look.by_layer("variance")[name] for name in names] for run in runs for look in run.ends
+    ]
+    top = max(map(max, depths))
+    table = Table(
+        title="Schemes by AUC; variance through the six layers of the tower, log scale",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for title in (
+        "scheme",
+        "AUC",
+        "log loss",
+        "step 0",
+        "trained",
+        "cause",
+        "s",
+        "reloaded",
+    ):
+        justify = "left" if title in ("scheme", "step 0", "trained", "cause") else "right"
+        table.add_column(title, justify=justify, no_wrap=True)
+    for run in sorted(runs, key=lambda run: -run.auc):
+        bars = [
+            sparkline([look.by_layer("variance")[name] for name in names], top) for look in run.ends
+        ]
+        difference = differences[run.scheme]
         table.add_row(
             run.scheme,
-            *[f"{first[name]:.1e}\n{last[name]:.1e}" for name in names],
-            f"{hidden:.0%}",
             f"{run.auc:.4f}",
             f"{run.log_loss:.4f}",
-            f"{run.seconds:.1f}",
-            "equal" if differences[run.scheme] <= 1e-6 else f"{differences[run.scheme]:.0e} off",
+            *bars,
+            cause_of(run),
+            f"{run.seconds:.0f}",
+            "equal" if difference <= 1e-6 else f"{difference:.0e} off",
         )
     return table
 
@@ -193,7 +238,7 @@ def main() -> None:
             train(name, data, options.epochs, options.out, progress) for name in options.schemes
         ]
     table = table_of(runs, reload_differences(options.schemes, options.out))
-    Console(width=max(console.width, 150)).print(table)
+    Console(width=max(console.width, 100)).print(table)
     if options.picture:
         draw(runs, options.picture)
     console.print(f"See it: [bold]tensorboard --logdir {options.out}[/bold]")

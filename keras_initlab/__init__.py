@@ -1,6 +1,6 @@
 """Weight initialization for Keras 3, and a callback that shows the signal in TensorBoard.
 
-Importing this package imports neither Keras nor TensorFlow: names are fetched from their rooms when
+Importing this package imports neither Keras nor TensorFlow: names are loaded from subpackages when
 first used. The schemes register with Keras as soon as both packages are loaded, in either order.
 """
 
@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from keras_initlab import _missing, _registration
+from keras_initlab._schemes import ALIASES, did_you_mean
 from keras_initlab._version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -40,6 +41,13 @@ if TYPE_CHECKING:
     from keras_initlab.tables import *  # noqa: F403
     from keras_initlab.theory import *  # noqa: F403
 
+    GlorotNormal = XavierNormal  # noqa: F405
+    GlorotUniform = XavierUniform  # noqa: F405
+    KaimingNormal = HeNormal  # noqa: F405
+    KaimingUniform = HeUniform  # noqa: F405
+    LeCunNormal = LecunNormal  # noqa: F405
+    LeCunUniform = LecunUniform  # noqa: F405
+
 _ROOMS = ("initializers", "model", "monitor", "tables", "theory")
 
 _registration.register_with_keras()
@@ -51,15 +59,18 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:
         if name == "__all__":
             return _public_names()
-        if not name.startswith("_"):
-            for room in _rooms():
-                if name in room.__all__:
-                    return getattr(room, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name.startswith("_"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        wanted = ALIASES.get(name, name)
+        for room in _rooms():
+            if wanted in room.__all__:
+                return getattr(room, wanted)
+        question = did_you_mean(name, [*_public_names(), *ALIASES])
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{question}")
 
 
 def __dir__() -> list[str]:
-    return ["__version__", *_public_names()]
+    return ["__version__", *_public_names(), *ALIASES]
 
 
 def _public_names() -> list[str]:

@@ -8,13 +8,13 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from keras_initlab import _names, _paths
+from keras_initlab import _names, _paths, _schemes
+from keras_initlab._finding_formats import FINDING_FORMATS
 from keras_initlab._words import printable
 
 Words = argparse.Namespace
@@ -35,13 +35,13 @@ def list_schemes(words: Words) -> int:
 def show(words: Words) -> int:
     """Print the docstring of a scheme."""
     schemes = {name: text for family in _names.families().values() for name, text in family.items()}
-    if words.scheme not in schemes:
-        import difflib
-
-        near = difflib.get_close_matches(words.scheme, schemes, n=3, cutoff=0.4)
-        advice = f" Try {' or '.join(near)}." if near else " Try `keras-initlab list`."
+    name = _schemes.spelled(words.scheme, schemes)
+    if name is None:
+        advice = _schemes.did_you_mean(words.scheme, schemes) or " Try `keras-initlab list`."
         raise ValueError(f"There is no scheme {words.scheme!r}.{advice}")
-    print(f"keras_initlab.{words.scheme}\n\n{schemes[words.scheme]}")
+    aliases = _names.aliases_of(name)
+    also = f" (also {', '.join(aliases)})" if aliases else ""
+    print(f"keras_initlab.{name}{also}\n\n{schemes[name]}")
     return 0
 
 
@@ -50,6 +50,18 @@ def gain(words: Words) -> int:
     from keras_initlab.theory import gain_of
 
     print(f"{gain_of(words.activation):.6g}")
+    return 0
+
+
+def report(words: Words) -> int:
+    """Write the pictures of the runs in a log directory into one page."""
+    from keras_initlab.board.reading import runs_in
+    from keras_initlab.board.saved import page_of
+
+    runs = runs_in(words.logdir)
+    with open(words.output, "w", encoding="utf-8") as file:
+        file.write(page_of(runs, f"Signal: {printable(os.path.basename(words.logdir))}"))
+    print(f"{printable(words.output)}: {len(runs)} runs")
     return 0
 
 
@@ -64,6 +76,9 @@ def lint(words: Words) -> int:
 
     findings = find(model, ignore=words.ignore)
     text = FINDING_FORMATS[words.format](words.model, findings)
+    if words.format == "text" and not findings:
+        count = len({weight.path.rpartition("/")[0] for weight in model.weights})
+        text = f"no findings in {count} layer{'' if count == 1 else 's'} with weights"
     if text:
         print(text)
     return 1 if findings else 0
@@ -72,16 +87,17 @@ def lint(words: Words) -> int:
 @_paths.elsewhere()
 def diagnose(words: Words) -> int:
     """Print the signal in every layer of a model."""
-    model = _loaded(words, with_optimizer=True)
+    model, data = _loaded(words, with_optimizer=True), _data_of(words.data)
+    _build(model, data)
     from keras_initlab.model import diagnose as look
 
-    report = look(model, _data_of(words.data), loss=words.loss, ignore=words.ignore)
+    report = look(model, data, loss=words.loss, ignore=words.ignore)
     if words.output:
         report.save(words.output)
     elif words.format == "json":
         print(json.dumps(report.to_dict(), indent=1))
     else:
-        _print(report)
+        _print(report, words.no_color)
     return 0 if report.healthy else 1
 
 
@@ -90,20 +106,45 @@ def initialize(words: Words) -> int:
     """Draw the weights of a model anew, into another file."""
     if os.path.exists(words.output) and not words.force:
         raise FileExistsError(f"{words.output!r} exists. Try another name, or --force.")
-    model = _loaded(words, with_optimizer=True)
+    model, data = _loaded(words, with_optimizer=True), _data_of(words.data)
+    _build(model, data)
     from keras_initlab.model import initialize as draw
 
     report = draw(
         model,
         words.scheme,
-        data=_data_of(words.data),
+        data=data,
         seed=words.seed,
         only=words.only or None,
         skip=words.skip or None,
         overwrite=words.overwrite,
     )
     model.save(words.output)
-    _print(report)
+    _print(report, words.no_color)
+    return 0
+
+
+@_paths.elsewhere()
+def carry(words: Words) -> int:
+    """Carry a trained model over to another vocabulary, into another file."""
+    if os.path.exists(words.output) and not words.force:
+        raise FileExistsError(f"{words.output!r} exists. Try another name, or --force.")
+    old = _loaded(words, with_optimizer=not words.no_optimizer)
+    words.model = words.new
+    new = _loaded(words, with_optimizer=True)
+    from keras_initlab.tables import carry_over
+    from keras_initlab.tables.carrying.written import vocabularies_in
+
+    carried = carry_over(
+        old,
+        new,
+        vocabularies=vocabularies_in(words.vocabularies) if words.vocabularies else None,
+        new_rows=words.new_rows,
+        optimizer=not words.no_optimizer,
+        seed=words.seed,
+    )
+    new.save(words.output)
+    _print(carried)
     return 0
 
 
@@ -131,16 +172,26 @@ def compare(words: Words) -> int:
         directory=words.directory,
         verbose=int(sys.stderr.isatty()),
     )
-    _print(comparison)
+    _print(comparison, words.no_color)
     return 1 if any(row.failed for row in comparison.summary()) else 0
 
 
-def _print(report: Any) -> None:
+def _print(report: Any, plain: bool = False) -> None:
     from rich.console import Console
 
     # A pipe has no width, and a table must not be cut at 80 columns there.
-    console = Console() if sys.stdout.isatty() else Console(width=150)
-    console.print(report)
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else 150
+    Console(width=width, color_system=None if plain else "auto").print(report)
+
+
+def _build(model: Any, data: Any) -> None:
+    """Build a model that was saved without its weights' shapes, by one row of its data."""
+    if data is None or model.built:
+        return
+    import keras
+
+    inputs = data[0] if isinstance(data, tuple) else data
+    model(keras.tree.map_structure(lambda array: array[:1], inputs), training=False)
 
 
 def _data_of(path: str | None) -> Any:
@@ -172,7 +223,7 @@ def _imported(path: str) -> Any:
     sys.path.insert(0, str(Path(path).resolve().parent))
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ValueError(f"{path!r} is no Python script. Try a name that ends with .py.")
+        raise ValueError(f"{path!r} is not a Python script. Try a name that ends with .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -214,7 +265,7 @@ def _loaded(words: Words, *, with_optimizer: bool) -> Any:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if first.startswith("File not found"):
             # Keras says so too of a file that exists and is no archive.
-            first = "it is truncated, or no model file"
+            first = "it is truncated, or not a model file"
         raise ValueError(f"{path!r} cannot be loaded as a Keras model: {first}{advice}") from error
 
 
@@ -238,34 +289,3 @@ def _silent_start() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-# --- formats of findings -----------------------------------------------------------------------
-
-
-def _as_text(path: str, findings: Sequence[Any]) -> str:
-    return "\n".join(str(finding) for finding in findings)
-
-
-def _as_json(path: str, findings: Sequence[Any]) -> str:
-    return json.dumps([asdict(finding) for finding in findings], indent=1)
-
-
-def _as_github(path: str, findings: Sequence[Any]) -> str:
-    """Workflow commands, which GitHub shows beside the change."""
-    return "\n".join(
-        f"::error file={_property(path)},title={finding.rule}::{_escaped(str(finding))}"
-        for finding in findings
-    )
-
-
-def _escaped(text: str) -> str:
-    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return printable(escaped)
-
-
-def _property(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
-
-
-FINDING_FORMATS = {"text": _as_text, "json": _as_json, "github": _as_github}

@@ -19,7 +19,7 @@ How the layer uses the kernel: `"dense"` (convolutions too), `"depthwise"`,
         `"transposed"`, `"lookup"`, or a `Kind` with strides, groups or gates.""",
     "seed": "Integer for repeatable weights, `None` for fresh ones at every call.",
     "input_axes": "Axes of the kernel that are summed over; `EinsumDense` fills them in.",
-    "output_axes": "Axes of the kernel that remain in the output, likewise.",
+    "output_axes": "Axes of the kernel that remain in the output; `EinsumDense` fills them in.",
 }
 
 _ERRORS = {

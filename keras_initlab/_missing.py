@@ -16,7 +16,7 @@ def explained(error: Exception) -> Exception:
     present = [name for name in _BACKENDS if importlib.util.find_spec(name)]
     choice = "".join(f", or set KERAS_BACKEND={name}" for name in present)
     text = (
-        f"Keras runs on a backend, and {error.name}, which it is set to, is not installed. "
+        f"Keras runs on a backend. It is set to {error.name}, which is not installed. "
         f'Try `pip install "keras_initlab[{error.name}]"`{choice}.'
     )
     return ModuleNotFoundError(text, name=error.name)

@@ -4,28 +4,36 @@ import ast
 from pathlib import Path
 
 from keras_initlab._docstrings import completed
+from keras_initlab._schemes import ALIASES, FAMILIES, in_order
 
 
 def families() -> dict[str, dict[str, str]]:
-    """Docstrings of the schemes by name, grouped by the title of their module."""
+    """Docstrings of the schemes by name, grouped by the title of their family."""
     found: dict[str, dict[str, str]] = {}
-    paths = sorted((Path(__file__).parent / "initializers").glob("*.py"))
-    modules = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+    folder = Path(__file__).parent / "initializers"
+    names = in_order(sorted(path.stem for path in folder.glob("*.py")))
+    modules = {name: ast.parse((folder / f"{name}.py").read_text("utf-8")) for name in names}
+    titles = {module: title for title, held in FAMILIES.items() for module in held}
     classes = {
         node.name: node
-        for module in modules
+        for module in modules.values()
         for node in module.body
         if isinstance(node, ast.ClassDef)
     }
-    for module in modules:
+    for name, module in modules.items():
         schemes = {
             node.name: completed(ast.get_docstring(node) or "", _arguments_of(node, classes))
             for node in module.body
             if isinstance(node, ast.ClassDef) and _is_scheme(node)
         }
         if schemes:
-            found[(ast.get_docstring(module) or "").splitlines()[0]] = schemes
+            found.setdefault(titles.get(name, "Others"), {}).update(schemes)
     return found
+
+
+def aliases_of(scheme: str) -> list[str]:
+    """Other names of the same class."""
+    return [alias for alias, name in ALIASES.items() if name == scheme]
 
 
 def rules() -> list[str]:

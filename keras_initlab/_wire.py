@@ -3,7 +3,7 @@
 import json
 import reprlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 PLUGIN_NAME = "initlab"
@@ -39,9 +39,9 @@ SECTIONS = {
 
 HISTOGRAM_BINS = 64
 
-# Thresholds of the problems; docs/callback.md gives the reasons.
+# Thresholds of the problems; docs/verdicts.md gives the reasons.
 THRESHOLDS = {
-    # Variance of a layer, over the largest of an earlier layer or its own at the first look.
+    # Variance of a layer, over the largest on its way or its own at the first look.
     "vanishing": 1e-4,
     "exploding": 1e4,
     # Measured over predicted variance at the first look, either way.
@@ -51,7 +51,7 @@ THRESHOLDS = {
     # Norm of a weight's gradient, over its own at the first look.
     "exploding_gradient": 1e4,
     # Share of units that are zero for every example.
-    "dead": 0.5,
+    "dead": 0.75,
     # Share of elements where the activation is flat.
     "saturated": 0.5,
     # Effective rank about the mean, and mean likeness of two examples.
@@ -94,17 +94,25 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem of the signal, in words.
+    """A problem of the signal, with its cause and a fix.
 
     Args:
         rule: `"vanishing"`, `"exploding"`, `"dead"`, `"saturated"`, `"collapsed"`, `"stalled"` or
-            `"nonfinite"`.
-        what: `"activations"`, `"gradients"` or `"weights"`.
+            `"nonfinite"`; in `diagnose` also `"input-scale"`, `"input-offset"`, `"label-scale"` or
+            `"head-loss-mismatch"`.
+        what: `"activations"`, `"gradients"`, `"weights"`, `"inputs"`, `"labels"` or `"loss"`;
+            `"steps"` where too many in a row were skipped.
         layers: The layers concerned, in call order.
-        step: Updates before the look that showed it.
+        step: Updates before the snapshot that showed it.
         value: The number that broke the rule.
         threshold: The bound that the rule sets.
         text: The symptom, the likely cause, and a fix.
+        cause: The cause, by its name in docs/verdicts.md; `None` if unknown.
+        symptoms: What was seen, and where; the first symptom raised the problem.
+        reason: Why it happens, in words.
+        fix: What to do, in words.
+        code: The fix as arguments of the layer or of `compile`; empty where only words apply.
+        evidence: The numbers of the cause, by name.
     """
 
     rule: str
@@ -114,6 +122,17 @@ class Problem:
     value: float
     threshold: float
     text: str
+    cause: str | None = None
+    symptoms: tuple[str, ...] = ()
+    reason: str = ""
+    fix: str = ""
+    code: str = ""
+    evidence: dict[str, float] = field(default_factory=dict, hash=False)
+
+    @property
+    def where(self) -> str:
+        """The first layer concerned, empty if there is none."""
+        return self.layers[0] if self.layers else ""
 
 
 def tag_of(section: str) -> str:
@@ -126,8 +145,15 @@ def tag_of(section: str) -> str:
     return f"initlab/{section}"
 
 
-def encode_metadata(section: str, layers: Sequence[LayerInfo]) -> bytes:
-    """The content of the first event's metadata: the rows and columns.
+def encode_metadata(
+    section: str, layers: Sequence[LayerInfo], edges: Sequence[tuple[int, int]] = ()
+) -> bytes:
+    """The content of the first event's metadata: the rows, the columns, and the graph of the rows.
+
+    Args:
+        section: Name of the section.
+        layers: The rows.
+        edges: `(from, to)`: the signal of the first row enters the second, with no row between.
 
     Example:
         >>> content = encode_metadata("theory", [LayerInfo("dense", "Dense", "relu", 0)])
@@ -139,6 +165,7 @@ def encode_metadata(section: str, layers: Sequence[LayerInfo]) -> bytes:
         "section": section,
         "statistics": SECTIONS[section],
         "layers": [asdict(layer) for layer in layers],
+        "edges": [list(edge) for edge in edges],
     }
     return json.dumps(content).encode()
 
@@ -147,7 +174,7 @@ def decode_metadata(content: bytes) -> list[LayerInfo]:
     """The layers of a record.
 
     Raises:
-        ValueError: If the record was written by a later version, or is no such record.
+        ValueError: If the record was written by a later version, or is not a record.
     """
     return [_known(LayerInfo, layer) for layer in _list_in(content, "layers")]
 
@@ -184,7 +211,7 @@ def decode_problems(content: bytes) -> list[Problem]:
     """The problems that were written.
 
     Raises:
-        ValueError: If they were written by a later version, or are no such record.
+        ValueError: If they were written by a later version, or are not a record.
     """
     return [_known(Problem, problem) for problem in _list_in(content, "problems")]
 
@@ -218,7 +245,9 @@ _HELD: dict[Any, Any] = {
     int: int,
     bool: bool,
     float: (int, float),
+    str | None: (str, type(None)),
     tuple[str, ...]: list,
+    dict[str, float]: dict,
 }
 
 
@@ -235,11 +264,21 @@ def _known(kind: Any, entries: Any) -> Any:
                 f"`{name}` of a {kind.__name__} has a wrong type or size. "
                 f"Received: {reprlib.repr(value)}."
             )
-    if isinstance(entries.get("layers"), list):
-        if not all(isinstance(layer, str) for layer in entries["layers"]):
-            raise ValueError(f"`layers` of a {kind.__name__} must be names. Received others.")
-        entries["layers"] = tuple(entries["layers"])
+        entries[name] = _checked(kind.__name__, name, value)
     try:
         return kind(**entries)
     except TypeError as error:
         raise ValueError(f"A {kind.__name__} lacks fields. Received: {error}.") from error
+
+
+def _checked(kind: str, name: str, value: Any) -> Any:
+    """A field's value, a list of words as a tuple."""
+    if isinstance(value, list):
+        if not all(isinstance(entry, str) for entry in value):
+            raise ValueError(f"`{name}` of a {kind} must be strings. Received other values.")
+        return tuple(value)
+    if isinstance(value, dict):
+        numbers = all(type(entry) in (int, float) for entry in value.values())
+        if not numbers:
+            raise ValueError(f"`{name}` of a {kind} must hold numbers. Received other values.")
+    return value

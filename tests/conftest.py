@@ -2,10 +2,10 @@
 
 import gc
 import os
-import sys
 import tempfile
 
 import pytest
+from grids import reseed
 
 BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
 
@@ -32,18 +32,12 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def _same_numbers_in_every_run(_seeded_module):
-    _seed()
+    reseed()
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _seeded_module():
-    _seed()
-
-
-def _seed():
-    # Tests of rooms that know no Keras do not get it from here.
-    if "keras" in sys.modules:
-        sys.modules["keras"].utils.set_random_seed(0)
+    reseed()
 
 
 @pytest.fixture(autouse=True, scope="module")

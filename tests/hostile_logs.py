@@ -111,6 +111,7 @@ def _metrics(count):
 
 _NESTED = "[" * 490 + "]" * 490
 _LAYERS = '{"version": 2, "statistics": ["variance"], "layers": %s}'
+_EDGES = '{"version": 2, "statistics": ["variance"], "layers": [], "edges": [%s]}'
 _DEEP = '{"name": "", "kind": "", "activation": "", "depth": 1000000, "units": 1000000}'
 _COLUMNS = {"version": 2, "layers": [], "statistics": [""] * 10_000}
 _ACTIVATIONS = tag_of("activations")
@@ -129,6 +130,8 @@ HOSTILE = {
     "overflow": lambda: _series(1, 1, 9, shape=(2**32, 2**32), float_val=[1.0]),
     "negative": lambda: _series(1, 1, 9, shape=(-(2**40), -1), float_val=[1.0]),
     "million_layers": lambda: _metadata(_LAYERS % 1_000_000),
+    "edges": lambda: _metadata(_EDGES % ",".join(["[0,1]"] * 7_000)),
+    "nested_edges": lambda: _metadata(_EDGES % _NESTED),
     "deep_layers": lambda: _metadata(_LAYERS % f"[{', '.join([_DEEP] * 500)}]"),
     "nested_layers": lambda: _metadata(_LAYERS % _NESTED),
     "empty_lists": lambda: _metadata(_LAYERS % f"[{','.join(['[]'] * 15_000)}]"),

@@ -19,11 +19,12 @@ JAX = keras.backend.backend() == "jax"
 TORCH = keras.backend.backend() == "torch"
 
 # Ways to compile a model.
+# The first one is what Keras chooses where there is no GPU.
 MODES = {
-    "default": {},
-    "eager": {"run_eagerly": True},
     **({"graph": {"jit_compile": False}, "xla": {"jit_compile": True}} if TENSORFLOW else {}),
     **({"jit": {"jit_compile": True}} if JAX else {}),
+    **({} if TENSORFLOW or JAX else {"default": {}}),
+    "eager": {"run_eagerly": True},
 }
 
 

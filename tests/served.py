@@ -33,7 +33,7 @@ def tensorboard(logdir, *options):
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        until(lambda: fetched(f"{address}/data/runs")[0], process=process)
+        until(lambda: fetched(f"{address}/data/runs")[0], seconds=240, process=process)
         yield address
     finally:
         process.terminate()
@@ -168,12 +168,19 @@ class SignalTab:
         until(clicked)
 
     def tips(self):
-        """What the columns of the depth profile say to a pointer, by layer."""
-        self.run(
-            "document.querySelectorAll('.column').forEach("
-            "(e) => e.dispatchEvent(new PointerEvent('pointerenter')))"
+        """What the crosshair's table says, column by column: a head, and a line for each run."""
+        texts = self.run(
+            "return [...document.querySelectorAll('.column')].map((column) => {"
+            "column.dispatchEvent(new PointerEvent('pointerover', {bubbles: true}));"
+            "const table = document.querySelector('.readout');"
+            "const rows = [...table.querySelectorAll('tbody tr')].map((row) => {"
+            "const [run, now, first] = [...row.children].map((cell) => cell.textContent);"
+            "return `${run}: ${now}, first ${first}`});"
+            "const head = table.querySelector('strong').textContent;"
+            "const about = table.querySelector('.note').textContent;"
+            "return [`${head} (${about})`, ...rows].join('\\n')})"
         )
-        return self.texts(".column title")
+        return [text.replace("\u2068", "").replace("\u2069", "") for text in texts]
 
     def picture(self, name):
         """Keep a picture of the whole page, where a folder is named."""

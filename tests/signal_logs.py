@@ -49,7 +49,7 @@ def problem_at(step, layer, text="the signal vanishes; use HeNormal()"):
 
 def write_run(folder, steps, layers, *, broken=None, **options):
     """A run with looks at these steps; `broken` is the step of a look with a problem."""
-    sink = TensorBoardSink(folder, scalars=False)
+    sink = TensorBoardSink(folder, scalars=None)
     for step in steps:
         problems = [problem_at(step, layers[-1].name)] if step == broken else []
         sink.append(look_at(step, layers, problems=problems, **options))

@@ -191,3 +191,40 @@ def test_way_back_is_known_on_torch():
 
     assert outside is first is False
     assert any(others) is (keras.backend.backend() == "torch")
+
+
+@pytest.mark.parametrize(
+    ("loss", "names"),
+    [
+        ("mse", ["mean_squared_error"] * 2),
+        (["mse", None], ["mean_squared_error", None]),
+        ({"b": "mae", "a": keras.losses.huber}, ["huber", "mean_absolute_error"]),
+        (None, [None, None]),
+    ],
+)
+@pytest.mark.parametrize("compiled", [True, False])
+def test_losses_are_known_by_output(loss, names, compiled):
+    inputs = keras.Input((2,))
+    outputs = {name: keras.layers.Dense(1, name=name)(inputs) for name in "ab"}
+    model = keras.Model(inputs, outputs)
+    if compiled:
+        model.compile("sgd", loss)
+
+    held = _backend.losses_by_output(model, None if compiled else loss)
+
+    assert [getattr(found, "__name__", None) for found in held] == names
+
+
+# TensorFlow warns of it, too.
+@pytest.mark.filterwarnings("ignore:.*does not represent logits")
+def test_logits_are_found_where_keras_keeps_them():
+    logits = keras.ops.convert_to_tensor([[2.0, -1.0]])
+    labels = keras.ops.convert_to_tensor([[1.0, 0.0]])
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Activation("softmax")])
+    outputs = model(logits)
+
+    again = keras.losses.categorical_crossentropy(labels, outputs, from_logits=True)
+    once = keras.losses.categorical_crossentropy(labels, logits, from_logits=True)
+
+    same = bool(abs(float(again[0]) - float(once[0])) < 1e-6)
+    assert same == _backend.finds_logits()

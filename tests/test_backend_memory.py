@@ -113,3 +113,24 @@ def test_traced_function_spreads_a_tensor():
         jax.jit(spread)(np.ones((6, 4), "float32")), np.arange(24).reshape(6, 4) + 1
     )
     assert _backend.distributed(np.ones((6, 4), "float32"), sharding).sharding == sharding
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "int32"])
+def test_numbers_of_a_variable_are_seen_on_the_host(dtype):
+    variable = keras.Variable(np.arange(6).reshape(2, 3), dtype=dtype, trainable=False)
+
+    seen = _backend.host_view(variable)
+
+    np.testing.assert_array_equal(np.asarray(seen, "float32"), np.arange(6).reshape(2, 3))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others never copy")
+def test_view_of_a_variable_is_no_copy_and_stays_what_it_was():
+    variable = keras.Variable(np.ones((3, 2), "float32"))
+
+    first, second = _backend.host_view(variable), _backend.host_view(variable)
+    variable.assign(np.zeros((3, 2)))
+
+    assert first.ctypes.data == second.ctypes.data
+    assert not first.flags.writeable
+    assert first.sum() == 6

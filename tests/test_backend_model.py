@@ -67,3 +67,36 @@ def test_memory_that_no_machine_has_is_refused_and_little_is_not():
 
     with pytest.raises(MemoryError, match="float32"):
         _backend.check_room((1 << 30, 1 << 20), "float32")
+
+
+def test_shift_is_the_whole_number_that_a_call_adds():
+    ids = keras.Input((2,), dtype="int64")
+    added = {3: ids + 3, 1: 1 + ids, -2: ids - 2, None: 2 - ids}
+
+    for number, tensor in added.items():
+        [node] = [
+            node
+            for node in _backend.graph_nodes(keras.Model(ids, tensor))
+            if not isinstance(node.operation, keras.layers.InputLayer)
+        ]
+        assert _backend.shift_of(node) == number
+    summed = keras.layers.Add(name="sum")([ids, ids])
+    nodes = _backend.graph_nodes(keras.Model(ids, summed))
+    assert all(_backend.shift_of(node) is None for node in nodes)
+
+
+@pytest.mark.parametrize("specials", [{}, {"num_oov_indices": 3}, {"mask_token": "mask"}])
+def test_words_of_a_lookup_are_those_that_keras_lists(specials):
+    words = [f"w{number}" for number in np.random.default_rng(0).permutation(50)]
+    numbers = [int(word[1:]) + 100 for word in words]
+    ours = {**specials, **({"mask_token": 7} if "mask_token" in specials else {})}
+    lookups = [
+        keras.layers.StringLookup(vocabulary=[*words, "ü"], **specials),
+        keras.layers.IntegerLookup(vocabulary=numbers, **ours),
+    ]
+
+    first = specials.get("num_oov_indices", 1) + ("mask_token" in specials)
+    for lookup in lookups:
+        listed = lookup.get_vocabulary(include_special_tokens=False)
+        assert _backend.words_of_lookup(lookup, first) == listed
+        assert _backend.words_of_lookup(lookup, first + 1) is None

@@ -36,7 +36,7 @@ BACKEND_TESTS = (
     *("test_backend_memory.py", "test_backend_model.py"),
     *("test_backend.py", "test_backend_gradients.py", "test_backend_tensors.py"),
     "test_backend_training.py",
-    "test_imports.py",
+    *("test_backend_internals.py", "test_backend_slots.py", "test_backend_undoing.py"),
 )
 
 

@@ -87,3 +87,57 @@ def test_variables_are_counted_while_tensorflow_traces_alone():
         assert seen == [4, 0]
     else:
         assert set(seen) == {0}
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_what_is_computed_beside_a_step_is_computed_in_each(traced):
+    x = keras.Variable(np.ones((2, 3), "float32"))
+
+    def step():
+        x.assign(2.0 * x.value)
+        return _backend.beside(lambda: ops.sum(ops.convert_to_tensor(x.value)))
+
+    if traced and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        step = tf.function(step)
+    assert [float(ops.convert_to_numpy(step())) for _ in range(3)] == [12.0, 24.0, 48.0]
+
+
+def test_the_updated_part_of_a_weight_is_all_of_it_or_the_rows_of_a_sparse_gradient():
+    table = keras.Variable(np.arange(12.0, dtype="float32").reshape(4, 3))
+    whole = _backend.updated_part(table, ops.ones((4, 3)))
+    np.testing.assert_array_equal(ops.convert_to_numpy(whole), ops.convert_to_numpy(table.value))
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        sparse = tf.IndexedSlices(tf.ones((2, 3)), tf.constant([2, 0]), (4, 3))
+        rows = _backend.updated_part(table, sparse)
+        np.testing.assert_array_equal(rows, [[6, 7, 8], [0, 1, 2]])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="others have no tracers")
+def test_a_condition_that_is_known_is_not_compiled():
+    import jax
+
+    kinds = []
+    _backend.when(ops.ones(()) > 0, lambda: kinds.append(ops.ones(())) or kinds[0], ops.zeros(()))
+    assert not isinstance(kinds[0], jax.core.Tracer)
+    traced = jax.jit(lambda x: _backend.when(x > 0, lambda: x + 1, x))
+    assert [float(traced(x)) for x in (1.0, -1.0)] == [2.0, -1.0]
+
+
+def test_batch_size_is_that_of_the_running_fit():
+    sizes = []
+
+    class During(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            sizes.append(_backend.batch_size_of_fit(self.model))
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), batch_size=2, verbose=0, callbacks=[During()])
+
+    assert sizes == [2, 2]
+    assert _backend.batch_size_of_fit(model) is None

@@ -12,6 +12,8 @@ import pytest
 from keras_initlab import _commands, list_schemes
 from keras_initlab.__main__ import main
 
+pytestmark = pytest.mark.once
+
 X = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
 
 
@@ -72,7 +74,7 @@ def test_show_prints_source_and_example(capsys):
 
 def test_mistyped_scheme_is_told_what_is_near(capsys):
     assert main(["show", "HeNorm"]) == 2
-    assert "Try HeNormal" in capsys.readouterr().err
+    assert "Did you mean HeNormal" in capsys.readouterr().err
 
 
 # --- diagnose ----------------------------------------------------------------------------------
@@ -188,7 +190,7 @@ def test_initialize_replaces_a_file_only_if_forced(saved, tmp_path, capsys):
 def test_unknown_scheme_is_refused(saved, tmp_path, capsys):
     out = str(tmp_path / "out.keras")
 
-    assert main(["initialize", saved, "--scheme", "henormal", "-o", out]) == 2
+    assert main(["initialize", saved, "--scheme", "henormel", "-o", out]) == 2
     assert not os.path.exists(out)
 
 
@@ -249,7 +251,7 @@ def test_words_outweigh_the_script_even_if_they_are_zero(tmp_path, monkeypatch):
     script, seen = tmp_path / "target_script.py", {}
     script.write_text(SCRIPT + "target = 5.0\n")
     monkeypatch.setattr("keras_initlab.model.compare", lambda *_, **options: seen.update(options))
-    monkeypatch.setattr(_commands, "_print", lambda _: sys.exit(0))
+    monkeypatch.setattr(_commands, "_print", lambda *_: sys.exit(0))
 
     with pytest.raises(SystemExit):
         main(["compare", str(script), "--target", "0"])
@@ -269,7 +271,8 @@ def test_script_without_a_model_is_refused(tmp_path, capsys):
 
 
 def test_every_command_has_help_with_an_example(capsys):
-    for name in ("list", "show", "gain", "lint", "diagnose", "initialize", "compare"):
+    names = ("list", "show", "gain", "lint", "diagnose", "initialize", "compare", "report")
+    for name in names:
         with pytest.raises(SystemExit) as end:
             main([name, "--help"])
 

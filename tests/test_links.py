@@ -1,10 +1,12 @@
 """Links in the pages lead somewhere; nothing here asks the network."""
 
 import re
+import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from grids import over
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,8 +40,24 @@ def anchors_of(text):
     return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
 
 
+def source():
+    """The public address of the repository."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Source"]
+
+
+def local_of(link):
+    """A path from the root for an address of a file in the repository, else the link."""
+    raw = source().replace("//github.com/", "//raw.githubusercontent.com/")
+    for start in (f"{source()}/blob/main/", f"{raw}/main/"):
+        if link.startswith(start):
+            return link.removeprefix(start)
+    return link
+
+
 def fault_of(link, page):
     """What is wrong with a link of a page, or None."""
+    if page == ROOT / "README.md":
+        link = local_of(link)
     if ":" in link.split("/", 1)[0]:
         parts = urlsplit(link)
         well = parts.scheme == "https" and HOST.fullmatch(parts.hostname or "")
@@ -53,11 +71,13 @@ def fault_of(link, page):
     return None
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page):
-    links = LINK.findall(prose_of(page.read_text()))
-
-    assert {link: fault for link in links if (fault := fault_of(link, page))} == {}
+@over(
+    (page.relative_to(ROOT), link)
+    for page in PAGES
+    for link in LINK.findall(prose_of(page.read_text()))
+)
+def test_links_lead_somewhere(page, link):
+    assert fault_of(link, ROOT / page) is None
 
 
 @pytest.mark.parametrize(
@@ -88,6 +108,21 @@ def test_fault_of_a_link_is_told(link, fault, tmp_path, monkeypatch):
     monkeypatch.setattr(f"{__name__}.ROOT", root)
 
     assert fault_of(link, page) == fault
+
+
+def test_readme_has_no_path_that_leads_nowhere_on_a_package_index():
+    links = LINK.findall(prose_of((ROOT / "README.md").read_text()))
+
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert sum(local_of(link) != link for link in links) > 15
+
+
+def test_broken_address_of_a_file_of_ours_is_seen():
+    page = ROOT / "README.md"
+
+    assert fault_of(f"{source()}/blob/main/docs/gone.md", page) == "no such file"
+    assert fault_of(f"{source()}/blob/main/docs/faq.md#gone", page) == "no such heading"
+    assert fault_of(f"{source()}/blob/main/docs/faq.md", page) is None
 
 
 def test_code_holds_no_links():

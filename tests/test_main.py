@@ -8,6 +8,7 @@ import sys
 import keras
 import pytest
 
+from keras_initlab import __version__
 from keras_initlab.__main__ import main
 from keras_initlab.theory import gain_of
 
@@ -37,11 +38,33 @@ def test_findings_are_printed_and_end_with_1(sick, capsys):
     assert capsys.readouterr().out.startswith("equal-units, a: all weights are zero")
 
 
-def test_healthy_model_prints_nothing_and_ends_with_0(tmp_path, capsys):
-    path = saved(tmp_path / "well.keras", keras.layers.Dense(8, "relu"))
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [(0, "no findings in 1 layer with weights"), (3, "no findings in 4 layers with weights")],
+)
+def test_healthy_model_is_said_to_be_and_ends_with_0(tmp_path, capsys, layers, said):
+    inside = [keras.layers.Dense(8, "relu") for _ in range(layers)]
+    path = saved(tmp_path / "well.keras", *inside, keras.layers.Dropout(0.1))
 
     assert main(["lint", path]) == 0
+    assert capsys.readouterr().out == f"{said}\n"
+
+
+def test_healthy_model_leaves_logs_and_data_empty(tmp_path, capsys):
+    path = saved(tmp_path / "well.keras", keras.layers.Dense(8, "relu"))
+
+    assert main(["lint", path, "--format", "github"]) == 0
     assert capsys.readouterr().out == ""
+    assert main(["lint", path, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_version_is_printed(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"keras-initlab {__version__}\n"
 
 
 def test_rule_can_be_ignored(sick):
@@ -115,7 +138,7 @@ def test_file_that_is_there_is_not_called_missing(tmp_path, capsys):
     path.write_bytes(b"PK\x03\x04 and no more")
 
     assert main(["lint", str(path)]) == 2
-    assert "truncated, or no model file" in capsys.readouterr().err
+    assert "truncated, or not a model file" in capsys.readouterr().err
 
 
 def test_truncated_file_is_refused(sick, capsys):

@@ -5,6 +5,7 @@ import re
 import pytest
 
 import keras_initlab
+from keras_initlab._schemes import ALIASES
 
 api = pytest.importorskip("mypy.api", reason="mypy is no part of the tests' own requirements")
 
@@ -42,7 +43,7 @@ def test_wrong_names_are_errors_and_classes_are_classes(tmp_path, monkeypatch):
 
 
 def test_every_public_name_is_known(tmp_path, monkeypatch):
-    names = keras_initlab.__all__
+    names = [*keras_initlab.__all__, *ALIASES]
 
     said = told(tmp_path, monkeypatch, *(f"print(keras_initlab.{name})" for name in names))
 

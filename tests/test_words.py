@@ -22,6 +22,7 @@ from keras_initlab.model import initialize
 from keras_initlab.model.comparing.comparison import Comparison
 from keras_initlab.model.comparing.record import Run
 from keras_initlab.monitor.events import events_of, first_events_of
+from keras_initlab.monitor.scalars import Shown
 from keras_initlab.signal.printing import as_html, as_text
 
 pytestmark = pytest.mark.once
@@ -263,7 +264,7 @@ def test_text_for_tensorboard_is_one_row_for_each_layer():
 
     (table,) = (
         value.tensor.string_val[0].decode()
-        for value in first_events_of(look, False).summary.value
+        for value in first_events_of(look).summary.value
         if value.tag == "watched_layers"
     )
 
@@ -271,7 +272,8 @@ def test_text_for_tensorboard_is_one_row_for_each_layer():
     _, _, first, second = table.splitlines()
     assert first.startswith(r"| 0 | a\\n\\x1b[31m\\x9b2J\\u202e")
     assert second.startswith(r"| 1 | b\|c | Dense |")
-    assert events_of(look, False).summary.value
+    event, _ = events_of(look, Shown(None))
+    assert event.summary.value
 
 
 def test_stored_runs_of_a_comparison_are_text():

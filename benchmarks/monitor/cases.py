@@ -17,6 +17,8 @@ WATCHED = {
     "ours, activations": ("activations",),
     "ours, everything": ("activations", "gradients", "weights", "updates"),
 }
+# As a user gets it: everything watched at the default schedule, TensorBoard written.
+DEFAULT = "ours, by default"
 PREDICT, COMPILED = "submodel predict", "compiled submodel"
 TENSORBOARD = "TensorBoard(histogram_freq=1)"
 
@@ -37,11 +39,20 @@ class Case:
 
 def cases() -> list[Case]:
     """All that runs on this backend."""
-    found = [ours(what, every) for what in WATCHED for every in (NEVER, 100, 10, 1)]
+    found = [Case(DEFAULT, every, by_default(every)) for every in (100, 1)]
+    found += [ours(what, every) for what in WATCHED for every in (NEVER, 100, 10, 1)]
     found += [peer(what, every) for what in (PREDICT, COMPILED) for every in (10, 1)]
     if keras.backend.backend() == "tensorflow":
         found.append(Case(TENSORBOARD, 10, tensorboard))
     return found
+
+
+def by_default(every: int) -> Callable[[System], keras.callbacks.Callback]:
+    def callback_for(system: System) -> keras.callbacks.Callback:
+        folder = tempfile.mkdtemp(prefix="benchmark-signal-")
+        return ActivationVarianceLogger(folder, every, on_problem=None, verbose=0)
+
+    return callback_for
 
 
 def ours(what: str, every: int) -> Case:

@@ -1,12 +1,15 @@
 """Pairs of short `fit`s of one model, with a callback and without, in turn."""
 
+import itertools
 import statistics
 import time
 from dataclasses import dataclass
 
 import keras
 
+from benchmarks.intervals import Ratio, bootstrapped
 from benchmarks.monitor.systems import System
+from benchmarks.record import UNCLEAR, verdict_of
 
 CLOCKS = ("cpu", "wall")
 
@@ -45,18 +48,22 @@ class Pairs:
     with_it: list[dict[str, float]]
     without: list[dict[str, float]]
 
-    def ratio(self, clock: str) -> float:
-        """Median of with over without (unitless)."""
-        return statistics.median(self.ratios(clock))
+    def ratio(self, clock: str) -> Ratio:
+        """Median of with over without (unitless), with its interval."""
+        return bootstrapped(statistics.median, self.ratios(clock))
 
     def ratios(self, clock: str) -> list[float]:
         """With over without, pair by pair (unitless)."""
         return [a[clock] / b[clock] for a, b in zip(self.with_it, self.without, strict=True)]
 
+    def added(self, clock: str) -> list[float]:
+        """Milliseconds that one step takes longer with the callback, pair by pair."""
+        both = zip(self.with_it, self.without, strict=True)
+        return [(a[clock] - b[clock]) / self.steps * 1e3 for a, b in both]
+
     def added_ms(self, clock: str) -> float:
         """Median of what one step takes longer with the callback."""
-        both = zip(self.with_it, self.without, strict=True)
-        return statistics.median((a[clock] - b[clock]) / self.steps * 1e3 for a, b in both)
+        return statistics.median(self.added(clock))
 
     def step_ms(self, clock: str) -> float:
         """Median of one step without the callback."""
@@ -73,10 +80,30 @@ def seconds(system: System, steps: int, callbacks: list) -> dict[str, float]:
     return clock.seconds
 
 
-def measured(system: System, callback: keras.callbacks.Callback, steps: int, count: int) -> Pairs:
-    """So many pairs, in an order that turns with each; two before them trace and warm up."""
-    pairs = Pairs(steps, [], [])
-    for number in range(-2, count):
+def measured(
+    system: System,
+    callback: keras.callbacks.Callback,
+    steps: int,
+    count: int,
+    goal: str = "",
+    limit_s: float = 0.0,
+) -> Pairs:
+    """Pairs, in an order that turns with each; two before them trace and warm up.
+
+    Args:
+        system: What is trained.
+        callback: Of the one half of each pair.
+        steps: Of a block.
+        count: The fewest pairs.
+        goal: What the ratio of CPU time is held to; empty if nothing was promised.
+        limit_s: For how long more pairs are run while noise hides whether the goal is met.
+    """
+    pairs, end = Pairs(steps, [], []), time.perf_counter() + limit_s
+    for number in itertools.count(-2):
+        if number >= count and (
+            time.perf_counter() > end or verdict_of(pairs.ratio("cpu"), goal) not in UNCLEAR
+        ):
+            break
         length = steps if number >= 0 else 1
         times = {}
         for watched in (number % 2 == 0, number % 2 == 1):

@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
+from benchmarks.intervals import median_ratio
 from benchmarks.record import Row, parser_for, told
 from benchmarks.whole_models.architectures import ARCHITECTURES, batch_for
 from benchmarks.whole_models.autoinit import autoinit
@@ -84,7 +85,7 @@ def main() -> None:
     print("|---|" + "---|" * len(SYSTEMS))
     rows = []
     for name in options.only or ARCHITECTURES:
-        found = {key: medians_of(name, system, options) for key, system in SYSTEMS.items()}
+        found = {key: runs_of(name, system, options) for key, system in SYSTEMS.items()}
         print(f"| {name} | {' | '.join(map(cell_of, found.values()))} |", flush=True)
         rows += rows_of(name, found)
     told("Whole models initialized", rows, options)
@@ -93,7 +94,7 @@ def main() -> None:
 def arguments_of() -> argparse.Namespace:
     parser = parser_for(__doc__)
     parser.add_argument("--only", nargs="+", choices=ARCHITECTURES, metavar="NETWORK")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--count", type=int, default=256, help="examples")
     options = parser.parse_args()
     if options.smoke:
@@ -101,34 +102,41 @@ def arguments_of() -> argparse.Namespace:
     return options
 
 
-Medians = tuple[float, float, float] | str
+Runs = list[tuple[float, float, float]] | str
 
 
-def medians_of(name, system, options) -> Medians:
-    """Forward and backward error and seconds, or the name of the error."""
+def runs_of(name, system, options) -> Runs:
+    """Forward and backward error and seconds, seed by seed, or the name of the error."""
     try:
-        runs = [run_of(name, system, seed, options.count) for seed in range(options.seeds)]
+        return [run_of(name, system, seed, options.count) for seed in range(options.seeds)]
     except Exception as error:
         return type(error).__name__
-    return tuple(statistics.median(each) for each in zip(*runs, strict=True))
 
 
-def cell_of(found: Medians) -> str:
+def median_of(runs: Runs, place: int) -> float:
+    return statistics.median(run[place] for run in runs)
+
+
+def cell_of(found: Runs) -> str:
     if isinstance(found, str):
         return f"fails: {found}"
-    forward, backward, seconds = found
+    forward, backward, seconds = (median_of(found, place) for place in range(3))
     return f"{forward:.1f}, {backward:.1f}, {seconds:.2f} s"
 
 
-def rows_of(name: str, found: dict[str, Medians]) -> list[Row]:
+def rows_of(name: str, found: dict[str, Runs]) -> list[Row]:
     rows = []
     for ours, theirs in (("ours", "anyinit"), ("ours, batch", "anyinit, batch")):
         if isinstance(found[ours], str):
             continue
         failed = isinstance(found[theirs], str)
         for place, measure in ((0, "forward error, powers of 2"), (2, "seconds")):
-            mine, other = found[ours][place], None if failed else found[theirs][place]
-            ratio = other / mine if other is not None and place == 2 else None
+            mine = median_of(found[ours], place)
+            other = None if failed else median_of(found[theirs], place)
+            ratio = None
+            if place == 2 and not failed:
+                pairs = zip(found[theirs], found[ours], strict=True)
+                ratio = median_ratio([its[place] / our[place] for its, our in pairs])
             goal = ">= 5" if place == 2 and name == "MLP, ReLU, 100 deep" else ""
             backend = keras.backend.backend()
             rows.append(Row(f"{name}, {ours}", measure, mine, other, theirs, ratio, goal, backend))

@@ -42,7 +42,7 @@ def fill(page: Path, found):
 def filling(found):
     """The table, and the figures with what they show."""
     figures = [
-        f"![{claim.says}](images/papers/{claim.key}.svg)\n\n{claim.says}: {finding.ours}.\n"
+        f"**{claim.says}**\n\n![{claim.key}](images/papers/{claim.key}.svg)\n"
         for claim, finding in found
         if finding.draw
     ]

@@ -133,6 +133,27 @@ def fresh_loss(model: Any, loss: Any = None) -> Any:
     return CompileLoss(loss if held is None else held._user_loss, weights, output_names=names)
 
 
+def losses_by_output(model: Any, loss: Any = None) -> list[Any]:
+    """The loss of each output, as an object or a function; `None` for an output without one.
+
+    Args:
+        model: A Keras model.
+        loss: What `compile` takes as `loss`; `None` for the compiled one.
+    """
+    if loss is None:
+        loss = model._compile_loss._user_loss if has_loss(model) else None
+    names = list(getattr(model, "output_names", None) or [])
+    if isinstance(loss, dict):
+        loss = [loss.get(name) for name in names]
+    held = list(loss) if isinstance(loss, (list, tuple)) else [loss for _ in names or [None]]
+    return [None if one is None else keras.losses.get(one) for one in held]
+
+
+def finds_logits() -> bool:
+    """Whether Keras finds the logits behind a last activation by itself, as on TensorFlow."""
+    return keras.backend.backend() == "tensorflow"
+
+
 @contextmanager
 def with_loss(model: Any, loss: Any) -> Iterator[None]:
     """A context in which the model uses this loss."""

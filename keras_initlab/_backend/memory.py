@@ -1,5 +1,6 @@
 """Memory of every backend, filled by NumPy without a copy where possible."""
 
+import contextlib
 import ctypes
 import gc
 import math
@@ -58,6 +59,16 @@ def filled_tensor(shape: tuple[int, ...], dtype: str, fill: Callable[[np.ndarray
     check_room(shape, dtype)
     maker = {"tensorflow": _tensorflow_tensor, "jax": _jax_tensor, "torch": _torch_tensor}
     return maker.get(keras.backend.backend(), _copied_tensor)(shape, dtype, fill)
+
+
+def host_view(variable: Any) -> np.ndarray:
+    """A variable's numbers on the host, for reading: where TensorFlow keeps them there, no copy."""
+    value = variable.value
+    if keras.backend.backend() == "tensorflow":
+        # bfloat16 has no format letter for a buffer.
+        with contextlib.suppress(BufferError, TypeError, ValueError):
+            return np.asarray(memoryview(value.value()))
+    return np.asarray(keras.ops.convert_to_numpy(value))
 
 
 def sharded_tensor(

@@ -5,11 +5,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 
 def own_sublayers(layer: Any) -> list[Any]:
     """Layers directly inside a layer."""
     return list(layer._layers)
+
+
+def compared_projections(layer: Any) -> list[Any]:
+    """The layers inside an attention layer whose outputs are compared: its query and its key."""
+    pair = [getattr(layer, name, None) for name in ("_query_dense", "_key_dense")]
+    return [inner for inner in pair if isinstance(inner, keras.layers.Layer)]
 
 
 def named_sublayers(layer: Any) -> list[tuple[str, Any]]:
@@ -60,7 +67,7 @@ def without_remat(layers: Iterable[Any]) -> Iterator[None]:
 
 def optimizers_of(model: Any) -> list[Any]:
     """The compiled optimizer, and the optimizers that a custom model holds as attributes."""
-    held = [model.optimizer, *vars(model).values()]
+    held = [getattr(model, "optimizer", None), *vars(model).values()]
     found = {id(value): value for value in held if isinstance(value, keras.optimizers.Optimizer)}
     return list(found.values())
 
@@ -121,6 +128,41 @@ def graph_nodes(model: Any) -> list[Any] | None:
     """The calls in a model's graph, with operation and tensors; `None` without a graph."""
     by_depth = getattr(getattr(model, "_functional", model), "_nodes_by_depth", None)
     return None if by_depth is None else [node for nodes in by_depth.values() for node in nodes]
+
+
+def shift_of(node: Any) -> int | None:
+    """The whole number that a call of a graph adds to every element; `None` if it does not."""
+    kind = type(node.operation)
+    if not kind.__module__.startswith("keras.src.ops") or kind.__name__ not in ("Add", "Subtract"):
+        return None
+    given = [*node.arguments.args, *node.arguments.kwargs.values()][:2]
+    numbers = [np.asarray(one) for one in given if not isinstance(one, keras.KerasTensor)]
+    if len(given) < 2 or len(numbers) != 1 or numbers[0].size != 1 or numbers[0].dtype.kind != "i":
+        return None
+    if kind.__name__ == "Add":
+        return int(numbers[0].item())
+    return -int(numbers[0].item()) if isinstance(given[0], keras.KerasTensor) else None
+
+
+def words_of_lookup(layer: Any, first: int) -> list[Any] | None:
+    """The tokens of a lookup by their ids, without special ones; `None` where that is not known.
+
+    Keras's `get_vocabulary` gives the same, four times slower.
+
+    Args:
+        layer: A StringLookup or IntegerLookup from tokens to ids.
+        first: The id of its first token.
+    """
+    table: Any = getattr(layer, "lookup_table", None)
+    if not hasattr(table, "export") or not int(table.size()):
+        return None
+    keys, ids = (part.numpy() for part in table.export())
+    words = np.empty(len(keys), object)
+    if not np.array_equal(np.sort(ids), np.arange(first, first + len(keys))):
+        return None
+    words[ids - first] = keys
+    encoding = getattr(layer, "encoding", "utf-8")
+    return [word.decode(encoding) if isinstance(word, bytes) else word for word in words.tolist()]
 
 
 def own_weights(layer: Any) -> list[Any]:

@@ -145,6 +145,17 @@ def is_numeric(tensor: Any) -> bool:
     return _kind_of(tensor).startswith(("float", "bfloat", "int", "uint", "bool"))
 
 
+def tensor_of(array: Any) -> Any:
+    """An array as a tensor of the backend; strings too, on TensorFlow, which alone has them."""
+    if getattr(getattr(array, "dtype", None), "kind", "") not in ("U", "S", "O"):
+        return ops.convert_to_tensor(array)
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(f"Only TensorFlow has strings. Received: an array of dtype {array.dtype}.")
+    import tensorflow as tf
+
+    return tf.convert_to_tensor(array)
+
+
 def _kind_of(tensor: Any) -> str:
     """Keras's name of a tensor's dtype; empty where it has none."""
     try:
@@ -170,10 +181,10 @@ def is_sparse(tensor: Any) -> bool:
 
 
 def dense_values(tensor: Any) -> Any:
-    """The values that a ragged or sparse tensor holds; any other tensor as it is."""
+    """The values of a ragged or sparse tensor or gradient; any other tensor as it is."""
     if hasattr(tensor, "flat_values"):
         return tensor.flat_values
-    if is_sparse(tensor):
+    if is_sparse(tensor) or hasattr(tensor, "dense_shape"):
         return tensor.values if hasattr(tensor, "values") else tensor.data
     return tensor
 
@@ -215,6 +226,19 @@ def rows_of(tensor: Any, ids: Any) -> Any:
     import tensorflow as tf
 
     return tf.math.unsorted_segment_sum(values, places, ops.shape(ids)[0])
+
+
+def updated_part(variable: Any, gradient: Any) -> Any:
+    """What an update has changed of a variable: the rows of a sparse gradient, else all of it.
+
+    Args:
+        variable: Keras variable, after the update.
+        gradient: Dense, or an `IndexedSlices` of TensorFlow.
+    """
+    value = ops.convert_to_tensor(variable.value)
+    if not hasattr(gradient, "dense_shape"):
+        return value
+    return gathered(value, ops.cast(gradient.indices, "int32"))
 
 
 def set_flags(state: Any, ids: Any) -> None:

@@ -75,7 +75,8 @@ def when(due: Any, function: Callable[[], Any], otherwise: Any) -> Any:
     """`function()` at the steps that are due, also in a compiled step, and no cost at the others.
 
     TensorFlow turns a condition into switches and visits every operation of the branch not taken. A
-    function that is not inlined is visited once.
+    function that is not inlined is visited once. JAX compiles a condition anew at every step that
+    it does not compile as a whole.
 
     Args:
         due: Boolean tensor.
@@ -83,12 +84,46 @@ def when(due: Any, function: Callable[[], Any], otherwise: Any) -> Any:
         otherwise: Tensors for the steps that are not due.
     """
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        function = tf.function(
-            lifted(function), autograph=False, experimental_attributes={"_noinline": True}
-        )
+        function = _apart(function)
+    known = _known(due)
+    if known is not None:
+        return function() if known else otherwise
     return ops.cond(due, function, lambda: otherwise)
+
+
+def _known(due: Any) -> bool | None:
+    """What a condition is on JAX outside of a compiled step; else `None`."""
+    if keras.backend.backend() != "jax":
+        return None
+    import jax
+
+    try:
+        return bool(due)
+    except jax.errors.TracerBoolConversionError:
+        return None
+
+
+def beside(function: Callable[[], Any]) -> Any:
+    """`function()` in every step, read beside the step's own operations without changing them.
+
+    Args:
+        function: Makes tensors of the step's tensors and variables.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return function()
+    import tensorflow as tf
+
+    if tf.executing_eagerly():
+        return function()
+    return _apart(function)()
+
+
+def _apart(function: Callable[[], Any]) -> Callable[[], Any]:
+    """The function as one operation of TensorFlow that leaves the step around it as it is."""
+    import tensorflow as tf
+
+    options = {"autograph": False, "experimental_attributes": {"_noinline": True}}
+    return tf.function(lifted(function), **options)
 
 
 def reused(function: Callable) -> Callable:
@@ -167,6 +202,18 @@ def running_fit(model: Any) -> Any:
         if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
             held = frame.f_locals.get("callbacks")
             return held if isinstance(held, keras.callbacks.CallbackList) else None
+        frame = frame.f_back
+    return None
+
+
+def batch_size_of_fit(model: Any) -> int | None:
+    """Examples in a batch of this model's running `fit`; `None` where Keras does not know it."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
+            iterator = frame.f_locals.get("epoch_iterator")
+            size = getattr(getattr(iterator, "data_adapter", None), "batch_size", None)
+            return size if isinstance(size, int) else None
         frame = frame.f_back
     return None
 

@@ -1,4 +1,4 @@
-"""All that is known of a model before it runs, worked out once and handed on."""
+"""All that is known about a model before it runs, worked out once and shared."""
 
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ class Anatomy:
     """A model, how its layers are wired, and the weights that carry its signal.
 
     Each part is worked out when it is first asked for. Values of weights may change meanwhile,
-    layers and calls may not.
+    layers and calls must not.
 
     Args:
         model: A Keras model; sites are those of a built one.
@@ -36,7 +36,7 @@ class Anatomy:
 
     @cached_property
     def graph(self) -> Graph:
-        """Which call gives which tensor to which call."""
+        """Which call passes which tensor to which call."""
         return Graph(self.model, self.nonlinearities)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A model must have weights before anything can be said of it."""
+"""A model must have weights before it can be analysed."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ def check_built(model: Any) -> None:
     """Refuse a model that has no weights yet.
 
     Raises:
-        TypeError: If it is no model.
+        TypeError: If it is not a model.
         ValueError: If the model is not built.
     """
     if not isinstance(model, keras.Layer):
@@ -20,7 +20,7 @@ def check_built(model: Any) -> None:
         )
     if not model.built:
         raise ValueError(
-            "A model is looked at after its weights are made. "
+            "The model must have weights before it can be analysed. "
             f"Received: model={model.name!r}, built={model.built}. "
             "Try `model.build(input_shape)`, or call the model on a batch first."
         )

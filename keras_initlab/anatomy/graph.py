@@ -1,4 +1,4 @@
-"""What stands behind a layer in the graph of a model, through nested models as well."""
+"""What follows a layer in the graph of a model, through nested models as well."""
 
 from collections import Counter
 from functools import cached_property
@@ -6,32 +6,33 @@ from typing import Any
 
 import keras
 
+from keras_initlab.anatomy.branches import Branches
 from keras_initlab.anatomy.nonlinearity import LINEAR, Nonlinearities, Nonlinearity
 from keras_initlab.anatomy.operations import (
     Test,
-    is_adding,
+    is_bending,
     is_counting,
     is_dot,
+    is_joining,
     is_norm,
     is_pairing,
     is_product,
     is_scaling,
     is_shaping,
     is_showing,
-    is_sum,
     is_summing,
     is_weightless,
 )
 from keras_initlab.anatomy.traits import traits_of
-from keras_initlab.anatomy.wiring import Wiring, layers_in
+from keras_initlab.anatomy.wiring import layers_in
 
 __all__ = ["Graph"]
 
 
-class Graph(Wiring):
+class Graph(Branches):
     """The calls of a functional or sequential model and of such models inside it.
 
-    Of layers outside of any graph nothing is known, and the answers are `None`.
+    Nothing is known about layers outside of any graph, so the answers are `None`.
 
     Args:
         model: A Keras model.
@@ -53,14 +54,34 @@ class Graph(Wiring):
         return self._all(layer, lambda node: False, is_summing, ends=True)
 
     def is_dotted(self, layer: Any) -> bool | None:
-        """Whether all that the layer gives goes into products of vectors, shaped at most."""
+        """Whether all outputs of the layer go into products of vectors, at most reshaped."""
         return self._all(layer, is_dot, is_shaping, ends=False)
+
+    def is_gate(self, layer: Any) -> bool | None:
+        """Whether all outputs of the layer, activated or reshaped, multiply something."""
+        return self._all(layer, is_product, is_bending, ends=False)
+
+    def is_multiplied(self, layer: Any) -> bool:
+        """Whether all outputs of the layer end in products with other signals, sooner or later."""
+        made = self._given_by(layer)
+        return bool(made) and not any(id(tensor) in self._unmultiplied for tensor in made)
+
+    @cached_property
+    def _unmultiplied(self) -> set[int]:
+        return self._reaching(lambda node: not is_pairing(node))
+
+    def is_before_narrow(self, layer: Any) -> bool:
+        """Whether the next layers with weights have one unit or two, as a head has."""
+        next_ones = [
+            node for node in self._reached(layer, is_weightless) if not is_weightless(node)
+        ]
+        return bool(next_ones) and all(node.outputs[0].shape[-1] in (1, 2) for node in next_ones)
 
     def pairs_to_output(self, layer: Any) -> int:
         """Products of two vectors, this layer's among them, that are summed to an output.
 
         As in a factorization machine: of k tables whose vectors meet in one product or square,
-        each two make one.
+        every two make one product.
         """
         reached = [node for node in self._reached(layer, is_summing) if is_pairing(node)]
         counts = [self._tables_before[id(node)] for node in reached if self._ends_in(node)]
@@ -91,13 +112,13 @@ class Graph(Wiring):
         return any(id(tensor) in self._ends for tensor in tensors)
 
     def bag_size(self, layer: Any) -> int | None:
-        """How many ids a layer combines to one vector, `None` if that is not always the same."""
+        """How many ids a layer combines into one vector, `None` if that varies."""
         shapes = [node.input_tensors[0].shape for node in self._makers.get(id(layer), [])]
         sizes = {shape[-1] if len(shape) > 1 else 1 for shape in shapes}
         return sizes.pop() if len(sizes) == 1 else None
 
     def behind(self, layers: list[Any]) -> set[int]:
-        """By `id`, all layers that get what some layers give; without a graph all there are."""
+        """By `id`, all layers behind some layers; without a graph all layers of the model."""
         if self._everything is not None:
             return {id(layer) for layer in self._everything} if layers else set()
         nodes = [node for layer in layers for node in self._reached(layer, lambda _: True)]
@@ -113,85 +134,35 @@ class Graph(Wiring):
         """Whether every way from the layer leads to a normalization that repairs its scale."""
         return self._all(layer, is_norm, is_scaling, ends=False)
 
-    def is_added(self, layer: Any) -> bool | None:
-        """Whether the layer, scaled or normed, ends a branch."""
-        if not self._makers.get(id(layer)):
-            return None
-        reached = self._reached(layer, lambda node: is_scaling(node) or is_norm(node))
-        return any(is_adding(node) for node in reached)
-
-    def branch_share(self, layer: Any) -> float | None:
-        """The part of the variance that a branch which ends in this layer may add; `None` for none.
-
-        A branch ends where its last tensor goes into an addition and nowhere else. Beside a tensor
-        that goes elsewhere too, the trunk, it gets `1 / (additions + 1)`, so that all branches
-        together double the trunk at most `e` times; several branches alone share 1.
-        """
-        makers = self._makers.get(id(layer), [])
-        shares = [self._share_of(tensor) for node in makers for tensor in node.outputs]
-        known = [share for share in shares if share is not None]
-        return min(known, default=None)
-
-    def _share_of(self, tensor: Any) -> float | None:
-        end = self._end_of_branch(tensor)
-        if end is None:
-            return None
-        others = [self._comes_from_branch(added) for added in end.input_tensors]
-        return 1 / len(others) if all(others) else 1 / (self.sums + 1)
-
-    def _end_of_branch(self, tensor: Any) -> Any:
-        """The addition that a tensor goes into and nowhere else, scaled or not."""
-        takers = self._takers.get(id(tensor), [])
-        passed = self._passed.get(id(tensor), [])
-        if len(takers) + len(passed) != 1 or id(tensor) in self._ends:
-            return None
-        if passed:
-            return self._end_of_branch(passed[0])
-        if is_sum(takers[0]):
-            return takers[0]
-        passes = is_scaling(takers[0]) or self._is_crossing(takers[0], tensor)
-        return self._end_of_branch(takers[0].outputs[0]) if passes else None
-
-    def _is_crossing(self, node: Any, tensor: Any) -> bool:
-        """Whether a tensor is multiplied by tensors of a trunk, which go elsewhere too."""
-        others = [beside for beside in node.input_tensors if beside is not tensor]
-        return is_product(node) and all(len(self._takers[id(beside)]) > 1 for beside in others)
-
-    def _comes_from_branch(self, tensor: Any) -> bool:
-        """Whether a tensor that is added comes from a layer with weights and goes nowhere else."""
-        while len(self._takers.get(id(tensor), [])) == 1:
-            maker = self._maker_of.get(id(tensor))
-            if maker is None or is_sum(maker) or not maker.input_tensors:
-                return False
-            if not is_weightless(maker):
-                return True
-            tensor = maker.input_tensors[0]
-        return False
-
     def is_shown_by(self, layer: Any, tensor: Any) -> bool:
-        """Whether a tensor is what a layer gives: shaped, activated, or added to others at most."""
-        made = [given for node in self._makers.get(id(layer), []) for given in node.outputs]
+        """Whether a tensor is a layer's output, at most reshaped, activated or added to others."""
+        made = self._given_by(layer)
         passed = [node for node in self._behind(made, is_showing) if is_showing(node)]
         behind = [given for node in passed for given in node.outputs]
         return any(shown is tensor for shown in (*made, *behind))
-
-    @cached_property
-    def sums(self) -> int:
-        """Additions in the graph."""
-        nodes = {id(node): node for takers in self._takers.values() for node in takers}
-        return sum(is_sum(node) for node in nodes.values())
 
     def takers_of(self, tensor: Any) -> list[Any]:
         """The first layers with weights, or with a vocabulary, that an input tensor leads to."""
         found = self._behind([tensor], lambda node: is_weightless(node) and not is_counting(node))
         return [node.operation for node in found if not is_weightless(node) or is_counting(node)]
 
+    def readers_of(self, tensor: Any) -> list[Any]:
+        """The layers whose weights multiply an input tensor directly, with no norm behind."""
+        passing = self._behind([tensor], lambda node: is_shaping(node) or is_joining(node))
+        found = {id(node.operation): node.operation for node in passing}
+        return [
+            operation
+            for operation in found.values()
+            if (traits_of(operation).kernel or traits_of(operation).loops)
+            and not self.is_normed(operation)
+        ]
+
     def shapes_before(self, layer: Any) -> list[tuple]:
         """The shape of the first input at each call of a layer."""
         return [tuple(node.input_tensors[0].shape) for node in self._own_calls(layer)]
 
     def tables_of(self, tensor: Any) -> list[Any]:
-        """The layers that look up an input tensor, shaped at most, in tables."""
+        """The layers that look up an input tensor, at most reshaped, in tables."""
         found = [node.operation for node in self._behind([tensor], is_shaping)]
         return [operation for operation in found if traits_of(operation).looks_up]
 
@@ -217,15 +188,15 @@ class Graph(Wiring):
         return found.pop() if len(found) == 1 else LINEAR
 
     def reads_inputs(self, layer: Any) -> bool:
-        """Whether a layer takes inputs of the model, shaped, normalized or joined at most."""
+        """Whether a layer takes inputs of the model, at most reshaped, normalized or joined."""
         return self._comes_from_inputs(layer, lambda node: is_shaping(node) or is_norm(node))
 
     def reads_unit_squares(self, layer: Any) -> bool:
-        """Whether a layer takes inputs of the model or what norms give, shaped or joined."""
+        """Whether a layer takes inputs of the model or outputs of norms, reshaped or joined."""
         return self._comes_from_inputs(layer, is_shaping, ends=is_norm)
 
     def is_of_numbers(self, layer: Any) -> bool:
-        """Whether dense layers at most stand between the inputs of the model and a layer."""
+        """Whether nothing but dense layers stands between the inputs of the model and a layer."""
         nodes = self._own_calls(layer)
         return bool(nodes) and all(id(node) not in self._mixed for node in nodes)
 
@@ -254,7 +225,7 @@ class Graph(Wiring):
                 waiting += origins
             elif ends(maker):
                 continue
-            elif passes(maker) or traits_of(maker.operation).joins:
+            elif passes(maker) or is_joining(maker):
                 waiting += maker.input_tensors
             else:
                 return False

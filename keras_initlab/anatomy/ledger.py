@@ -1,4 +1,4 @@
-"""What `initialize` has drawn, as long as the layers live that it was drawn for."""
+"""What `initialize` has drawn, kept as long as the layers exist."""
 
 import weakref
 from dataclasses import dataclass, field
@@ -25,18 +25,18 @@ _entries: "weakref.WeakKeyDictionary[Any, _Entry]" = weakref.WeakKeyDictionary()
 
 
 def note_scheme(layer: Any, name: str) -> None:
-    """Say from what a layer's kernel was drawn after the layer was built."""
+    """Record from which scheme a layer's kernel was drawn after the layer was built."""
     _entries.setdefault(layer, _Entry()).scheme = name
 
 
 def scheme_noted(layer: Any) -> str:
-    """From what a layer's kernel was drawn since it was built; empty where it was not."""
+    """The scheme that a layer's kernel was drawn from since it was built; empty if it was not."""
     entry = _entries.get(layer)
     return "" if entry is None else entry.scheme
 
 
 def note_values(layer: Any, name: str, digest: bytes) -> None:
-    """Say what a variable of a layer was given, as freshly drawn.
+    """Record the values that were freshly drawn for a variable of a layer.
 
     Args:
         layer: The layer.

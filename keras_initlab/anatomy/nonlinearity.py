@@ -25,14 +25,17 @@ __all__ = ["LINEAR", "Nonlinearities", "Nonlinearity"]
 # Where two functions are compared.
 _PLACES = np.linspace(-8.0, 8.0, 65)
 
+# A function that turns so often between these places is a wave, whose length its weights decide.
+_SWINGS, _PLACES_OF_SWINGS = 4, np.linspace(-20.0, 20.0, 4001)
+
 
 @dataclass(frozen=True)
 class Nonlinearity:
-    """What a layer does to each of its sums.
+    """The function that a layer applies to each of its sums.
 
     Args:
-        name: What to call it, empty for nothing.
-        function: A name, a callable or a layer, as theory takes it; `None` for nothing.
+        name: Its name, empty if there is none.
+        function: A name, a callable or a layer, as in `activation_of`; `None` if there is none.
     """
 
     name: str
@@ -45,15 +48,26 @@ class Nonlinearity:
 
     @cached_property
     def curve(self) -> Activation | None:
-        """The pointwise function, with its own constants; `None` where it is none."""
+        """The pointwise function, with its own constants; `None` if it is not pointwise."""
         try:
             return activation_of(None if self.is_linear else _held_weakly(self.function))
         except (TypeError, ValueError):
             return None
 
     @cached_property
+    def swings(self) -> bool:
+        """Whether it rises and falls again and again, as a sine does."""
+        if self.is_linear or self.curve is None:
+            return False
+        with np.errstate(over="ignore", invalid="ignore"):
+            steps = np.diff(self.curve(_PLACES_OF_SWINGS))
+        steps = steps[np.isfinite(steps)]
+        signs = np.sign(steps[np.abs(steps) > 1e-6 * np.abs(steps).max(initial=0.0)])
+        return int((signs[1:] != signs[:-1]).sum()) >= _SWINGS
+
+    @cached_property
     def point(self) -> CriticalPoint | None:
-        """What holds the signal before it in a deep stack; `None` where nothing does, or need."""
+        """The critical point of a deep stack; `None` if there is none, or none is needed."""
         if self.is_linear or self.curve is None:
             return None
         try:

@@ -8,8 +8,10 @@ from keras_initlab.anatomy.traits import traits_of
 __all__ = [
     "Test",
     "is_adding",
+    "is_bending",
     "is_counting",
     "is_dot",
+    "is_joining",
     "is_norm",
     "is_pairing",
     "is_product",
@@ -30,7 +32,7 @@ def _has(trait: str) -> Test:
 
 is_norm, is_scaling, is_shaping = _has("normalizes"), _has("keeps_scale"), _has("shapes")
 is_sum, is_adding, is_product = _has("adds"), _has("merges"), _has("multiplies")
-is_dot, is_pairing = _has("dots"), _has("pairs")
+is_dot, is_pairing, is_joining = _has("dots"), _has("pairs"), _has("joins")
 
 
 def is_summing(node: Any) -> bool:
@@ -42,6 +44,12 @@ def is_showing(node: Any) -> bool:
     """Whether it is the activation, the shape or a sum of what it takes."""
     traits = traits_of(node.operation)
     return traits.activates or traits.shapes or traits.adds
+
+
+def is_bending(node: Any) -> bool:
+    """Whether it is the activation or the shape of what it takes."""
+    traits = traits_of(node.operation)
+    return traits.activates or traits.shapes
 
 
 def is_counting(node: Any) -> bool:

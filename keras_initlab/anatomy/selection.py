@@ -76,8 +76,8 @@ class Selection:
     """The layers of one model: those that are covered, and among them those that are watched.
 
     Args:
-        anatomy: Of a Keras model.
-        chosen: Says of a layer whether to watch it; `None` for those that carry signal.
+        anatomy: The anatomy of a Keras model.
+        chosen: Decides whether to watch a layer; `None` for those that carry signal.
         may_be_empty: Whether the model may have no layers yet.
 
     Raises:

@@ -24,7 +24,7 @@ _WINDOWS = ("convolution", "depthwise", "separable")
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """One weight of one layer, and what is asked about it, each thing worked out once.
+    """One weight of one layer, and its properties, each of them worked out once.
 
     Args:
         layer: The layer that owns it.
@@ -86,7 +86,7 @@ class Site:
     def normed(self) -> bool | None:
         """Whether all that follows is normalized, so that its scale does not matter.
 
-        `None` where that is unknown, as in the three below.
+        `None` where that is unknown, as for the three properties below.
         """
         # x + x0 * (W x + b) of a cross layer: the sum is not normed.
         return False if self._crosses else self.graph.is_normed(self.layer)
@@ -103,7 +103,7 @@ class Site:
 
     @cached_property
     def branch_share(self) -> float | None:
-        """The part of the variance that a branch which it ends may add to others.
+        """The share of the variance that the branch it ends may add to others.
 
         `None` where it ends none, or where that is unknown.
         """
@@ -123,14 +123,14 @@ class Site:
 
     @cached_property
     def is_dotted(self) -> bool | None:
-        """Whether what its layer gives goes into products of vectors alone."""
+        """Whether the outputs of its layer go only into products of vectors."""
         return self.graph.is_dotted(self.layer)
 
     @cached_property
     def bag_size(self) -> int | None:
-        """How many rows of a table its layer combines to one vector.
+        """How many rows of a table its layer combines into one vector.
 
-        `None` if it combines none, or not always as many.
+        `None` if it combines none, or if the number varies.
         """
         return self.graph.bag_size(self.layer) if hasattr(self.layer, "combiner") else None
 
@@ -141,7 +141,7 @@ class Site:
 
     @property
     def is_behind_table(self) -> bool:
-        """Whether what a table gives, among others, comes to its layer."""
+        """Whether the output of a table, among others, reaches its layer."""
         return id(self.layer) in self.among.behind_tables
 
     @cached_property
@@ -156,7 +156,7 @@ class Site:
 
     @cached_property
     def reads_unit_squares(self) -> bool:
-        """Whether its layer takes inputs of the model, or what norms give, shaped or joined.
+        """Whether its layer takes inputs of the model or outputs of norms, reshaped or joined.
 
         Their mean square is 1.
         """
@@ -164,9 +164,9 @@ class Site:
 
     @cached_property
     def inside(self) -> float:
-        """Of the weights of a window the part that lies on the signal, not on its padding.
+        """The share of a window's weights that lies on the signal, not on its padding.
 
-        In the mean over all calls; 1 where that is not known.
+        The mean over all calls; 1 where it is unknown.
         """
         return 1.0 if self._is_second else _inside(self.layer, self.graph)
 
@@ -198,7 +198,7 @@ class Sites:
 
     @cached_property
     def behind_tables(self) -> set[int]:
-        """By `id`, the layers to which comes what a table gives."""
+        """By `id`, the layers that the output of a table reaches."""
         return self._graph.behind([site.layer for site in self.all if site.role == "table"])
 
 

@@ -16,7 +16,7 @@ class Use:
 
     Args:
         role: `"kernel"`, `"recurrent"`, `"table"` or `"other"`.
-        kind: What the shape does not say; `None` where unknown.
+        kind: What the shape does not show; `None` where unknown.
         units: The axes of the weight that count its units.
         axes: `input_axes` and `output_axes` where the layer names them.
         is_first: Whether another weight of the layer comes before its activation.
@@ -38,7 +38,7 @@ def argument_of(layer: Any, variable: Any) -> str:
 
 
 def is_cell(layer: Any) -> bool:
-    """Whether a layer is a step of a recurrent one, of which Keras calls it in a loop."""
+    """Whether a layer is the step of a recurrent one, which Keras calls in a loop."""
     return bool(traits_of(layer).gates)
 
 

@@ -21,6 +21,7 @@ from keras_initlab._wire import (
     decode_statistics,
     tag_of,
 )
+from keras_initlab.board.edges import edges_in
 from keras_initlab.board.series import (
     HISTOGRAM_STATISTICS,
     Histograms,
@@ -62,7 +63,8 @@ class Logs:
         """The runs with data for the tab, in TensorBoard's order, without reading their data.
 
         Returns:
-            For each its `name`; `sections`, by name the layers, statistics and last step;
+            For every run: `name`; `sections`, by name the layers, the graph's edges (`None` where
+            the log holds none), statistics and last step;
             `histograms`, the tags; `scheme`; and `message`, where something cannot be read.
         """
         ours = self._listed(ctx, experiment, PLUGIN_NAME)
@@ -75,7 +77,7 @@ class Logs:
         ]
 
     def series(self, ctx: Any, experiment: str, run: str, section: str) -> Series:
-        """The looks of a section.
+        """The snapshots of a section.
 
         Raises:
             UnreadableError: If there is none, or none that can be read.
@@ -91,7 +93,7 @@ class Logs:
         tags = {tag, tag + FIRST_SUFFIX}
         listed = self._listed(ctx, experiment, PLUGIN_NAME, run, tags).get(run, {})
         if not listed:
-            raise UnreadableError(f"Run {run!r:.80} has no looks at {section}.")
+            raise UnreadableError(f"Run {run!r:.80} has no snapshots of {section}.")
         about = self._newest_layers(ctx, experiment, run).get(run, {}).get(section)
         about = about or _described(listed, section).plugin_content
         return self._cached(
@@ -249,8 +251,10 @@ def _about_run(
             continue
         about = newest.get(section) or series.plugin_content
         try:
+            layers = decode_metadata(about)
             sections[section] = {
-                "layers": [asdict(layer) for layer in decode_metadata(about)],
+                "layers": [asdict(layer) for layer in layers],
+                "edges": edges_in(about, len(layers)),
                 "statistics": decode_statistics(about),
                 "last_step": int(series.max_step),
             }
@@ -262,10 +266,10 @@ def _about_run(
             "statistics": HISTOGRAM_STATISTICS,
             "last_step": max(int(series.max_step) for series in histograms.values()),
         }
-    layers: list[Any] = next((section["layers"] for section in sections.values()), [])
+    rows: list[Any] = next((section["layers"] for section in sections.values()), [])
     # Tables have schemes of their own; the scheme of a run is that of the signal's layers.
-    carrying = [layer for layer in layers if layer["kind"] != "Embedding"] or layers
-    schemes = Counter(layer["scheme"] for layer in carrying if layer["scheme"])
+    carrying = [row for row in rows if row["kind"] != "Embedding"] or rows
+    schemes = Counter(row["scheme"] for row in carrying if row["scheme"])
     return {
         "name": name,
         "sections": sections,

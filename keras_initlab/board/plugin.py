@@ -14,10 +14,10 @@ _SAMPLES = 2000
 
 
 class Loader(base_plugin.TBLoader):
-    """Makes the tab, and asks TensorBoard to keep enough looks of a run."""
+    """Makes the tab, and asks TensorBoard to keep enough snapshots of a run."""
 
     def fix_flags(self, flags: Any) -> None:
-        """Keep 2,000 looks a run, unless `--samples_per_plugin` names the plugin."""
+        """Keep 2,000 snapshots per run, unless `--samples_per_plugin` names the plugin."""
         samples = getattr(flags, "samples_per_plugin", None)
         if isinstance(samples, dict):
             samples.setdefault(PLUGIN_NAME, _SAMPLES)

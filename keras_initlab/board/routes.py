@@ -3,7 +3,6 @@
 import json
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from importlib import resources
 from typing import Any
 
@@ -13,7 +12,8 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from keras_initlab._wire import LARGE_VARIANCE, PLUGIN_NAME, THRESHOLDS, Problem
+from keras_initlab._wire import LARGE_VARIANCE, PLUGIN_NAME, THRESHOLDS
+from keras_initlab.board.grouping import described_problems, grouped
 from keras_initlab.board.logs import HISTOGRAMS, Logs
 from keras_initlab.board.series import Series, UnreadableError
 from keras_initlab.board.thinning import thin
@@ -23,7 +23,7 @@ __all__ = ["SignalPlugin", "packed"]
 
 _TYPES = {".js": "text/javascript", ".css": "text/css"}
 
-_MOST_POINTS, _MOST_PROBLEMS, _MOST_KEPT = 2000, 500, 30
+_MOST_POINTS, _MOST_KEPT = 2000, 30
 
 _Answer = tuple[Any, str]
 
@@ -62,7 +62,7 @@ class SignalPlugin(base_plugin.TBPlugin):
         return (PLUGIN_NAME, HISTOGRAMS)
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
-        """A module of the page, and the tab's name."""
+        """The start module of the page, and the name of the tab."""
         return base_plugin.FrontendMetadata(
             es_module_path="/index.js", tab_name="Signal", disable_reload=False
         )
@@ -121,22 +121,16 @@ class SignalPlugin(base_plugin.TBPlugin):
         """The problems that the callback found in a run. Query: `run`.
 
         Problems of one rule at the same layers are one entry: the first, with `last_step` and the
-        `count` of its looks.
+        `count` of its snapshots.
         """
         found, message = self._logs.problems(ctx, experiment, query.text("run"))
-        groups = _grouped(found)
-        shown = [
-            {**asdict(group[0]), "last_step": group[-1].step, "count": len(group)}
-            for group in groups[:_MOST_PROBLEMS]
-        ]
-        answer = {"problems": shown, "total": len(groups), "message": message}
-        return answer, "application/json"
+        return described_problems(found, message), "application/json"
 
     def _looks_with_problems(
         self, ctx: Any, experiment: str, run: str, series: Series
     ) -> list[int]:
         """Indices of the looks that broke a rule first; every picture shows them."""
-        groups = _grouped(self._logs.problems(ctx, experiment, run)[0])[:_MOST_KEPT]
+        groups = grouped(self._logs.problems(ctx, experiment, run)[0])[:_MOST_KEPT]
         steps = np.array([group[0].step for group in groups], np.int64)
         return [int(place) for place in np.searchsorted(series.steps, steps)]
 
@@ -206,14 +200,6 @@ def packed(arrays: dict[str, np.ndarray], **about: Any) -> bytes:
     header = json.dumps({"arrays": described, **about}).encode()
     header += b" " * (-(len(header) + 4) % 8)
     return struct.pack("<I", len(header)) + header + b"".join(parts)
-
-
-def _grouped(problems: Sequence[Problem]) -> list[list[Problem]]:
-    """Problems grouped by rule and layers, in the order of their first step."""
-    groups: dict[Any, list[Problem]] = {}
-    for problem in problems:
-        groups.setdefault((problem.rule, problem.what, problem.layers), []).append(problem)
-    return list(groups.values())
 
 
 def _thinned(series: Series, values: np.ndarray, points: int, kept: Sequence[int]) -> _Answer:

@@ -7,14 +7,16 @@ from typing import Any
 from tensorboard.data.provider import RunTagFilter
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
+from keras_initlab._tags import metric_of_tag
 from keras_initlab.board.tensors import as_held
 
 __all__ = ["Trials"]
 
 # Metrics that count as the outcome where no experiment names one, best first.
 _USUAL = (
-    *("evaluation_auc_vs_iterations", "evaluation_loss_vs_iterations", "epoch_val_auc"),
-    *("epoch_val_loss", "epoch_auc", "epoch_loss", "val_auc", "val_loss", "auc", "loss"),
+    *("evaluation_loss", "evaluation_loss_vs_iterations", "epoch_val_loss", "val_loss"),
+    *("evaluation_auc", "evaluation_auc_vs_iterations", "epoch_val_auc", "val_auc"),
+    *("epoch_loss", "loss", "epoch_auc", "auc"),
 )
 
 
@@ -69,7 +71,7 @@ class Trials:
         return {}
 
     def metric_of(self, run: str) -> tuple[str, float] | None:
-        """Name and last value of the metric of the outcome, `None` if none was logged.
+        """Name, as in the logs of `fit`, and last value of the outcome; `None` if none was logged.
 
         The experiment's first metric, or else one of Keras's usual ones.
         """
@@ -77,10 +79,14 @@ class Trials:
             if folder != run and self._parsed(folder, metadata.SESSION_START_INFO_TAG) is None:
                 continue
             below = [folder, *(name for name in self._scalars if name.startswith(folder + "/"))]
-            found = [(tag, name) for name in below for tag in self._scalars.get(name, {})]
+            found = [
+                (self._ranks.get(_meant(name, tag), self._ranks[tag]), name, tag)
+                for name in below
+                for tag in self._scalars.get(name, {})
+            ]
             if found:
-                tag, name = min(found, key=lambda series: self._ranks[series[0]])
-                return tag, self._scalars[name][tag]
+                _, name, tag = min(found)
+                return metric_of_tag(_meant(name, tag)), self._scalars[name][tag]
         return None
 
     @cached_property
@@ -119,6 +125,17 @@ def _upwards(run: str) -> Iterator[str]:
     while run:
         yield run
         run = run.rpartition("/")[0]
+
+
+def _meant(run: str, tag: str) -> str:
+    """The tag of a metric; Keras's callback gives both its runs the same ones.
+
+    Example:
+        >>> _meant("he/validation", "epoch_loss"), _meant("he/train", "epoch_loss")
+        ('evaluation_loss', 'epoch_loss')
+    """
+    is_validation = run.rpartition("/")[2] == "validation" and tag.startswith("epoch_")
+    return f"evaluation_{tag.removeprefix('epoch_')}" if is_validation else tag
 
 
 def _plain(value: Any) -> Any:

@@ -25,17 +25,17 @@ class _Mimetic(ArrayScheme):
         self.beta = checked_number(beta, "beta", "multiplies the identity")
         self.seed = checked_seed(seed)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 3 or 0 in shape:
             raise ValueError(
-                f"`{type(self).__name__}` starts the kernel `{self.layout}` of a "
+                f"`{type(self).__name__}` initializes the kernel `{self.layout}` of a "
                 f"`keras.layers.MultiHeadAttention`. Received: shape={shape}."
             )
         features, rank = self._ranks(shape)
         if rank > features:
             raise ValueError(
                 f"A product of {features} x {features} features has at most that rank, so "
-                f"`{type(self).__name__}` cannot start a kernel `{self.layout}` of inner size "
+                f"`{type(self).__name__}` cannot fill a kernel `{self.layout}` of inner size "
                 f"{rank}. Received: shape={shape}."
             )
 
@@ -65,7 +65,7 @@ class _QueryOrKey(_Mimetic):
     def _ranks(self, shape: tuple[int, ...]) -> tuple[int, int]:
         return shape[0], shape[2]
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         features, heads, key_dim = shape
         pair = replace(stream, scheme="Mimetic/query key")
         parts = [pair.part(str(head)) for head in range(heads)]
@@ -89,24 +89,24 @@ class MimeticQuery(_QueryOrKey):
 
     With `MimeticKey` of the same integer seed, each head's `W_query @ W_key.T` is
     `alpha Z + beta I`, cut to rank `key_dim`, with noise Z of variance `1 / features`: the pattern
-    seen in trained vision transformers. Give each layer a seed of its own, and give it to query and
-    key by assigning: `layer.query_dense.kernel.assign(MimeticQuery(seed=1)(kernel.shape))`, for
+    seen in trained vision transformers. Give each layer its own seed. Assign query and key by hand,
+    `layer.query_dense.kernel.assign(MimeticQuery(seed=1)(kernel.shape))`, because
     `MultiHeadAttention` has one `kernel_initializer` for all four kernels.
 
     Args:
         alpha: Weight of the noise (unitless).
         beta: Weight of the identity (unitless).
         seed: The integer that `MimeticKey` gets too. With `None` or a `SeedGenerator` the two
-            kernels know nothing of each other, and their product is noise.
+            kernels are independent, and their product is noise.
 
     Shape:
-        `(features, heads, key_dim)` with `key_dim` at most `features`, as the query kernel of
-        `keras.layers.MultiHeadAttention` has it.
+        `(features, heads, key_dim)` with `key_dim` at most `features`, as in the query kernel of
+        `keras.layers.MultiHeadAttention`.
 
     Source:
         Trockman and Kolter 2023, section 3, https://arxiv.org/abs/2305.09828, with the strengths
         0.7 and 0.7 of their experiments. Factored by singular values, half of each on either side.
-        Copies that scale Z by `1 / features` instead of its root have hardly any noise.
+        Implementations that scale Z by `1 / features` instead of its root have hardly any noise.
 
     Example:
         >>> weights = MimeticQuery(seed=1)((64, 4, 16))
@@ -121,16 +121,16 @@ class MimeticQuery(_QueryOrKey):
 class MimeticKey(_QueryOrKey):
     """Key kernels that make each token attend to tokens like itself.
 
-    The other half of `MimeticQuery`, which says how to use the two.
+    The other half of `MimeticQuery`, which explains how to use both.
 
     Args:
-        alpha: Weight of the noise (unitless), that of the query.
-        beta: Weight of the identity (unitless), that of the query.
+        alpha: Weight of the noise (unitless), the same as for the query.
+        beta: Weight of the identity (unitless), the same as for the query.
         seed: The integer that `MimeticQuery` gets too.
 
     Shape:
-        `(features, heads, key_dim)` with `key_dim` at most `features`, as the key kernel of
-        `keras.layers.MultiHeadAttention` has it; the query must have as many features.
+        `(features, heads, key_dim)` with `key_dim` at most `features`, as in the key kernel of
+        `keras.layers.MultiHeadAttention`; the query must have as many features.
 
     Source:
         Trockman and Kolter 2023, section 3, https://arxiv.org/abs/2305.09828.
@@ -156,11 +156,11 @@ class MimeticValue(_ValueOrOutput):
         alpha: Weight of the noise (unitless).
         beta: Weight of the subtracted identity (unitless).
         seed: The integer that `MimeticOutput` gets too. With `None` or a `SeedGenerator` the two
-            kernels know nothing of each other, and their product is noise.
+            kernels are independent, and their product is noise.
 
     Shape:
-        `(features, heads, value_dim)` with `heads * value_dim` at most `features`, as the value
-        kernel of `keras.layers.MultiHeadAttention` has it.
+        `(features, heads, value_dim)` with `heads * value_dim` at most `features`, as in the value
+        kernel of `keras.layers.MultiHeadAttention`.
 
     Source:
         Trockman and Kolter 2023, section 3, https://arxiv.org/abs/2305.09828, with the strengths
@@ -178,7 +178,7 @@ class MimeticValue(_ValueOrOutput):
     def _ranks(self, shape: tuple[int, ...]) -> tuple[int, int]:
         return shape[0], shape[1] * shape[2]
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         features, heads, value_dim = shape
         return self._pair(stream, (features, heads, value_dim), kind).reshape(shape)
 
@@ -187,16 +187,16 @@ class MimeticValue(_ValueOrOutput):
 class MimeticOutput(_ValueOrOutput):
     """Output kernels that, with the value kernel, subtract a little of each token.
 
-    The other half of `MimeticValue`, which says what the two do.
+    The other half of `MimeticValue`, which explains what both do.
 
     Args:
-        alpha: Weight of the noise (unitless), that of the value.
-        beta: Weight of the subtracted identity (unitless), that of the value.
+        alpha: Weight of the noise (unitless), the same as for the value.
+        beta: Weight of the subtracted identity (unitless), the same as for the value.
         seed: The integer that `MimeticValue` gets too.
 
     Shape:
-        `(heads, value_dim, features)` with `heads * value_dim` at most `features`, as the kernel of
-        `output_dense` in `keras.layers.MultiHeadAttention` has it.
+        `(heads, value_dim, features)` with `heads * value_dim` at most `features`, as in the kernel
+        of `output_dense` in `keras.layers.MultiHeadAttention`.
 
     Source:
         Trockman and Kolter 2023, section 3, https://arxiv.org/abs/2305.09828.
@@ -213,6 +213,6 @@ class MimeticOutput(_ValueOrOutput):
     def _ranks(self, shape: tuple[int, ...]) -> tuple[int, int]:
         return shape[2], shape[0] * shape[1]
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         heads, value_dim, features = shape
         return self._pair(stream, (features, heads, value_dim), kind).T.reshape(shape)

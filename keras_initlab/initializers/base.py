@@ -48,10 +48,10 @@ class Scheme(keras.initializers.Initializer):
         partition_shape: Sequence[int] | None = None,
         partition_offset: Sequence[int] | None = None,
     ) -> Any:
-        """Weights for a shape, or the part of them that is asked for.
+        """The weights for a shape, or the requested part of them.
 
         Independent values are drawn straight into the tensor's memory on the CPU; elsewhere they
-        are copied to it once. The part that is drawn alone has the values of the whole.
+        are copied to it once. A part drawn alone has the same values as in the whole.
 
         Args:
             shape: Integers, the shape of the whole weight.
@@ -60,14 +60,14 @@ class Scheme(keras.initializers.Initializer):
             layout: `keras.distribution.TensorLayout` or a sharding of JAX: the weight is spread
                 over devices, and each process makes only its own shards.
             partition_shape: Shape of one part of the weight, as TensorFlow's
-                `ParameterServerStrategy` asks for it.
+                `ParameterServerStrategy` requests it.
             partition_offset: Place of that part's first element, one integer for each axis.
 
         Returns:
             A tensor of the backend.
 
         Raises:
-            ValueError: If the shape, the dtype, the seed, the layout or the part cannot be served.
+            ValueError: If the shape, dtype, seed, layout or part is not supported.
         """
         return self._at(Place.of(shape, layout, partition_shape, partition_offset), dtype)
 
@@ -76,7 +76,7 @@ class Scheme(keras.initializers.Initializer):
         raise AssertionError("abstract")
 
     def get_config(self) -> dict[str, Any]:
-        """Arguments by name, and the version that wrote them under `keras_initlab`.
+        """Arguments by name, and under `keras_initlab` the version that wrote them.
 
         Keras's own class of the same name refuses that key. So a file fails to load where this
         package was not imported, instead of silently becoming Keras's namesake.
@@ -118,17 +118,17 @@ class Scheme(keras.initializers.Initializer):
 
 
 class RandomScheme(Scheme):
-    """A scheme with independent values, whose law subclasses give in `_law_for(shape)`."""
+    """A scheme with independent values; subclasses define their law in `law_for(shape)`."""
 
     distribution: str
 
-    def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
+    def law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         """Draw, center and spread for a weight of this shape."""
         raise AssertionError("abstract")
 
     def _at(self, place: Place, dtype: Any) -> Any:
         dtype = checked_float(dtype)
-        draw, center, spread = self._law_for(place.shape)
+        draw, center, spread = self.law_for(place.shape)
         if _backend.in_symbolic_scope():
             return keras.ops.zeros(place.size, dtype)
         seed = self._integer_seed()
@@ -139,7 +139,7 @@ class RandomScheme(Scheme):
 
     def drawing(self, shape: tuple[int, ...], seed: int) -> Drawing:
         """The source of the values of a weight of this shape, from which any part can be drawn."""
-        draw, center, spread = self._law_for(shape)
+        draw, center, spread = self.law_for(shape)
         return Drawing(Stream(seed, f"{type(self).__name__}/{draw}", shape), draw, center, spread)
 
     def _drawn_by_keras(
@@ -158,21 +158,21 @@ class RandomScheme(Scheme):
 
 
 class ArrayScheme(Scheme):
-    """A scheme with dependent values, which subclasses compute in `_values`.
+    """A scheme with dependent values, which subclasses compute in `values_for`.
 
-    A part of the weight, or its shards, are cut out of the whole.
+    Parts and shards are cut out of the whole weight.
     """
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         """The whole weight as an array of dtype `kind` (float32, or float64 if asked for)."""
         raise AssertionError("abstract")
 
-    def _check(self, shape: tuple[int, ...]) -> None:
-        """Refuse a shape that the scheme cannot serve."""
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse a shape that the scheme does not support."""
 
     def _at(self, place: Place, dtype: Any) -> Any:
         dtype = checked_float(dtype)
-        self._check(place.shape)
+        self.check(place.shape)
         if _backend.in_symbolic_scope():
             return keras.ops.zeros(place.size, dtype)
         stream = Stream(self._known_seed(), type(self).__name__, place.shape)
@@ -181,7 +181,7 @@ class ArrayScheme(Scheme):
         def write(parts: list[Part]) -> None:
             if 0 in place.shape:
                 return
-            values = self._values(place.shape, stream, kind)
+            values = self.values_for(place.shape, stream, kind)
             for out, index in parts:
                 out[...] = values[index]
 
@@ -215,7 +215,7 @@ class AxesScheme(Scheme, keras.initializers.VarianceScaling):
 
 
 class VarianceScheme(RandomScheme, AxesScheme):
-    """A scheme that is one row, its `law`: variance `scale / fan` from a named distribution."""
+    """A scheme defined by its `law`: variance `scale / fan` from a named distribution."""
 
     law: Law
 
@@ -233,7 +233,7 @@ class VarianceScheme(RandomScheme, AxesScheme):
     def _law(self) -> Law:
         return self.law
 
-    def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
+    def law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         law = self._law()
         return law.draw, 0.0, law.spread(self._fans(shape))
 
@@ -243,7 +243,7 @@ class VarianceScheme(RandomScheme, AxesScheme):
 
 
 def at_center(block: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A kernel that is zero but for the center of its window, which holds the block."""
+    """A kernel that is zero except at the center of its window, which holds the block."""
     values = np.zeros(shape, block.dtype)
     values[tuple((size - 1) // 2 for size in shape[:-2])] = block
     return values

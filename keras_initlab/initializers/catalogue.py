@@ -1,19 +1,18 @@
 """The list of schemes, from which every other list is derived."""
 
 import inspect
-import sys
 from typing import Any, TypeVar
 
 import keras
 
 from keras_initlab import _backend
 from keras_initlab._docstrings import completed
+from keras_initlab._schemes import STRINGS, did_you_mean, in_order, spelled
 
 __all__ = [
     "CATALOGUE",
     "PACKAGE",
     "arguments_of",
-    "families",
     "label_of",
     "list_schemes",
     "scheme",
@@ -36,7 +35,9 @@ def scheme(cls: _Class) -> _Class:
     if cls.__doc__:
         cls.__doc__ = completed(cls.__doc__, arguments_of(cls))
     CATALOGUE[cls.__name__] = cls
-    _backend.name_initializer(f"{PACKAGE}>{cls.__name__}", cls)
+    written = [text for text, name in STRINGS.items() if name == cls.__name__]
+    for text in (f"{PACKAGE}>{cls.__name__}", f"{PACKAGE}.{cls.__name__}", *written):
+        _backend.name_initializer(text, cls)
     keras.saving.register_keras_serializable(PACKAGE)(cls)
     return cls
 
@@ -47,10 +48,13 @@ def arguments_of(cls: type) -> list[str]:
 
 
 def scheme_of(scheme: Any) -> Any:
-    """An initializer from an object or a name: ours by the names of classes, others as Keras does.
+    """An initializer from an object or a name: class names mean our schemes, others Keras's.
+
+    A string that Keras knows means Keras's: `"he_normal"`. Any other spelling means ours:
+    `"HeNormal"`, `"kaiming_normal"`, `"xavier_uniform"`, `"keras_initlab.HeNormal"`.
 
     Args:
-        scheme: An initializer, a key of the catalogue, or what `keras.initializers.get` takes.
+        scheme: An initializer, the name of a scheme, or what `keras.initializers.get` takes.
 
     Raises:
         ValueError: If there is no such scheme.
@@ -61,7 +65,7 @@ def scheme_of(scheme: Any) -> Any:
         >>> isinstance(scheme_of("XavierNormal"), XavierNormal)
         True
     """
-    cls = CATALOGUE.get(scheme.removeprefix(f"{PACKAGE}>")) if isinstance(scheme, str) else None
+    cls = _named(scheme) if isinstance(scheme, str) else None
     if cls is None:
         return keras.initializers.get(scheme)
     wanted = [
@@ -72,10 +76,28 @@ def scheme_of(scheme: Any) -> Any:
     if wanted:
         raise TypeError(
             f"The scheme {cls.__name__} needs {' and '.join(f'`{name}`' for name in wanted)}, so "
-            f"its name does not say all. Received: {scheme!r}. "
+            f"its name alone is not enough. Received: {scheme!r}. "
             f"Try `{cls.__name__}({', '.join(f'{name}=...' for name in wanted)})`."
         )
     return cls()
+
+
+def _named(name: str) -> type | None:
+    """Our class of a name, `None` where the name is Keras's."""
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    ours = spelled(name, CATALOGUE)
+    if not name.startswith(PACKAGE):
+        try:
+            keras.initializers.get(name)
+        except (ValueError, TypeError):
+            pass
+        else:
+            return None
+    if ours is None:
+        advice = did_you_mean(name, CATALOGUE) or " Try `keras-initlab list`."
+        raise ValueError(f"There is no scheme {name!r}, here or in Keras.{advice}")
+    return CATALOGUE[ours]
 
 
 def label_of(scheme: Any) -> str:
@@ -95,24 +117,13 @@ def label_of(scheme: Any) -> str:
 
 
 def list_schemes() -> list[str]:
-    """Names of all schemes, family by family.
+    """Names of all schemes, family by family, the basic ones first.
 
     Example:
         >>> "HeNormal" in list_schemes()
         True
     """
-    return list(CATALOGUE)
-
-
-def families() -> dict[str, list[str]]:
-    """Names of the schemes by what their module says it holds.
-
-    Example:
-        >>> families()["Schemes for ReLU and its relatives."]
-        ['HeUniform', 'HeNormal']
-    """
-    grouped: dict[str, list[str]] = {}
-    for name, cls in CATALOGUE.items():
-        title = str(sys.modules[cls.__module__].__doc__).partition("\n")[0]
-        grouped.setdefault(title, []).append(name)
-    return grouped
+    modules = in_order(dict.fromkeys(cls.__module__ for cls in CATALOGUE.values()))
+    return [
+        name for module in modules for name, cls in CATALOGUE.items() if cls.__module__ == module
+    ]

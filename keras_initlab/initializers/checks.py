@@ -185,7 +185,7 @@ def known_count(value: _Value | None, name: str, meaning: str) -> _Value:
     """The count unchanged, if the user gave it: it cannot be read from a shape."""
     if value is None:
         raise ValueError(
-            f"`{name}` {meaning}, which no shape tells, so it must be given. "
+            f"`{name}` {meaning}, which the shape does not show, so it must be given. "
             f"Received: {name}=None. Try `{name}=...`."
         )
     return value

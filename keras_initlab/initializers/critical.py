@@ -18,7 +18,7 @@ class CriticalNormal(VarianceScheme):
     """Gaussian weights at which a deep stack neither kills nor explodes the signal.
 
     Use it in stacks of many layers, always with `CriticalBias` of the same arguments as
-    `bias_initializer`: for GELU, SiLU and Mish the variance of the biases is half of the result.
+    `bias_initializer`: for GELU, SiLU and Mish the weights alone do not hold the signal.
     The variance of each weight is `C_w / fan_in`, where `C_w` makes the gradient's gain per layer
     exactly 1.
 
@@ -70,7 +70,7 @@ class CriticalNormal(VarianceScheme):
 
 @scheme
 class CriticalBias(RandomScheme):
-    """Gaussian biases of the variance that `CriticalNormal` counts on.
+    """Gaussian biases with the variance that `CriticalNormal` needs.
 
     Args:
         activation: The activation that follows, as for `CriticalNormal`.
@@ -101,7 +101,7 @@ class CriticalBias(RandomScheme):
         self.seed = checked_seed(seed)
         _point(activation, bias_variance)
 
-    def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
+    def law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         return "normal", 0.0, math.sqrt(_point(self.activation, self.bias_variance).bias_variance)
 
 

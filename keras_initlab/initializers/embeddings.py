@@ -26,7 +26,7 @@ class _TableScheme(RandomScheme):
     def _variance(self, rows: int, dimensions: int) -> float:
         raise AssertionError("abstract")
 
-    def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
+    def law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         variance = self._variance(*_sizes(type(self).__name__, shape))
         return self.distribution, 0.0, spread_of(self.distribution, variance)
 
@@ -44,18 +44,18 @@ class UnitLookup(_NormalTable):
     """Gaussian vectors whose entries have variance 1, whatever the vocabulary.
 
     For tables whose vectors feed a layer that expects inputs of variance 1, as Xavier, He and LeCun
-    weights do. The variance schemes are wrong here: they take the rows for inputs that are summed,
-    and a table of 10,000 rows gives a signal 10,000 times too small.
+    weights do. The variance schemes are wrong here: they treat the rows as inputs that are summed,
+    so a table of 10,000 rows gives a signal whose variance is 10,000 times too small.
 
     Shape:
-        `(rows, dimensions)`, as `keras.layers.Embedding` has it.
+        `(rows, dimensions)`, as in `keras.layers.Embedding`.
 
     Source:
         A lookup is a product with a one-hot row, so its fan in is 1: LeCun et al. 1998, eq. 16,
         http://yann.lecun.com/exdb/publis/pdf/lecun-98b.pdf. It is the default of
         `torch.nn.Embedding`; `keras.layers.Embedding` draws from U(-0.05, 0.05), of variance
         8.3e-4. Where dot products of two vectors are the output (matrix factorization), their
-        variance is `dimensions`: take `TiedEmbedding` there.
+        variance is `dimensions`: use `TiedEmbedding` there.
 
     Example:
         >>> table = UnitLookup(seed=0)((1000, 16))
@@ -76,7 +76,7 @@ class TiedEmbedding(_NormalTable):
     variance is `1 / dimensions`.
 
     Shape:
-        `(rows, dimensions)`, as `keras.layers.Embedding` has it.
+        `(rows, dimensions)`, as in `keras.layers.Embedding`.
 
     Source:
         The tying: Press and Wolf 2017, https://arxiv.org/abs/1608.05859. As an input the vectors
@@ -102,10 +102,10 @@ class DLRMUniform(_TableScheme):
     rows of a small table start loud.
 
     Shape:
-        `(rows, dimensions)`, as `keras.layers.Embedding` has it.
+        `(rows, dimensions)`, as in `keras.layers.Embedding`.
 
     Source:
-        Naumov et al. 2019, https://arxiv.org/abs/1906.00091, in their code
+        Naumov et al. 2019, https://arxiv.org/abs/1906.00091, as in their code
         https://github.com/facebookresearch/dlrm (`create_emb` of dlrm_s_pytorch.py). The variance
         is `1 / (3 rows)`, a third of what `fan_in` of a `keras.initializers.VarianceScaling` gives.
 
@@ -128,11 +128,11 @@ class DLRMUniform(_TableScheme):
 class EmbeddingColumnNormal(_TableScheme):
     """Truncated Gaussian vectors, as TensorFlow's embedding columns draw them.
 
-    For models that come from `tf.feature_column.embedding_column` and must start as they did.
+    For models ported from `tf.feature_column.embedding_column` that must start as they did there.
     The standard deviation before the cut is `1 / sqrt(dimensions)`, after it 0.8796 of that.
 
     Shape:
-        `(rows, dimensions)`, as `keras.layers.Embedding` has it.
+        `(rows, dimensions)`, as in `keras.layers.Embedding`.
 
     Source:
         `initializer` in https://www.tensorflow.org/api_docs/python/tf/feature_column/embedding_column;
@@ -164,21 +164,21 @@ class BagEmbedding(_TableScheme):
 
     Args:
         combiner: `"sum"`, `"mean"` or `"sqrtn"`, as the layer combines the rows of a bag.
-        bag_size: Rows in a bag (count), at least 1; need not be whole. Where bags differ, their
-            mean for a sum, and their harmonic mean, `1 / mean(1 / size)`, for a mean. Must be
-            given, except for `"sqrtn"`, which is right for any.
+        bag_size: Rows in a bag (count), at least 1; need not be whole. If bags differ in size, give
+            the mean size for a sum, and the harmonic mean, `1 / mean(1 / size)`, for a mean. Must
+            be given, except for `"sqrtn"`, which fits any size.
 
     Shape:
-        `(rows, dimensions)`, as `keras.layers.Embedding` has it.
+        `(rows, dimensions)`, as in `keras.layers.Embedding`.
 
     Raises:
         ValueError: If an argument's value is not allowed; on call, if `bag_size` was not given or
-            the shape has not two axes.
+            the shape does not have two axes.
 
     Source:
         The variance of a sum of independent rows with weights 1; the combiners are those of
         https://www.tensorflow.org/api_docs/python/tf/nn/embedding_lookup_sparse. A row that a bag
-        holds twice counts as `2**2`, not as two. `keras.initializers` have no scheme for it: with
+        holds twice counts as `2**2`, not as two. `keras.initializers` has no scheme for it: with
         vectors of variance 1 a sum of ten rows has variance 10 and their mean 0.1.
 
     Example:
@@ -219,7 +219,7 @@ def _sizes(name: str, shape: tuple[int, ...]) -> tuple[int, int]:
     """Rows and dimensions; an axis of size zero counts as one, for there is nothing to draw."""
     if len(shape) != 2:
         raise ValueError(
-            f"`{name}` starts a table `(rows, dimensions)`, as `keras.layers.Embedding` makes it "
-            f"with `embeddings_initializer`. Received: shape={shape}."
+            f"`{name}` initializes a table `(rows, dimensions)`, as `embeddings_initializer` of a "
+            f"`keras.layers.Embedding`. Received: shape={shape}."
         )
     return max(1, shape[0]), max(1, shape[1])

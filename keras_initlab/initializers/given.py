@@ -14,9 +14,9 @@ __all__ = ["FromArray"]
 
 @scheme
 class FromArray(ArrayScheme):
-    """Given numbers: a small pretrained table, a hand-made filter, a known bias.
+    """Weights from an array: a small pretrained table, a custom filter, a known bias.
 
-    The numbers travel in the layer's configuration, as text: keep them to a few thousand, and load
+    The layer's configuration stores the numbers as text: keep them to a few thousand, and load
     larger weights with `layer.set_weights`.
 
     Args:
@@ -26,8 +26,8 @@ class FromArray(ArrayScheme):
         That of `values`, exactly.
 
     Raises:
-        TypeError: If `values` are no real numbers.
-        ValueError: If `values` are ragged, NaN or infinite; on call, if the shape is another.
+        TypeError: If `values` are not real numbers.
+        ValueError: If `values` are ragged, NaN or infinite; on call, if the shape differs.
 
     Source:
         Definition. An array as an argument of one of Keras's own initializers is saved but fails
@@ -41,14 +41,14 @@ class FromArray(ArrayScheme):
     def __init__(self, values: npt.ArrayLike):
         self.values = _listed(values)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         own = np.shape(self.values)
         if shape != own:
             raise ValueError(
-                f"`values` have the shape {own}, and the weight another. Received: shape={shape}."
+                f"`values` have the shape {own}, so the weight must too. Received: shape={shape}."
             )
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         values = np.asarray(self.values, np.float64).reshape(shape)
         if values.size and np.abs(values).max() > np.finfo(kind).max:
             raise ValueError(
@@ -66,7 +66,7 @@ def _listed(values: npt.ArrayLike) -> Any:
     except ValueError as error:
         raise ValueError(f"`values` must not be ragged: {error}. Received: values=...") from error
     if array.dtype.kind not in "fiu":
-        raise TypeError(f"`values` are real numbers. Received: values of dtype {array.dtype}.")
+        raise TypeError(f"`values` must be real numbers. Received: values of dtype {array.dtype}.")
     if not np.isfinite(array).all():
         raise ValueError(
             "`values` must be finite. Received: values with "

@@ -14,21 +14,21 @@ __all__ = ["Dirac", "Identity", "ZerO"]
 class Identity(ArrayScheme):
     """Ones on the diagonal: the layer passes on as many features as fit, unchanged.
 
-    Use it for a square layer that should start as no layer at all, say a cross layer, an adapter
-    or a projection. A wider layer pads with zeros, a narrower one drops the last features.
+    Use it for a square layer that should start as if it were absent, such as a cross layer, an
+    adapter or a projection. A wider layer pads with zeros, a narrower one drops the last features.
 
     Args:
-        gain: What the diagonal holds (unitless), finite.
+        gain: Value on the diagonal (unitless), finite.
 
     Shape:
         `(inputs, outputs)`, two axes, square or not.
 
     Raises:
-        ValueError: If `gain` is NaN or infinite; on call, if the shape has not two axes.
+        ValueError: If `gain` is NaN or infinite; on call, if the shape does not have two axes.
 
     Source:
         Le, Jaitly and Hinton 2015, section 2, https://arxiv.org/abs/1504.00941, for recurrent
-        kernels. The values of `keras.initializers.Identity` and `torch.nn.init.eye_`. In a wider
+        kernels. Same values as `keras.initializers.Identity` and `torch.nn.init.eye_`. In a wider
         layer the units beyond the inputs are idle; `ZerO` leaves none idle.
 
     Example:
@@ -37,16 +37,16 @@ class Identity(ArrayScheme):
     """
 
     def __init__(self, *, gain: float = 1.0):
-        self.gain = checked_number(gain, "gain", "is what the diagonal holds")
+        self.gain = checked_number(gain, "gain", "is the value on the diagonal")
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 2:
             raise ValueError(
                 "An identity has the shape `(inputs, outputs)`, two axes, as `Dense` makes it. "
                 f"Received: shape={shape}. Try `Dirac` for the kernel of a convolution."
             )
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         return kind.type(self.gain) * np.eye(*shape, dtype=kind)
 
 
@@ -55,12 +55,12 @@ class Dirac(ArrayScheme):
     """Ones at the center of the window: a convolution that passes channels through.
 
     Args:
-        groups: Groups of the convolution (count), as given to the layer. Each passes on as many of
-            its own channels as fit.
+        groups: Groups of the convolution (count), as given to the layer. Each group passes on as
+            many of its own channels as fit.
 
     Shape:
         `(*window, inputs / groups, outputs)`, three to five axes, as `Conv1D`, `Conv2D` and
-        `Conv3D` make it, with outputs that the groups divide.
+        `Conv3D` make it; `groups` must divide the outputs.
 
     Raises:
         TypeError: If `groups` is not an integer.
@@ -69,9 +69,9 @@ class Dirac(ArrayScheme):
 
     Source:
         Zagoruyko and Komodakis 2017, https://arxiv.org/abs/1706.00388, and
-        `torch.nn.init.dirac_`, which puts the one of an even window at `size // 2`. Here it is at
+        `torch.nn.init.dirac_`, which puts the 1 of an even window at `size // 2`. Here it is at
         `(size - 1) // 2`, where `padding="same"` with stride 1 leaves the signal in place. Not for
-        a depthwise kernel, whose shape is that of a common one.
+        a depthwise kernel, which has the shape of an ordinary one.
 
     Example:
         >>> keras.ops.convert_to_numpy(Dirac()((3, 1, 1))).ravel().tolist()
@@ -81,7 +81,7 @@ class Dirac(ArrayScheme):
     def __init__(self, *, groups: int = 1):
         self.groups = checked_count(groups, "groups", "counts the groups of the convolution")
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         if not 3 <= len(shape) <= 5:
             raise ValueError(
                 "The kernel of a convolution has the shape `(*window, inputs / groups, outputs)`, "
@@ -90,25 +90,25 @@ class Dirac(ArrayScheme):
             )
         if shape[-1] % self.groups:
             raise ValueError(
-                "The groups of a convolution have equally many outputs, so `groups` must divide "
+                "Groups of a convolution have equal numbers of outputs, so `groups` must divide "
                 f"the last axis. Received: groups={self.groups}, shape={shape}."
             )
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         block = np.eye(shape[-2], shape[-1] // self.groups, dtype=kind)
         return at_center(np.tile(block, self.groups), shape)
 
 
 @scheme
 class ZerO(ArrayScheme):
-    """Ones and zeros, and signs where a layer widens: no chance, yet no unit idle.
+    """Ones and zeros, and signs where a layer widens: not random, yet no idle unit.
 
     Made for residual networks. Layers that keep or shrink the width are a (partial) identity.
-    Layers that widen are the corner of a Hadamard matrix; units `2**ceil(log2(inputs))` apart
-    start alike there, and only the identity of the layers above them tells them apart.
+    Layers that widen are the corner of a Hadamard matrix; there, units `2**ceil(log2(inputs))`
+    apart start equal, and only the identity of the layers above distinguishes them.
 
     Shape:
-        `(*window, inputs, outputs)`, at least two axes. A window is zero but for its center.
+        `(*window, inputs, outputs)`, at least two axes. A window is zero except at its center.
 
     Raises:
         ValueError: On call, if the shape has fewer than two axes.
@@ -128,14 +128,14 @@ class ZerO(ArrayScheme):
     def __init__(self) -> None:
         super().__init__()
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         if len(shape) < 2:
             raise ValueError(
                 "A kernel has the shape `(*window, inputs, outputs)`, at least two axes, as "
                 f"`Dense` and `Conv2D` make it. Received: shape={shape}. Try `Zeros` for a bias."
             )
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         inputs, outputs = shape[-2:]
         if inputs >= outputs:
             return at_center(np.eye(inputs, outputs, dtype=kind), shape)

@@ -21,10 +21,11 @@ _Position = Literal["first", "hidden", "last"]
 class LooksLinear(ArrayScheme):
     """Mirrored units that make a network of any depth start exactly linear.
 
-    Use it in all layers of a deep stack of `relu`, `gelu`, `silu` or `softplus`, where nothing else
-    holds. Units come in pairs with opposite weights, and the next layer takes their difference:
-    `phi(x) - phi(-x) = k x`. The first layer is `[A, -A]`, hidden ones are `[[A, -A], [-A, A]]`,
-    the last is `[A; -A]`, with `A` orthogonal and divided by `k`. Biases must start at zero.
+    Use it in all layers of a deep stack of `relu`, `gelu`, `silu` or `softplus` that shall not
+    distort its signal at the start. Units come in pairs with opposite weights, and the next layer
+    takes their difference: `phi(x) - phi(-x) = k x`. The first layer is `[A, -A]`, hidden ones are
+    `[[A, -A], [-A, A]]`, the last is `[A; -A]`, with `A` orthogonal and divided by `k`. Biases must
+    start at zero.
 
     Args:
         position: `"first"` (inputs are not mirrored), `"hidden"`, or `"last"` (outputs are not).
@@ -35,7 +36,7 @@ class LooksLinear(ArrayScheme):
         `(*window, inputs, outputs)`; mirrored sides are even. A window is zero but for its center.
 
     Raises:
-        ValueError: If `position` is unknown or the activation is no line when mirrored (tanh); on
+        ValueError: If `position` is unknown or the mirrored activation is not linear (tanh); on
             call, if a mirrored side is odd or the shape has fewer than two axes.
 
     Source:
@@ -61,7 +62,7 @@ class LooksLinear(ArrayScheme):
         self.seed = checked_seed(seed)
         odd_slope_of(activation)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         if len(shape) < 2:
             raise ValueError(
                 "A mirrored kernel has shape `(*window, inputs, outputs)`, at least two axes, as "
@@ -76,7 +77,7 @@ class LooksLinear(ArrayScheme):
                 f"{self.position} layer. Received: position={self.position!r}, shape={shape}."
             )
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         mirrored_in, mirrored_out = self.position != "first", self.position != "last"
         rows, columns = shape[-2] // (1 + mirrored_in), shape[-1] // (1 + mirrored_out)
         gain = math.sqrt(max(1.0, columns / rows)) if rows else 1.0

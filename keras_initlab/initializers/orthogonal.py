@@ -29,10 +29,10 @@ class Orthogonal(ArrayScheme, AxesScheme):
             gain.
         scaled: Whether a widening kernel is multiplied by `sqrt(outputs / inputs)`. Without it the
             length of the signal is kept and its mean square falls by `inputs / outputs`.
-        output_axes: Axes that remain in the output, likewise. Axes in neither list hold
-            independent matrices: the channels of a `DepthwiseConv2D` with
+        output_axes: Axes that remain in the output; `EinsumDense` fills them in. Axes in neither
+            list hold independent matrices: the channels of a `DepthwiseConv2D` with
             `input_axes=[0, 1], output_axes=[3]`, or the experts of an `EinsumDense` with
-            `input_axes=[1], output_axes=[2]`, which by itself counts experts as outputs.
+            `input_axes=[1], output_axes=[2]`; by itself the layer counts experts as outputs.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
@@ -67,10 +67,10 @@ class Orthogonal(ArrayScheme, AxesScheme):
         self.scaled = scaled
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         self._layout(shape)
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         inputs, outputs = self._layout(shape)
         batch = [axis for axis in range(len(shape)) if axis not in (*inputs, *outputs)]
         order = (*batch, *inputs, *outputs)
@@ -110,8 +110,8 @@ class Orthogonal(ArrayScheme, AxesScheme):
 class DeltaOrthogonal(ArrayScheme):
     """A convolution that starts as a rotation of the channels at every place.
 
-    Use it in deep plain convolutional networks: thousands of tanh layers train. All of the kernel
-    but its center is zero, and the center has orthonormal rows.
+    Use it in deep plain convolutional networks: even thousands of tanh layers train. The kernel is
+    zero except at its center, and the center has orthonormal rows.
 
     Args:
         gain: Multiplies the weights: a number, or the activation that follows, for its forward
@@ -122,8 +122,8 @@ class DeltaOrthogonal(ArrayScheme):
         center of an even window is the one that `padding="same"` leaves in place.
 
     Raises:
-        ValueError: If `gain` is not positive; on call, if the shape is none of a convolution or
-            has more inputs than outputs.
+        ValueError: If `gain` is not positive; on call, if the shape is not that of a
+            convolution or has more inputs than outputs.
 
     Source:
         Xiao et al. 2018, algorithm 2, https://arxiv.org/abs/1806.05393.
@@ -138,10 +138,10 @@ class DeltaOrthogonal(ArrayScheme):
         self.gain = _checked_gain(gain)
         self.seed = checked_seed(seed)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         _check_convolution(shape)
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         block = haar(shape[-2], shape[-1], stream, kind) * kind.type(_gain_in(self.gain))
         return at_center(block, shape)
 
@@ -150,7 +150,7 @@ class DeltaOrthogonal(ArrayScheme):
 class ConvolutionOrthogonal(ArrayScheme):
     """A convolution that keeps the length of every image and uses its whole window.
 
-    Exact for circular padding and stride 1; zero padding loses what leaves at the rim.
+    Exact for circular padding and stride 1; zero padding loses what leaves at the border.
 
     Args:
         gain: Multiplies the weights: a number, or the activation that follows, for its forward
@@ -160,13 +160,13 @@ class ConvolutionOrthogonal(ArrayScheme):
         `(*window, inputs, outputs)` with one to three window axes and `inputs <= outputs`.
 
     Raises:
-        ValueError: If `gain` is not positive; on call, if the shape is none of a convolution or
-            has more inputs than outputs.
+        ValueError: If `gain` is not positive; on call, if the shape is not that of a
+            convolution or has more inputs than outputs.
 
     Source:
         Kautsky and Turcajova 1994; Xiao et al. 2018, algorithm 1,
         https://arxiv.org/abs/1806.05393: a product of kernels `[P, 1 - P]` of two places each, `P`
-        a random projection, here of half the rank and for windows of any sides.
+        a random projection, here of half the rank and for windows of any shape.
 
     Example:
         >>> weights = ConvolutionOrthogonal(seed=0)((3, 3, 16, 32))
@@ -178,10 +178,10 @@ class ConvolutionOrthogonal(ArrayScheme):
         self.gain = _checked_gain(gain)
         self.seed = checked_seed(seed)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         _check_convolution(shape)
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         window, (inputs, outputs) = shape[:-2], shape[-2:]
         kernel = haar(inputs, outputs, stream, kind).reshape(*(1 for _ in window), inputs, outputs)
         for step in range(max(window) - 1):

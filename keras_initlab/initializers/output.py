@@ -26,7 +26,7 @@ class PriorBias(ArrayScheme):
     For the last layer, with a kernel that starts small or zero. The first steps then need not
     learn how rare the positives are: with a zero kernel the first log loss is the entropy of the
     base rate, 0.098 for clicks at 2 %, where a zero bias gives 0.693. Exactly one of `rate`,
-    `rates` and `mean` must be given; `PriorBias.from_labels` counts it.
+    `rates` and `mean` must be given; `PriorBias.from_labels` computes it.
 
     Args:
         rate: For sigmoid outputs or their logits, the share of positives (unitless), above 0 and
@@ -35,7 +35,7 @@ class PriorBias(ArrayScheme):
         rates: For softmax outputs or their logits, the list of class shares, each positive,
             together 1: the bias is `log(rates)`.
         mean: For linear outputs the mean of the targets (in their units), or a list of one mean
-            for each unit: it is the bias.
+            for each unit: this is the bias.
 
     Shape:
         `(units,)`, the bias of a `keras.layers.Dense`: as many units as the list has entries, any
@@ -47,7 +47,7 @@ class PriorBias(ArrayScheme):
             shape does not fit.
 
     Source:
-        The links of the three outputs: Bishop 2006, Pattern Recognition and Machine Learning,
+        The link functions of the outputs: Bishop 2006, Pattern Recognition and Machine Learning,
         section 4.3.6. For a rare class Lin et al. 2017, section 4.1,
         https://arxiv.org/abs/1708.02002, whose `-log((1 - p) / p)` with p = 0.01 is
         `PriorBias(rate=0.01)`. `log(p)` is right for softmax only: a sigmoid of it is
@@ -72,7 +72,7 @@ class PriorBias(ArrayScheme):
         if sum(prior is not None for prior in (rate, rates, mean)) != 1:
             raise ValueError(
                 "Exactly one of `rate` (sigmoid), `rates` (softmax) and `mean` (linear output) "
-                "says what is known of the labels. "
+                "describes the labels. "
                 f"Received: rate={rate}, rates={rates}, mean={mean}. "
                 "Try `PriorBias.from_labels(labels)`."
             )
@@ -89,7 +89,7 @@ class PriorBias(ArrayScheme):
                 class) or one-hot rows `(examples, classes)`, for `"regression"` targets.
             kind: `"binary"`, `"multiclass"` or `"regression"`.
             smoothing: Added to the count of every class (examples), at least 0; 1 is Laplace's
-                rule. A class that never occurs needs it, for its bias would be minus infinity.
+                rule. A class that never occurs needs it; else its bias would be minus infinity.
                 Means of regression targets do not use it.
 
         Returns:
@@ -120,18 +120,18 @@ class PriorBias(ArrayScheme):
     def _given(self) -> str:
         return next(name for name in ("rate", "rates", "mean") if getattr(self, name) is not None)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         prior = getattr(self, self._given())
         listed = isinstance(prior, (list, tuple))
         if len(shape) != 1 or (listed and len(prior) != shape[0]):
             layout = f"({len(prior)},)" if listed else "(units,)"
             raise ValueError(
-                "`PriorBias` starts the bias of an output layer, `bias_initializer` of a "
+                "`PriorBias` initializes the bias of an output layer, `bias_initializer` of a "
                 f"`keras.layers.Dense`; for this `{self._given()}` it has shape {layout}. "
                 f"Received: shape={shape}."
             )
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         given = self._given()
         prior = np.asarray(getattr(self, given), "float64")
         if given == "rate":
@@ -145,8 +145,8 @@ def _checked_rate(rate: Any) -> Any:
     for share in rate if isinstance(rate, (list, tuple)) else [rate]:
         if not 0 < checked_number(share, "rate", _RATE) < 1:
             raise ValueError(
-                f"`rate` {_RATE}, so it must lie above 0 and below 1: a sure answer needs an "
-                f"infinite bias. Received: rate={rate!r}."
+                f"`rate` {_RATE}, so it must lie above 0 and below 1: a rate of 0 or 1 needs "
+                f"an infinite bias. Received: rate={rate!r}."
             )
     return rate
 
@@ -185,7 +185,7 @@ def _checked_labels(labels: Any) -> np.ndarray:
     values = np.asarray(labels)
     if values.dtype.kind not in "biuf" or values.ndim not in (1, 2) or not values.size:
         raise ValueError(
-            "`labels` are numbers of shape `(examples,)` or `(examples, units)`, at least one. "
+            "`labels` must be one or more numbers of shape `(examples,)` or `(examples, units)`. "
             f"Received: labels of shape {values.shape} and dtype {values.dtype}."
         )
     values = values.astype("float64")
@@ -229,10 +229,10 @@ def _check_all_seen(counts: np.ndarray, smoothing: float, kind: str) -> None:
         return
     where = np.flatnonzero(counts == 0).tolist()
     what = (
-        f"classes {where} never occur" if kind == "multiclass" else f"those of units {where} agree"
+        f"classes {where} never occur" if kind == "multiclass" else f"units {where} have one class"
     )
     raise ValueError(
-        f"Among the labels {what}, and the bias for a share of 0 or 1 is infinite. "
+        f"In the labels {what}, and the bias for a share of 0 or 1 is infinite. "
         f"Received: smoothing={smoothing!r}. Try smoothing=1.0 (Laplace's rule), which counts one "
         "more example of each class."
     )

@@ -86,7 +86,7 @@ class Constant(Scheme):
         return place.constant(self.value, dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The value in a wrapping that Keras's `Constant`, which ignores other keys, refuses."""
+        """The value, wrapped so that Keras's `Constant`, which ignores other keys, refuses it."""
         config = super().get_config()
         wrapped = {"class_name": f"{PACKAGE}>Constant.value", "config": {"value": config["value"]}}
         return {**config, "value": wrapped}
@@ -104,8 +104,8 @@ class Constant(Scheme):
 class RandomNormal(RandomScheme):
     """Gaussian weights of one standard deviation, whatever the layer's width.
 
-    Through layers of width n the signal's variance is multiplied by `n * stddev**2` each time: too
-    small a value makes it vanish, too large a one saturates sigmoid and tanh or overflows.
+    Each layer of width n multiplies the signal's variance by `n * stddev**2`: too small a value
+    makes it vanish, too large a value saturates sigmoid and tanh or overflows.
 
     Args:
         mean: Mean of the weights (unitless).
@@ -118,8 +118,8 @@ class RandomNormal(RandomScheme):
         ValueError: If `stddev` is not positive, or an argument is NaN or infinite.
 
     Source:
-        The standard deviation 0.01 is of Krizhevsky et al. 2012, section 5,
-        https://papers.nips.cc/paper/4824. All arguments are by keyword; in Keras they may be
+        The standard deviation 0.01 is from Krizhevsky et al. 2012, section 5,
+        https://papers.nips.cc/paper/4824. All arguments are keyword-only; in Keras they may be
         given by position.
 
     Example:
@@ -133,7 +133,7 @@ class RandomNormal(RandomScheme):
         self.stddev = checked_number(stddev, "stddev", "is a standard deviation", positive=True)
         self.seed = checked_seed(seed)
 
-    def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
+    def law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         return "normal", float(self.mean), float(self.stddev)
 
 
@@ -154,7 +154,7 @@ class TruncatedNormal(RandomScheme):
     Source:
         Variance after the cut: `1 - 4 phi(2) / (2 Phi(2) - 1) = 0.7737`, Johnson, Kotz and
         Balakrishnan 1994, vol. 1, eq. 13.134. As in Keras, torch and JAX `stddev` is not corrected
-        for it; `VarianceScaling` and its rows are.
+        for it; `VarianceScaling` and its special cases are.
 
     Example:
         >>> weights = TruncatedNormal(stddev=0.1, seed=0)((512, 256))
@@ -167,7 +167,7 @@ class TruncatedNormal(RandomScheme):
         self.stddev = checked_number(stddev, "stddev", "is a standard deviation", positive=True)
         self.seed = checked_seed(seed)
 
-    def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
+    def law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         return "truncated_normal", float(self.mean), float(self.stddev)
 
 
@@ -205,7 +205,7 @@ class RandomUniform(RandomScheme):
                 f"Received: minval={minval}, maxval={maxval}."
             )
 
-    def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
+    def law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         width = float(np.subtract(self.maxval, self.minval))
         center = float(self.minval) + width / 2
         return "uniform", center, width / 2

@@ -35,7 +35,7 @@ class _RectifierScheme(VarianceScheme):
         self.mode = mode
         if self.negative_slope and self.activation != "relu":
             raise ValueError(
-                "`negative_slope` is that of a leaky ReLU, so it goes with no other activation. "
+                "`negative_slope` is that of a leaky ReLU, so it fits no other activation. "
                 f"Received: negative_slope={negative_slope}, activation={activation!r}."
             )
         super().__init__(kind=kind, seed=seed, input_axes=input_axes, output_axes=output_axes)
@@ -59,7 +59,8 @@ class HeUniform(_RectifierScheme):
 
     Args:
         activation: The activation that follows: a name, a Keras activation or a registered
-            callable. Its gain takes the place of the 2: forward, or backward with `fan_out`.
+            callable. The square of its gain takes the place of the 2: forward, or backward with
+            `fan_out`.
         negative_slope: Slope of the leaky ReLU that follows, 0 for ReLU (unitless).
         mode: `"fan_in"` keeps the forward signal, `"fan_out"` the gradient; `"fan_avg"` and
             `"fan_geo_avg"` lie between.
@@ -85,11 +86,12 @@ class HeNormal(_RectifierScheme):
     """Gaussian weights that hold the signal's mean square steady through ReLU.
 
     Use it before `relu` and its relatives. The variance of each weight is `2 / fan_in`: the 2
-    repays the half of the signal that ReLU drops.
+    makes up for the half of the signal that ReLU drops.
 
     Args:
         activation: The activation that follows: a name, a Keras activation or a registered
-            callable. Its gain takes the place of the 2: forward, or backward with `fan_out`.
+            callable. The square of its gain takes the place of the 2: forward, or backward with
+            `fan_out`.
         negative_slope: Slope of the leaky ReLU that follows, 0 for ReLU (unitless).
         mode: `"fan_in"` keeps the forward signal, `"fan_out"` the gradient; `"fan_avg"` and
             `"fan_geo_avg"` lie between.

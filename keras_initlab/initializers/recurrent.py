@@ -26,25 +26,25 @@ class UnitForgetBias(ArrayScheme):
     """A bias of one on the forget gate of an LSTM, so that its memory starts open.
 
     All other gates start at zero. The forget gate then opens to `sigmoid(1) = 0.73` instead of one
-    half, and the gradient lives longer.
+    half, and the gradient survives longer.
 
     Args:
         units: Units of the layer, or filters of `ConvLSTM` (count).
 
     Shape:
         `(4 * units,)`: the whole bias of `LSTM` or `ConvLSTM`, with gates in the order of Keras: i,
-        f, c, o. Give the layer `unit_forget_bias=False`, or it asks for the bias in pieces.
+        f, c, o. Give the layer `unit_forget_bias=False`, or it requests the bias in pieces.
 
     Raises:
         TypeError: If `units` is not an integer.
-        ValueError: If `units` is below 1; on call, if the shape is another.
+        ValueError: If `units` is below 1; on call, if the shape differs.
 
     Source:
         Gers, Schmidhuber and Cummins 2000, https://doi.org/10.1162/089976600300015015;
         the value 1 from Jozefowicz, Zaremba and Sutskever 2015,
-        https://proceedings.mlr.press/v37/jozefowicz15.html. What `unit_forget_bias=True`, the
-        default of `keras.layers.LSTM`, gives where the bias is `"zeros"`. torch adds two biases, so
-        ones in both make 2.
+        https://proceedings.mlr.press/v37/jozefowicz15.html. Same as `unit_forget_bias=True`, the
+        default of `keras.layers.LSTM`, where the bias is `"zeros"`. torch adds two biases, so ones
+        in both make 2.
 
     Example:
         >>> keras.ops.convert_to_numpy(UnitForgetBias(units=1)((4,))).tolist()
@@ -54,10 +54,10 @@ class UnitForgetBias(ArrayScheme):
     def __init__(self, *, units: int):
         self.units = checked_count(units, "units", _UNITS)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         _check_lstm(shape, self.units)
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         bias = np.zeros((4, self.units), kind)
         bias[1] = 1
         return bias.reshape(shape)
@@ -68,7 +68,7 @@ class Chrono(ArrayScheme):
     """Gate biases that spread the units' memory over all time spans up to the longest.
 
     Each unit draws a time `t` from `U(1, max_time - 1)`, and its gate keeps the share `t / (t + 1)`
-    of the state at each step, which forgets after about `t + 1` steps.
+    of the state at each step, so the unit forgets after about `t + 1` steps.
 
     Args:
         max_time: Longest span over which the layer must remember (steps), above 2.
@@ -76,8 +76,8 @@ class Chrono(ArrayScheme):
         cell: `"lstm"` (also for `ConvLSTM`) or `"gru"`.
 
     Shape:
-        `(4 * units,)` for `LSTM` and `ConvLSTM`, which need `unit_forget_bias=False`, or they ask
-        for the bias in pieces; `(2, 3 * units)` for `GRU`, whose second row stays zero, and
+        `(4 * units,)` for `LSTM` and `ConvLSTM`, which need `unit_forget_bias=False`, or they
+        request the bias in pieces; `(2, 3 * units)` for `GRU`, whose second row stays zero, and
         `(3 * units,)` for `GRU(reset_after=False)`.
 
     Source:
@@ -85,7 +85,7 @@ class Chrono(ArrayScheme):
         `b_f = log(U(1, max_time - 1))`, `b_i = -b_f`, the others 0. The paper's gated RNN
         multiplies the *new* state by its gate and has `b = -log(U)`. The gate z of Keras's GRU (and
         of torch's) multiplies the *old* state, `h = z * h_old + (1 - z) * h_new`, so its bias is
-        `+log(U)`; with the minus sign, as often copied, it forgets at once.
+        `+log(U)`; with the minus sign that is often copied, it forgets at once.
 
     Example:
         >>> bias = keras.ops.convert_to_numpy(Chrono(max_time=100, units=8, seed=0)((32,)))
@@ -105,7 +105,7 @@ class Chrono(ArrayScheme):
         self.cell = checked_choice(cell, "cell", get_args(_Cell))
         self.seed = checked_seed(seed)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         if self.cell == "lstm":
             _check_lstm(shape, self.units)
         elif shape not in ((3 * self.units,), (2, 3 * self.units)):
@@ -114,7 +114,7 @@ class Chrono(ArrayScheme):
                 f"`reset_after=False`. Received: units={self.units}, cell='gru', shape={shape}."
             )
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         standard = drawn((self.units,), stream.part("times"), "uniform", kind)
         half = (float(self.max_time) - 2) / 2
         keep = np.log(1 + kind.type(half) * (1 + standard))
@@ -132,11 +132,11 @@ class IRNN(ArrayScheme):
     """A recurrent kernel that copies the state, so that a ReLU network can remember.
 
     Use it as `recurrent_initializer` of `SimpleRNN(activation="relu")`, with a zero bias. Without
-    input a state that is not negative is kept for ever, and so is its gradient.
+    input, a state that is not negative is kept forever, and so is its gradient.
 
     Args:
         gain: Share of the state that one step keeps (unitless), positive: 1 for the longest
-            memory, less (say 0.01) for a task of short spans.
+            memory, less (say 0.01) for a task with short time spans.
 
     Shape:
         `(units, units)`.
@@ -158,7 +158,7 @@ class IRNN(ArrayScheme):
         meaning = "is the share of the state that one step keeps"
         self.gain = checked_number(gain, "gain", meaning, positive=True)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 2 or shape[0] != shape[1]:
             raise ValueError(
                 "A recurrent kernel that copies the state has the shape `(units, units)`, as the "
@@ -166,7 +166,7 @@ class IRNN(ArrayScheme):
                 "Try `PerGate(IRNN(), gates=...)` for the gates of LSTM and GRU."
             )
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         return kind.type(self.gain) * np.eye(*shape, dtype=kind)
 
 
@@ -174,7 +174,7 @@ def _check_lstm(shape: tuple[int, ...], units: int) -> None:
     if shape != (4 * units,):
         raise ValueError(
             "The bias of `LSTM` and `ConvLSTM` has the shape `(4 * units,)`; with "
-            "`unit_forget_bias=True`, their default, they ask for it in pieces. "
+            "`unit_forget_bias=True`, their default, they request it in pieces. "
             f"Received: units={units}, shape={shape}. "
             "Try `unit_forget_bias=False` in the layer, and the layer's own number of units."
         )

@@ -30,14 +30,14 @@ class Fixup(VarianceScheme):
     """He weights shrunk so that deep residual nets train without normalization.
 
     For the layers of a residual branch except its last. The last layer of every branch and the
-    classifier take `Zeros`; everything outside the branches takes `HeNormal`. The standard
+    classifier take `Zeros`; all other layers outside the branches take `HeNormal`. The standard
     deviation is He's times `branches**(-1 / (2 layers_per_branch - 2))`: with two layers per
     branch and 16 branches, a quarter of it.
 
     Args:
         branches: Residual branches in the whole network, the paper's L (count); must be given.
         layers_per_branch: Weight layers in one branch, the paper's m (count), at least 2: with one
-            layer there is nothing to shrink, for the only layer is the last and takes `Zeros`.
+            layer there is nothing to shrink: the only layer is the last and takes `Zeros`.
         mode: `"fan_in"` keeps the forward signal, `"fan_out"` the gradient.
 
     Shape:
@@ -50,7 +50,7 @@ class Fixup(VarianceScheme):
     Source:
         Zhang, Dauphin and Ma 2019, section 3, rule 2, https://arxiv.org/abs/1901.09321. The
         exponent belongs to the standard deviation, not to the variance. The authors' code uses
-        `fan_out`. Rule 3 is the model's business: one scalar multiplier (1) in every branch, and a
+        `fan_out`. Rule 3 is up to the model: one scalar multiplier (1) in every branch, and a
         scalar bias (0) before each convolution, dense layer and activation.
 
     Example:
@@ -93,7 +93,7 @@ class _ShutGate(Scheme):
     def _at(self, place: Place, dtype: Any) -> Any:
         if place.shape not in ((), (1,)):
             raise ValueError(
-                f"`{type(self).__name__}` starts the one scalar that multiplies a residual branch, "
+                f"`{type(self).__name__}` fills the one scalar that multiplies a residual branch, "
                 f"so the shape must be () or (1,). Received: shape={place.shape}. "
                 "Try `Zeros` for a scale per channel or for a kernel."
             )
@@ -111,7 +111,7 @@ class SkipInit(_ShutGate):
         `()` or `(1,)`: the scalar that multiplies the output of one residual branch.
 
     Raises:
-        ValueError: On call, if the shape is another.
+        ValueError: On call, if the shape differs.
 
     Source:
         De and Smith 2020, https://arxiv.org/abs/2002.10444: `alpha = 0`; a constant of at most
@@ -128,13 +128,13 @@ class ReZero(_ShutGate):
     """A zero scalar before the residual sum: every layer starts as the identity.
 
     `x + alpha * F(x)` with `alpha = 0`: all singular values of the input-output Jacobian start at
-    one. `F` starts as usual; in a transformer the layer norm goes.
+    one. `F` starts as usual; in a transformer the layer norm is removed.
 
     Shape:
         `()` or `(1,)`: the paper's alpha of one residual layer.
 
     Raises:
-        ValueError: On call, if the shape is another.
+        ValueError: On call, if the shape differs.
 
     Source:
         Bachlechner et al. 2020, eq. 1, https://arxiv.org/abs/2003.04887. In the transformer of
@@ -148,7 +148,7 @@ class ReZero(_ShutGate):
 
 @scheme
 class GPT2Residual(RandomScheme):
-    """Gaussian weights that shrink with depth, for what adds to the residual stream.
+    """Gaussian weights that shrink with depth, for the ends of residual branches.
 
     For the two kernels of a transformer block that write to the stream: the output projection of
     the attention and the second layer of the feed-forward net. All other kernels and the token
@@ -168,8 +168,8 @@ class GPT2Residual(RandomScheme):
     Source:
         Radford et al. 2019, section 2.3,
         https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf:
-        `1/sqrt(N)` with N residual layers, which are two per block; taking N for the number of
-        blocks makes the branches `sqrt(2)` too large. The 0.02 is that of Radford et al. 2018.
+        `1/sqrt(N)` with N residual layers, which are two per block; mistaking N for the number
+        of blocks makes the branches `sqrt(2)` too large. The 0.02 is from Radford et al. 2018.
 
     Example:
         >>> weights = GPT2Residual(layers=12, seed=0)((512, 256))
@@ -182,6 +182,6 @@ class GPT2Residual(RandomScheme):
         self.stddev = checked_number(stddev, "stddev", "is a standard deviation", positive=True)
         self.seed = checked_seed(seed)
 
-    def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
+    def law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         layers = known_count(self.layers, "layers", _LAYERS)
         return "normal", 0.0, float(self.stddev) / math.sqrt(2 * layers)

@@ -29,7 +29,7 @@ class SirenFirst(VarianceScheme):
         True
     """
 
-    def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
+    def law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         return "uniform", 0.0, 1 / max(1.0, self._fans(shape).fan_in)
 
 
@@ -48,9 +48,9 @@ class SirenHidden(VarianceScheme):
 
     Source:
         Sitzmann et al. 2020, section 3.2, https://arxiv.org/abs/2006.09661. Where the layer
-        computes `sin(W x + b)`, as the theorem there has it, omega is 1. It states a variance of 1,
-        for it takes the arcsine law with the variance 1/2 for the sine of one; the variance of that
-        is `(1 - exp(-2)) / 2`, and the fixed point of `v = 1 - exp(-2 v)` is 0.797.
+        computes `sin(W x + b)`, as in the theorem there, omega is 1. The theorem states a variance
+        of 1: it takes the sine of a standard normal to have the arcsine law, of variance 1/2. Its
+        true variance is `(1 - exp(-2)) / 2`; the fixed point of `v = 1 - exp(-2 v)` is 0.797.
 
     Example:
         >>> weights = SirenHidden(seed=0)((512, 256))

@@ -17,13 +17,13 @@ __all__ = ["Sinusoidal", "Sparse", "UnitNormColumns"]
 class _MatrixScheme(ArrayScheme, AxesScheme):
     """A scheme for the matrix `(all inputs of a unit, units)` that a kernel of any rank is."""
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         fans_of(shape, input_axes=self.input_axes, output_axes=self.output_axes)
 
     def _matrix(self, sizes: tuple[int, int], stream: Stream, kind: np.dtype) -> np.ndarray:
         raise AssertionError("abstract")
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         order = self._order(shape)
         count = len(self._inputs(shape))
         sizes = [shape[axis] for axis in order]
@@ -49,8 +49,8 @@ class Sparse(_MatrixScheme):
     with weights of size one; made for deep nets of sigmoid and tanh units.
 
     Args:
-        connections: Inputs that each output unit listens to (count); where a unit has fewer, it
-            listens to them all.
+        connections: Inputs that each output unit reads (count); a unit that has fewer inputs reads
+            them all.
         stddev: Standard deviation of the weights that are not zero (unitless), positive.
 
     Shape:
@@ -80,7 +80,7 @@ class Sparse(_MatrixScheme):
         input_axes: Axes = None,
         output_axes: Axes = None,
     ):
-        meaning = "counts the inputs that a unit listens to"
+        meaning = "counts the inputs that a unit reads"
         self.connections = checked_count(connections, "connections", meaning)
         self.stddev = checked_number(stddev, "stddev", "is a standard deviation", positive=True)
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
@@ -143,17 +143,17 @@ class UnitNormColumns(_MatrixScheme):
 
 @scheme
 class Sinusoidal(_MatrixScheme):
-    """Weights on sine waves, a frequency for each unit: no chance at all.
+    """Weights on sine waves, a frequency for each unit: nothing is random.
 
     Input j of n meets unit i of m with `a sin(2 pi i (j/n + 1/m))`, j from 0 and i from 1. The
     amplitude a makes the sample variance of all weights `2 / (n + m)`. The weights of a unit sum to
-    zero, except that unit i is constant where n divides i. A unit is all zero, so dead before ReLU,
-    where n and m both divide 2i: the middle and the last unit of a square layer of even width.
+    zero, except that unit i is constant where n divides i. Where n and m both divide 2i, unit i is
+    all zero, so dead before ReLU: the middle and the last unit of a square layer of even width.
     Equal shapes get equal weights.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given, and
-        more than two inputs or outputs: below that all waves are zero.
+        more than two inputs or outputs: with fewer all waves are zero.
 
     Raises:
         ValueError: On call, if the shape has fewer than two axes, or at most two inputs and at most
@@ -174,8 +174,8 @@ class Sinusoidal(_MatrixScheme):
     def __init__(self, *, input_axes: Axes = None, output_axes: Axes = None):
         super().__init__(seed=0, input_axes=input_axes, output_axes=output_axes)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
-        super()._check(shape)
+    def check(self, shape: tuple[int, ...]) -> None:
+        super().check(shape)
         count = len(self._inputs(shape))
         sizes = [shape[axis] for axis in self._order(shape)]
         if 0 in shape or max(math.prod(sizes[:count]), math.prod(sizes[count:])) <= 2:

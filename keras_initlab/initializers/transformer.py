@@ -80,12 +80,12 @@ class DeepNorm(VarianceScheme):
 
     @property
     def residual_scale(self) -> float:
-        """What multiplies the skip connection before the norm, the paper's alpha (unitless)."""
+        """Factor on the skip connection before the norm, the paper's alpha (unitless)."""
         return self._constants()[0]
 
     @property
     def gain(self) -> float:
-        """What multiplies the standard deviation, the paper's beta (unitless)."""
+        """Factor on the standard deviation, the paper's beta (unitless)."""
         return self._constants()[1]
 
     def _constants(self) -> tuple[float, float]:
@@ -117,11 +117,11 @@ class TFixup(VarianceScheme):
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given;
-        for embeddings `(rows, dim)`, as `keras.layers.Embedding` gives it.
+        for embeddings `(rows, dim)`, as in `keras.layers.Embedding`.
 
     Raises:
         ValueError: If an argument's value is not allowed; on call, if `layers` was not given, the
-            shape has fewer than two axes, or that of an embedding has not exactly two.
+            shape has fewer than two axes, or that of an embedding does not have exactly two.
 
     Source:
         Huang, Perez, Ba and Volkovs 2020, section 3.2,
@@ -150,19 +150,19 @@ class TFixup(VarianceScheme):
 
     @property
     def gain(self) -> float:
-        """What multiplies the standard deviation (unitless)."""
+        """Factor on the standard deviation (unitless)."""
         layers = known_count(self.layers, "layers", _MEANINGS["layers"])
         return 0.67 * layers**-0.25 if self.part == "encoder" else (9.0 * layers) ** -0.25
 
     def _law(self) -> Law:
         return Law(scale=self.gain**2, fan="fan_avg", draw="uniform")
 
-    def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
+    def law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         if self.part != "embedding":
-            return super()._law_for(shape)
+            return super().law_for(shape)
         if len(shape) != 2:
             raise ValueError(
-                "`TFixup(part='embedding')` starts a table of shape `(rows, dim)`, as "
-                f"`keras.layers.Embedding` has it. Received: shape={shape}."
+                "`TFixup(part='embedding')` initializes a table of shape `(rows, dim)`, as in "
+                f"`keras.layers.Embedding`. Received: shape={shape}."
             )
         return "normal", 0.0, self.gain * max(1, shape[1]) ** -0.5

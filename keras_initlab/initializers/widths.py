@@ -24,13 +24,13 @@ _BASE = "is the width of the small model on which the learning rate was tuned"
 class SmallInit(VarianceScheme):
     """Gaussian weights of one small variance in all kernels of a transformer.
 
-    The variance is `2 / (5 width)`: what Xavier gives the feed-forward net, whose hidden layer is
-    four times as wide as the model, taken for the attention kernels too. Made for pre-norm blocks
-    and no warm-up.
+    The variance is `2 / (5 width)`: the attention kernels get what Xavier gives the feed-forward
+    net, whose hidden layer is four times as wide as the model. Made for pre-norm blocks and no
+    warm-up.
 
     Args:
         width: Size of the model's representations, the paper's d (count); `None` takes the smaller
-            of the two fans, which is it in every kernel of a transformer block.
+            of the two fans, which is d in every kernel of a transformer block.
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given.
@@ -58,7 +58,7 @@ class SmallInit(VarianceScheme):
         self.width = None if width is None else checked_count(width, "width", meaning)
         super().__init__(seed=seed, input_axes=input_axes, output_axes=output_axes)
 
-    def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
+    def law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         fans = self._fans(shape)
         width = self.width or max(1, min(fans.fan_in, fans.fan_out))
         return "normal", 0.0, spread_of("normal", 2 / (5 * width))
@@ -107,7 +107,7 @@ class MuNormal(VarianceScheme):
 
     Shape:
         `(*window, inputs, outputs)`, at least two axes, unless both axes arguments are given, or as
-        the kind has it. An `Embedding` is an input: `role="input", kind="lookup"`.
+        the kind requires. An `Embedding` is an input: `role="input", kind="lookup"`.
 
     Raises:
         ValueError: If an argument's value is not allowed; on call, if an output kernel's
@@ -117,7 +117,7 @@ class MuNormal(VarianceScheme):
         Yang et al. 2022, table 3, with fans relative to the base model as in eq. 4,
         https://arxiv.org/abs/2203.03466. The package `mup` implements the equivalent table 8: an
         output kernel of width-free variance whose input is divided by the width; mixing rows of
-        both tables is a common mistake. Zeros in the output kernel (appendix D.2) do too.
+        both tables is a common mistake. A zero output kernel (appendix D.2) works as well.
 
     Example:
         >>> MuNormal(role="hidden", base_width=128).learning_rates((512, 512))
@@ -151,7 +151,7 @@ class MuNormal(VarianceScheme):
         shrink = base / max(1.0, fans.fan_in)
         return LearningRates(adam=shrink, sgd=1.0 if self.role == "hidden" else shrink)
 
-    def _law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
+    def law_for(self, shape: tuple[int, ...]) -> tuple[str, float, float]:
         variance = self.scale / max(1.0, self._fans(shape).fan_in)
         if self.role == "output":
             variance *= self.learning_rates(shape).adam

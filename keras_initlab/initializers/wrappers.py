@@ -70,14 +70,14 @@ class Composite(_Wrapper):
             `EinsumDense` should: `(1, inputs, outputs)` becomes `(inputs, outputs)`.
         seed: Integer that takes the place of the inner seeds; `None` leaves them as they are.
         input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in, and they
-            are passed to the parts unless these are squeezed.
+            are passed to the parts unless the slices are squeezed.
 
     Shape:
-        Any that the parts can serve, with `axis` cut as `sizes` says.
+        Any that the parts support, with `axis` cut as `sizes` says.
 
     Raises:
         ValueError: If `parts` is empty or does not match `sizes`; on call, if the axis cannot be
-            cut so.
+            cut that way.
 
     Source:
         Definition. Keras draws gates, heads and experts as one weight with the fans of the whole.
@@ -116,7 +116,7 @@ class Composite(_Wrapper):
                 f"Received: {len(parts)} parts, sizes={sizes!r}."
             )
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         self._sizes(shape)
 
     def _sizes(self, shape: tuple[int, ...]) -> list[int]:
@@ -134,7 +134,7 @@ class Composite(_Wrapper):
     def _parts(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(label_of(part) for part in self.parts))
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         axis, drawn = self.axis % len(shape), []
         for number, (part, size) in enumerate(zip(self.parts, self._sizes(shape), strict=True)):
             whole = (*shape[:axis], size, *shape[axis + 1 :])
@@ -155,7 +155,7 @@ class PerGate(_Wrapper):
     Args:
         scheme: The initializer of one gate: a scheme, a name or one of Keras.
         gates: Number of gates side by side in the last axis: 4 for LSTM and ConvLSTM, 3 for GRU.
-        seed: Integer that takes the place of the inner seed; `None` leaves that as it is.
+        seed: Integer that takes the place of the inner seed; `None` keeps that one.
         input_axes: Axes of the kernel that are summed over, passed to the inner scheme.
 
     Shape:
@@ -190,12 +190,12 @@ class PerGate(_Wrapper):
     def _parts(self) -> tuple[str, ...]:
         return (label_of(self.scheme),)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
+    def check(self, shape: tuple[int, ...]) -> None:
         # Before a list of as many gates as a file may ask for is made.
         _share_of(shape, -1, self.gates)
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
-        return self._composite()._values(shape, stream, kind)
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+        return self._composite().values_for(shape, stream, kind)
 
     def _composite(self) -> Composite:
         return Composite(
@@ -213,12 +213,12 @@ class Scaled(_Wrapper):
     Args:
         scheme: The initializer to scale: a scheme, a name or one of Keras.
         factor: Multiplies the weights (unitless), so their variance is multiplied by its square.
-        seed: Integer that takes the place of the inner seed; `None` leaves that as it is.
+        seed: Integer that takes the place of the inner seed; `None` keeps that one.
         input_axes: Axes of the kernel that are summed over; `EinsumDense` fills them in, and they
             are passed to the inner scheme.
 
     Shape:
-        Any that the inner scheme can serve.
+        Any that the inner scheme supports.
 
     Raises:
         ValueError: If `factor` is NaN or infinite; on call, if the inner scheme raises one.
@@ -247,7 +247,7 @@ class Scaled(_Wrapper):
     def _parts(self) -> tuple[str, ...]:
         return (label_of(self.scheme), f"{self.factor:.3g}")
 
-    def _values(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
+    def values_for(self, shape: tuple[int, ...], stream: Stream, kind: np.dtype) -> np.ndarray:
         return self._drawn(self.scheme, "", shape, kind) * kind.type(self.factor)
 
 

@@ -1,4 +1,4 @@
-"""Whole models before training: looked at, drawn anew, checked and compared."""
+"""Whole models before training: diagnose, initialize, lint, compare and widen them."""
 
 from keras_initlab.model.comparing.compare import compare
 from keras_initlab.model.comparing.comparison import Comparison, SchemeSummary

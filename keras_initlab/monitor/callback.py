@@ -14,12 +14,18 @@ from keras_initlab._wire import Problem
 from keras_initlab.anatomy.selection import NothingToWatchError, checked_filter
 from keras_initlab.monitor import arguments
 from keras_initlab.monitor.arguments import LayerChoice, Watchable
-from keras_initlab.monitor.judge import Action, Gaps, Judge
-from keras_initlab.monitor.schedule import Clock, EpochEnds, Schedule, is_due, schedule_of
+from keras_initlab.monitor.epoch_logs import add_numbers
+from keras_initlab.monitor.judge import Action, Gaps, Judge, OddLogs
+from keras_initlab.monitor.outcome import Outcomes
+from keras_initlab.monitor.pace import Pace
+from keras_initlab.monitor.reporting import Reporting
+from keras_initlab.monitor.scalars import ScalarChoice, checked_scalars
+from keras_initlab.monitor.schedule import Schedule, schedule_of
 from keras_initlab.monitor.sessions import uncover
 from keras_initlab.monitor.settings import Settings
 from keras_initlab.monitor.sinks import Sink, TensorBoardSink
-from keras_initlab.monitor.training_report import TrainingReport
+from keras_initlab.monitor.skips import SkipLog
+from keras_initlab.monitor.vocabularies import changed_vocabularies
 from keras_initlab.monitor.watcher import Watcher
 from keras_initlab.signal.guard import Guard, in_one_line
 from keras_initlab.signal.looks import History, Look
@@ -27,7 +33,7 @@ from keras_initlab.signal.looks import History, Look
 __all__ = ["ActivationVarianceLogger"]
 
 
-class ActivationVarianceLogger(keras.callbacks.Callback):
+class ActivationVarianceLogger(Reporting, keras.callbacks.Callback):
     """Logs each layer's signal while a model trains, and reports problems in words.
 
     The statistics are computed inside the compiled training step, on the training batch, at
@@ -35,30 +41,35 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
     (docs/callback.md says where XLA may round differently).
 
     Args:
-        log_dir: Directory for TensorBoard, made if missing; `None` writes nothing.
+        log_dir: Directory for TensorBoard, created if missing; `None` writes nothing.
         update_freq: Training steps between snapshots, `"batch"` for every step, `"epoch"` for the
-            first step and the last one of each epoch, or a schedule: an object with a method
-            `due(clock)`. Step 0 is the untrained model. 100 costs about nothing, and the first
-            snapshot already shows a wrong initialization.
-        first_steps: A snapshot is taken at each of this many steps, from the untrained model on.
-        watch: Some of `"activations"`, `"gradients"`, `"weights"` and `"updates"`.
-        layers: Which layers: a name or shell pattern, a compiled regular expression, a class, a
-            predicate, or a list of these. `None` takes all that carry signal.
-        max_elements: Elements to measure per layer, whole examples first. 16,384 leave a standard
-            error of 1.1 % on a variance; `None` takes all of the batch.
+            first step and the last step of each epoch, or a schedule: an object with a method
+            `due(clock)`. Step 0 is the untrained model.
+        first_steps: Number of steps at the start that all get a snapshot; step 0 is the first.
+        watch: One or more of `"activations"`, `"gradients"`, `"weights"` and `"updates"`.
+        layers: The layers to watch: a name or shell pattern, a compiled regular expression, a
+            class, a predicate, or a list of these. `None` watches all that carry signal.
+        max_elements: Elements to measure per layer, whole examples first. 16,384 give a standard
+            error of 1.1 % on a variance; `None` takes the whole batch.
         histograms: Whether activations and gradients are counted into 64 bins as well.
         reference: A fixed batch of inputs, measured beside the live one.
+        skip_nonfinite: Whether to undo a step whose loss, weights or optimizer turn NaN or
+            infinite, as if its batch had never come; seeds and metrics too. `report` counts these
+            steps. 10 in a row, or the integer given, stop training: the model is at fault then.
         on_problem: `"warn"`, `"raise"` (ends `fit` with a `SignalError`), `"stop"` (ends `fit`
             after this step), a function that takes each `Problem`, or `None` for silence.
-        verbose: 1 prints a table when training ends, 0 does not, `"auto"` follows `fit`.
-        sink: Where snapshots go instead of TensorBoard: any object with `append(look)`, as a list.
+        verbose: 1 or 2 print a table when training ends, 0 does not, `"auto"` follows `fit`.
+        logs: Whether to add `signal_min_variance` and `signal_dead` to the metrics of each epoch.
+        sink: Where snapshots go instead of TensorBoard: an object with `append(look)`, like a list.
+        scalars: Which plain scalars to log in addition to the records, which hold every number:
+            `"main"`, `"all"` or `None`.
 
     Attributes:
-        looks: The snapshots so far, oldest first; at most 2,000, at equal distances.
+        looks: The snapshots so far, oldest first; at most 2,000, evenly spaced.
 
     Raises:
         ValueError: If an argument is out of range; at the start of training, if the model has no
-            layers to watch.
+            layers to watch, or if its steps cannot be skipped.
         TypeError: If `layers` cannot choose layers.
 
     Example:
@@ -81,9 +92,12 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         max_elements: int | None = 16_384,
         histograms: bool = False,
         reference: Any = None,
+        skip_nonfinite: bool | int = False,
         on_problem: Action | Callable[[Problem], object] | None = "warn",
         verbose: Literal[0, 1, 2, "auto"] = "auto",
+        logs: bool = False,
         sink: Sink | None = None,
+        scalars: ScalarChoice | None = "main",
     ):
         super().__init__()
         self.settings = Settings(
@@ -91,65 +105,48 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
             watch=arguments.checked_watch(watch),
             max_elements=arguments.checked_elements(max_elements),
             histograms=bool(histograms),
+            skips=arguments.checked_skips(skip_nonfinite),
         )
         self.log_dir = log_dir
         self.update_freq = update_freq
         self.layers = layers
         self.reference = reference
+        self.logs = bool(logs)
+        self.skip_nonfinite = skip_nonfinite
         self.verbose = arguments.checked_verbose(verbose)
-        self.sink = TensorBoardSink(log_dir) if sink is None and log_dir is not None else sink
-        self.looks = History()
+        self.scalars = checked_scalars(scalars)
+        if sink is None and log_dir is not None:
+            sink = TensorBoardSink(log_dir, scalars=scalars)
+        self.sink = sink
         self._chosen = checked_filter(layers)
-        self._judge = Judge(on_problem)
-        self._watcher: Watcher | None = None
-        self._clock = Clock(0, 0, 1)
-        self._batch = -1
+        self._judge = Judge(on_problem, skips=bool(self.settings.skips))
+        self._pace = Pace(self.settings.schedule)
         self._started = False
-        self._in_fit = False
-        self._guard = Guard()
-        self._gaps = Gaps()
+        self._outcomes = Outcomes()
         self._seen_from = 0
-
-    @property
-    def history(self) -> dict[str, list[Any]]:
-        """All snapshots as columns of equal length: `pandas.DataFrame(logger.history)`."""
-        return self.looks.as_columns()
-
-    @property
-    def report(self) -> TrainingReport:
-        """The report of the training so far."""
-        first, last = (self.looks[0], self.looks[-1]) if len(self.looks) else (None, None)
-        notes = () if self._watcher is None else self._watcher.notes
-        rows = () if last is None else last.layers
-        if last is not None and not rows and "weights" in last.sections:
-            rows = last.sections["weights"].layers
-        notes = tuple(dict.fromkeys((*self._gaps.reasons, *notes)))
-        failed = self._watcher is not None and self._watcher.failed
-        blind = failed or bool(self._gaps.reasons)
-        return TrainingReport(rows, first, last, tuple(self._judge.problems), notes, blind)
+        self._odd = OddLogs()
 
     def __deepcopy__(self, memo: dict) -> "ActivationVarianceLogger":
         """A logger with the same settings and no snapshots, for KerasTuner."""
         twin = copy.copy(self)
         twin.sink = copy.deepcopy(self.sink, memo)
-        twin.looks = History()
+        twin.looks, twin._skips, twin._pace = History(), SkipLog(), Pace(self.settings.schedule)
         twin._judge = self._judge.fresh()
         twin._watcher, twin._model, twin.params = None, None, None
-        twin._guard, twin._gaps = Guard(), Gaps()
+        twin._guard, twin._gaps, twin._outcomes = Guard(), Gaps(), Outcomes()
         return twin
-
-    # --- what Keras calls ----------------------------------------------------------------------
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Start watching the model."""
-        self._guard, self._gaps = Guard(), Gaps()
+        self._guard, self._gaps, self._odd = Guard(), Gaps(), OddLogs()
+        self._judge.begin()
         wrong = self._guarded(self._begin)
         if wrong is not None:
             raise wrong
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Count batches from the start of the epoch."""
-        self._batch = -1
+        self._pace.begin_epoch()
         if not self._started:
             self._started = True
             self._while_watching(self._start, epoch)
@@ -161,7 +158,7 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Read the snapshots that were due since the last batch."""
-        looks = self._while_watching(self._after_batch, batch)
+        looks = self._while_watching(self._after_batch, batch, logs or {})
         if looks is not None:
             self._hear(looks)
         elif self._watcher is not None and self._watcher.empty:
@@ -170,20 +167,21 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Read the snapshot at the end of an epoch, and correct the count of steps."""
         self._hear(self._while_watching(self._after_epoch) or [])
+        self._while_watching(self._note_metrics, epoch, logs or {})
+        add_numbers(logs if self.logs else None, self.looks)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Take everything off the model, and print the report."""
         if self._watcher is not None:
+            self._hear(self._while_watching(self._of_bad_step) or [])
             self._guarded(self._end, self._watcher)
-
-    # --- in between ----------------------------------------------------------------------------
 
     def _guarded(self, function: Callable, *args: Any) -> Any:
         """The result of a function; `None` if it fails, which ends only the watching."""
         with self._guard:
             return function(*args)
         if self._guard.error is not None:
-            self._gaps.add(f"the watching ended: {in_one_line(self._guard.error)}")
+            self._gaps.add(f"watching stopped: {in_one_line(self._guard.error)}")
         with self._guard:
             if self._watcher is not None:
                 self._watcher.close()
@@ -203,84 +201,92 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
         """Open a watcher. Returns an error for the user where `layers` chooses no layer."""
         model, self._seen_from = self.model, len(self.looks)
         refusal = _backend.refusal_of(model)
-        if refusal is not None:
+        error = arguments.unskipped(model, refusal) if self.settings.skips else None
+        if error is None and refusal is not None:
             self._gaps.warn(f"{refusal}; nothing is watched.")
-            return None
+        if error is not None or refusal is not None:
+            return error
         try:
             if self._watcher is None or not self._watcher.fits(model, self._chosen):
                 self._watcher = Watcher(model, self.settings, self._chosen, self.reference)
         except NothingToWatchError as error:
             self._watcher = None
-            if self._chosen is not None:
+            if self._chosen is not None or self.settings.skips:
                 return error
             self._gaps.warn(str(error))
             return None
-        self._in_fit = _backend.running_fit(model) is not None
-        self._started = False
+        self._watcher.skips = self._skips
+        self._in_fit, self._started = _backend.running_fit(model) is not None, False
         self._watcher.open()
         self._start(self._watcher, epoch=0)
+        self._outcomes.begin(model, self.log_dir)
+        for change in changed_vocabularies(model):
+            self._gaps.tell(change)
         return None
 
     def _start(self, watcher: Watcher, epoch: int) -> None:
         """Set the clock: after everything that may restore a model, before the first step."""
         per_epoch = (self.params or {}).get("steps") or 0
         last = self.looks[-1].step + 1 if len(self.looks) else 0
-        self._clock = watcher.start_at(last, epoch, per_epoch)
+        self._pace.clock = watcher.start_at(last, epoch, per_epoch)
 
     def _look_at_reference(self, watcher: Watcher) -> None:
-        begin = self._clock.step
-        if self._due_in(watcher, range(begin, begin + int(self.model.steps_per_execution))):
+        begin, count = self._pace.clock.step, int(self.model.steps_per_execution)
+        if self._pace.is_due(range(begin, begin + count), watcher.first):
             watcher.look_at_reference()
 
-    def _after_batch(self, watcher: Watcher, batch: int) -> list[Look]:
-        begin = self._clock.step
-        steps = range(begin, begin + max(1, batch - self._batch))
-        self._batch = batch
-        self._clock = self._clock._replace(step=steps.stop)
-        seen = len(self.looks) and self.looks[-1].step >= self._clock.first
-        if (seen and self._keeps_epoch_ends()) or not self._due_in(watcher, steps):
-            return []
-        new = self._take(watcher)
-        if not new and len(self.looks) == self._seen_from:
+    def _after_batch(self, watcher: Watcher, batch: int, logs: dict) -> list[Look]:
+        steps = self._pace.pass_to(batch)
+        seen = len(self.looks) and self.looks[-1].step >= self._pace.clock.first
+        # Keras's numbers do not show a bad step that is skipped.
+        odd = self._odd.are_new(logs) or self.settings.skips
+        found = self._of_bad_step(watcher) if odd else []
+        keeps = seen and self._pace.keeps_epoch_ends(self.params)
+        if keeps or not self._pace.is_due(steps, watcher.first):
+            return found
+        found += self._take(watcher)
+        if len(self.looks) == self._seen_from and not self._skips.steps:
             ran = watcher.steps_done() > watcher.first
             self._gaps.warn(arguments.UNSEEN_CALLS if ran else arguments.UNSEEN_STEP)
-        return new
+        return found
 
     def _after_epoch(self, watcher: Watcher) -> list[Look]:
-        new = self._take(watcher) if self._keeps_epoch_ends() else []
+        keeps = self._pace.keeps_epoch_ends(self.params)
+        new = (self._take if keeps else self._of_bad_step)(watcher)
         if self.model.steps_per_execution > 1:
-            self._clock = self._clock._replace(step=watcher.steps_done())
+            self._pace.set_step(watcher.steps_done())
         return new
+
+    def _note_metrics(self, watcher: Watcher, epoch: int, logs: dict) -> None:
+        self._outcomes.note(self.sink, epoch, logs)
 
     def _end(self, watcher: Watcher) -> None:
         watcher.close()
-        flush = getattr(self.sink, "flush", None)
-        if flush is not None:
-            flush()
+        for look in self._skips.summary(self._pace.clock.step, time.time()):
+            self._sent(look)
+        getattr(self.sink, "flush", lambda: None)()
         if self._prints():
             Console().print(self.report)
 
-    def _keeps_epoch_ends(self) -> bool:
-        """Whether every step is measured because the length of an epoch is not known."""
-        endings = isinstance(self.settings.schedule, EpochEnds)
-        return endings and not (self.params or {}).get("steps")
-
-    def _due_in(self, watcher: Watcher, steps: range) -> bool:
-        clock = self._clock._replace(first=watcher.first)
-        schedule = self.settings.schedule
-        return any(is_due(schedule, clock._replace(step=step)) for step in steps)
+    def _of_bad_step(self, watcher: Watcher) -> list[Look]:
+        """A look without tables, of the first step that was not finite."""
+        return [self._sent(look) for look in watcher.bad_step(time.time())]
 
     def _take(self, watcher: Watcher) -> list[Look]:
-        new = []
+        new: list[Look] = []
         for look in watcher.looks(self.looks, time.time()):
-            self.looks.append(look)
-            new.append(look)
-            if self.sink is not None:
-                self.sink.append(look)
-        asked = "activations" in self.settings.watch
-        if asked and new and not any(look.layers for look in new):
+            if look.sections:
+                self.looks.append(look)
+            new.append(self._sent(look))
+        if "activations" in self.settings.watch and new and not any(look.layers for look in new):
             self._gaps.warn(arguments.UNSEEN_CALLS)
         return new
+
+    def _sent(self, look: Look) -> Look:
+        if self.sink is not None:
+            self.sink.append(look)
+            self._outcomes.choices(self.sink, self.model, look)
+        return look
 
     def _hear(self, looks: list[Look]) -> None:
         """Act on problems as the user wants; an error from here ends `fit`."""
@@ -291,9 +297,3 @@ class ActivationVarianceLogger(keras.callbacks.Callback):
                 if self._watcher is not None:
                     self._guarded(self._watcher.close)
                 raise
-
-    def _prints(self) -> bool:
-        if self.verbose == "auto":
-            shows = (self.params or {}).get("verbose", 0) and len(self.looks)
-            return self._in_fit and bool(shows)
-        return bool(self.verbose)

@@ -10,7 +10,7 @@ class EventFile:
     """A file that is opened only for each addition, so it is readable up to its last record.
 
     If the disk is full, the written part of a record is cut off again, at once or before the next
-    addition. Otherwise a reader stops at half a record for ever.
+    addition. Otherwise a reader would stop at the incomplete record for ever.
 
     Args:
         path: The file, which the first addition creates.
@@ -34,7 +34,7 @@ class EventFile:
         try:
             with self.path.open("wb" if self.is_new else "r+b", buffering=0) as file:
                 if file.seek(0, os.SEEK_END) < self._size_bytes:
-                    raise OSError(f"{self.path} was cut off by somebody else")
+                    raise OSError(f"{self.path} was truncated by another program")
                 file.truncate(self._size_bytes)
                 file.seek(self._size_bytes)
                 left = memoryview(records)

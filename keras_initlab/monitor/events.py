@@ -13,12 +13,13 @@ from keras_initlab._wire import (
     LAYERS_SUFFIX,
     PLUGIN_NAME,
     PROBLEMS_TAG,
-    SECTIONS,
     encode_metadata,
     encode_problems,
     tag_of,
 )
 from keras_initlab._words import printable
+from keras_initlab.monitor.outcome import Outcome
+from keras_initlab.monitor.scalars import Shown
 from keras_initlab.signal.histograms import BIN_EDGES
 from keras_initlab.signal.looks import Look, Section
 
@@ -26,23 +27,11 @@ __all__ = [
     "events_of",
     "experiment_events",
     "first_events_of",
+    "outcome_events",
     "records_of",
     "session_start",
     "trial_events",
 ]
-
-# What the Scalars dashboard shows, by section: one category per statistic, one chart per layer.
-# The packed records hold everything; a scalar for every number takes thirty times the bytes.
-_SCALARS = {
-    "activations": {
-        name: f"activation_{name}"
-        for name in ("mean", "variance", "zero_fraction", "dead_fraction", "saturated_fraction")
-    },
-    "weights": {
-        name: name
-        for name in ("weight_variance", "gradient_variance", "gradient_norm", "update_ratio")
-    },
-}
 
 
 def session_start(step: int) -> list[Any]:
@@ -67,42 +56,52 @@ def records_of(events: Sequence[Any]) -> bytes:
     return records.getvalue()
 
 
-def events_of(look: Look, scalars: bool, described: Collection[str] = ()) -> Any:
-    """The event of one look.
+def events_of(look: Look, shown: Shown, described: Collection[str] = ()) -> tuple[Any, Shown]:
+    """The event of one look, and what the log shows then.
 
     Args:
         look: The look.
-        scalars: Whether plain scalars are wanted.
+        shown: What the log shows so far.
         described: Sections whose layers an earlier event of the file has named. Readers take the
             names from there: with a hundred layers they are more bytes than the numbers.
     """
-    values = _scalar_values(look) if scalars else []
+    scalars, shown = shown.with_scalars(look)
+    words, shown = shown.with_problems(look)
+    values = _scalar_values(scalars)
     for name, section in look.sections.items():
         if name != "theory":
             values.append(_packed(name, section, tag_of(name), named=name not in described))
             values += _histogram_values(name, section)
     if look.problems:
-        values += _problem_values(look)
-    return _event(look, values)
+        values.append(_value(PROBLEMS_TAG, encode_problems(look.problems), _about(b"")))
+    if words:
+        values.append(_words_value("problems", words))
+    return _event(look, values), shown
 
 
-def first_events_of(look: Look, scalars: bool) -> Any:
+def first_events_of(look: Look) -> Any:
     """The event before the first look, and before the first look with other layers."""
-    from tensorboard.plugins.custom_scalar import metadata as custom_scalar
-    from tensorboard.plugins.text import metadata as text
-
-    about = text.create_summary_metadata(display_name=None, description=None)
-    values = [_value("watched_layers", _layer_table(look), about)]
-    if scalars:
-        layout = custom_scalar.create_summary_metadata()
-        values.append(_value(custom_scalar.CONFIG_SUMMARY_TAG, _scalars_layout(look), layout))
+    values = [_words_value("watched_layers", _layer_table(look))]
     for name, section in look.sections.items():
         values.append(_packed(name, section, tag_of(name) + FIRST_SUFFIX))
-        names = encode_metadata(name, section.layers)
+        names = encode_metadata(name, section.layers, section.edges)
         values.append(_value(tag_of(name) + LAYERS_SUFFIX, names, _about(b"")))
     # Readers drop the problems of an earlier training here only if the tag has a new record.
     values.append(_value(PROBLEMS_TAG, encode_problems([]), _about(b"")))
     return _event(look, values)
+
+
+def outcome_events(outcome: Outcome) -> list[Any]:
+    """The events of an epoch's metrics, and of the choices of a training."""
+    events = []
+    if outcome.hparams:
+        from tensorboard.plugins.hparams import summary_v2
+
+        start = summary_v2.hparams_pb(dict(outcome.hparams), start_time_secs=time.time())
+        events.append(_summary_event(0, start.value))
+    if outcome.metrics:
+        events.append(_summary_event(outcome.epoch, _scalar_values(outcome.metrics)))
+    return events
 
 
 def experiment_events(choices: Mapping[str, Sequence[Any]], metrics: Sequence[str]) -> list[Any]:
@@ -127,7 +126,7 @@ def trial_events(
 
     Args:
         hparams: Names and values.
-        curves: By metric its values by training step.
+        curves: For each metric its values by training step.
         duration_s: Seconds of training until now.
         succeeded: Whether the training finished.
     """
@@ -166,25 +165,15 @@ def _summary_event(step: int, values: Any, wall_time_s: float | None = None) -> 
     return Event(wall_time=now, step=step, summary=Summary(value=values))
 
 
-def _scalar_values(look: Look) -> list[Any]:
+def _scalar_values(numbers: Mapping[str, float]) -> list[Any]:
     from tensorboard.plugins.scalar import metadata
 
     about = metadata.create_summary_metadata(display_name=None, description=None)
-    return [
-        _value(f"{tag}/{layer.name}", _single(row[SECTIONS[name].index(statistic)]), about)
-        for name, section in look.sections.items()
-        for statistic, tag in _SCALARS.get(name, {}).items()
-        if _is_watched(section, SECTIONS[name].index(statistic))
-        for layer, row in zip(section.layers, section.values, strict=True)
-    ]
-
-
-def _is_watched(section: Section, column: int) -> bool:
-    return not np.isnan(section.values[:, column]).all()
+    return [_value(tag, _single(number), about) for tag, number in numbers.items()]
 
 
 def _packed(name: str, section: Section, tag: str, *, named: bool = True) -> Any:
-    about = _about(encode_metadata(name, section.layers)) if named else None
+    about = _about(encode_metadata(name, section.layers, section.edges)) if named else None
     return _value(tag, _single(section.values), about)
 
 
@@ -217,13 +206,10 @@ def _histogram_values(name: str, section: Section) -> list[Any]:
     ]
 
 
-def _problem_values(look: Look) -> list[Any]:
+def _words_value(tag: str, words: str) -> Any:
     from tensorboard.plugins.text import metadata
 
-    text = "\n".join(f"- **{problem.rule}** {problem.text}" for problem in look.problems)
-    about = metadata.create_summary_metadata(display_name=None, description=None)
-    packed = _value(PROBLEMS_TAG, encode_problems(look.problems), _about(b""))
-    return [packed, _value("problems", text, about)]
+    return _value(tag, words, metadata.create_summary_metadata(display_name=None, description=None))
 
 
 def _value(tag: str, content: Any, about: Any) -> Any:
@@ -231,21 +217,6 @@ def _value(tag: str, content: Any, about: Any) -> Any:
     from tensorboard.util import tensor_util
 
     return Summary.Value(tag=tag, tensor=tensor_util.make_tensor_proto(content), metadata=about)
-
-
-def _scalars_layout(look: Look) -> bytes:
-    from tensorboard.plugins.custom_scalar import layout_pb2
-
-    tags = [tag for name in look.sections for tag in _SCALARS.get(name, {}).values()]
-    charts = [
-        layout_pb2.Chart(
-            title=f"{tag.replace('_', ' ')}, all layers",
-            multiline=layout_pb2.MultilineChartContent(tag=[f"^{tag}/.*$"]),
-        )
-        for tag in tags
-    ]
-    category = layout_pb2.Category(title="Signal in every layer", chart=charts)
-    return layout_pb2.Layout(category=[category]).SerializeToString()
 
 
 def _layer_table(look: Look) -> str:

@@ -9,12 +9,16 @@ from keras import ops
 
 from keras_initlab import _backend
 from keras_initlab.anatomy.selection import Selection
-from keras_initlab.monitor.schedule import Clock, is_due
+from keras_initlab.monitor.first_batch import FirstBatch
+from keras_initlab.monitor.nonfinite import FirstNonfinite
+from keras_initlab.monitor.schedule import Clock, is_due, slots_of
 from keras_initlab.monitor.settings import Glimpse, Settings
+from keras_initlab.monitor.skips import Skips
 from keras_initlab.monitor.touched import TouchedRows
+from keras_initlab.monitor.updated import Updated
 from keras_initlab.signal.calls import Call
 from keras_initlab.signal.guard import Guard
-from keras_initlab.signal.parameters import Weight, nothing_like, part_of
+from keras_initlab.signal.parameters import Weight, keep_before
 from keras_initlab.signal.rows import Rows
 
 __all__ = ["Probe"]
@@ -24,8 +28,6 @@ _RADIX = 1 << 16
 
 # Header: step as two numbers, calls, weights, inputs, then the inputs' mean squares.
 _WEIGHTS, _HEADER = 3, 5
-
-_MOST_SLOTS = 32
 
 
 class Probe:
@@ -43,6 +45,8 @@ class Probe:
 
     Attributes:
         guard: Ends the probe at an error of ours.
+        clock: Counts the steps: step, first step, period, looks taken.
+        skips: Counts the steps taken back; `None` where none are.
         user: The watcher that uses the probe; a closed probe may get another user.
         on_growth: Called when the first step has given the model new layers or weights.
     """
@@ -57,21 +61,24 @@ class Probe:
         self.rows = Rows(selection, settings)
         self.touched = TouchedRows(model, selection if settings.watches_weights else None)
         self._selection = selection
-        self._slots = min(max(1, int(model.steps_per_execution or 1)), _MOST_SLOTS)
+        self._slots = slots_of(model)
         self._read_step = -1
         self._host_clock = [0, 0, 1, 0]
         shape = (self._slots, 1 + self.rows.capacity, settings.width)
         self._state = _backend.StepState(model, np.zeros(shape, np.float32))
-        self._clock = _backend.StepState(model, np.zeros(4, np.int32))
-        self.states = [self._clock, self._state, *self.touched.states]
+        self.clock = _backend.StepState(model, np.zeros(4, np.int32))
+        self.nonfinite = FirstNonfinite(
+            model, selection, weights=settings.watches_weights, skips=bool(settings.skips)
+        )
+        self.skips = Skips(model, settings.skips) if settings.skips else None
+        self.batch = FirstBatch(model, selection.anatomy)
+        self.states = [self.clock, self._state, self.nonfinite.held, self.batch.held]
+        self.states += [*self.touched.states, *([self.skips.held] if self.skips else [])]
 
     def fits(self, model: Any) -> bool:
         """Whether the model still trains as it did when this probe was made."""
-        slots = min(max(1, int(model.steps_per_execution or 1)), _MOST_SLOTS)
-        return not self.guard.ended and (slots, _backend.step_is_eager(model)) == (
-            self._slots,
-            self.eager,
-        )
+        now = slots_of(model), _backend.step_is_eager(model)
+        return not self.guard.ended and now == (self._slots, self.eager)
 
     def serves(self, model: Any, selection: Selection, settings: Settings) -> bool:
         """Whether a logger with these settings may take the probe over."""
@@ -89,12 +96,15 @@ class Probe:
     def start(self, clock: Clock) -> None:
         """Set the clock, before the first step of a `fit`."""
         self._host_clock = [int(number) for number in (*clock, 0)]
-        self._clock.write(np.array(self._host_clock, np.int32))
+        self.clock.write(np.array(self._host_clock, np.int32))
         self._read_step = -1 if self._read_step >= clock.step else self._read_step
+        self.nonfinite.forget()
+        if self.skips is not None:
+            self.skips.forget()
 
     def steps_done(self) -> int:
         """Number of the next step, as counted by the training steps themselves."""
-        return self._host_clock[0] if self.eager else int(self._clock.read()[0][0])
+        return self._host_clock[0] if self.eager else int(self.clock.read()[0][0])
 
     def read(self) -> list[Glimpse]:
         """The looks since the last reading, oldest first."""
@@ -122,53 +132,64 @@ class Probe:
 
     def is_due(self) -> Any:
         """Whether this step takes a look; a tensor inside a compiled step."""
-        return self._due(self._now())
+        return self._due(self.now())
 
-    def _now(self) -> Any:
-        return self._host_clock if self.eager else ops.convert_to_tensor(self._clock.state.value)
+    def now(self) -> Any:
+        """The clock, numbers in an eager step and a tensor in a compiled one."""
+        return self._host_clock if self.eager else ops.convert_to_tensor(self.clock.state.value)
 
     def _due(self, clock: Any) -> Any:
         return is_due(self.settings.schedule, Clock(clock[0], clock[1], clock[2]))
 
     def parts_before(self, weights: list[Weight]) -> None:
         """Keep samples of the weights from before the optimizer's step."""
-        most = self.settings.max_elements
-        if self.eager:
-            for weight in weights:
-                # A copy: the variable is about to change in place.
-                weight.before = ops.copy(part_of(weight, _tensor_of(weight), most))
-            return
-        plain = [weight for weight in weights if weight.ids is None]
-        for weight in weights:
-            if weight.ids is not None:
-                weight.before = part_of(weight, _tensor_of(weight), most)
-        if plain:
-            held = _backend.when(
-                self.is_due(),
-                lambda: tuple(part_of(weight, _tensor_of(weight), most) for weight in plain),
-                tuple(nothing_like(weight.variable, most) for weight in plain),
-            )
-            for weight, before in zip(plain, held, strict=True):
-                weight.before = before
+        due = None if self.eager else self.is_due()
+        keep_before(weights, due, self.settings.max_elements)
 
-    def finish(self, calls: list[Call], weights: list[Weight]) -> None:
+    def check(self, losses: Sequence[Any], *step: Any) -> None:
+        """Note whether this step is the first whose numbers are not finite. For stateful steps."""
+        with self.guard:
+            self.nonfinite.check(self.now(), losses, *step)
+
+    def check_forward(self, variables: list[Any], loss: Any, data: Any, calls: list[Call]) -> None:
+        """The same after the forward pass of a functional step.
+
+        Args:
+            variables: Non-trainable variables after the pass, changed in place.
+            loss: Its loss.
+            data: Inputs, labels and sample weights.
+            calls: The calls of layers.
+        """
+        with self.guard:
+            place, clock = self.nonfinite.held.place(), variables[self.clock.place()]
+            old = variables[place]
+            variables[place] = self.nonfinite.check_forward(old, clock, loss, data, calls)
+
+    def finish(self, calls: list[Call], weights: list[Weight], data: Any) -> None:
         """Take the look, if one is due, and move the clock. For stateful training steps.
 
         An eager step calls it only when a look is due, and `skip` else.
         """
         with self.guard:
             self.touched.mark(calls)
-            clock = self._now()
+            clock = self.now()
             old = ops.convert_to_tensor(self._state.state.value)
+            before = ops.convert_to_tensor(self.batch.held.state.value)
             seen = self.rows.signals(calls)
-            filled = functools.partial(self._filled, old, clock, seen, weights)
-            state = filled() if self.eager else _backend.when(self._due(clock), filled, old)
+
+            def filled() -> tuple[Any, Any]:
+                batch = self.batch.noted(clock[3], before, data)
+                return self._filled(old, clock, seen, weights), batch
+
+            held = old, before
+            state, batch = filled() if self.eager else _backend.when(self._due(clock), filled, held)
             self._state.state.assign(state)
+            self.batch.held.state.assign(batch)
             if self.eager:
                 self._host_clock[0] += 1
                 self._host_clock[3] += 1
             else:
-                self._clock.state.assign(self._moved(clock))
+                self.clock.state.assign(self._moved(clock))
 
     def skip(self, calls: Sequence[Call] = ()) -> None:
         """Finish an eager step without a look: note the rows, and move the clock."""
@@ -180,27 +201,45 @@ class Probe:
         """Write the rows of the calls where they are, inside the model's call on JAX."""
         with self.guard:
             self.touched.mark(calls)
-            clock = self._now()
+            clock = self.now()
             old = ops.convert_to_tensor(self._state.state.value)
             seen = self.rows.signals(calls)
             filled = functools.partial(self._with_calls, old, clock, seen)
             state = _backend.when(self._due(clock), filled, old)
             self._state.state.assign(state)
 
-    def finish_state(self, variables: list[Any], before: list[Any], weights: list[Weight]) -> None:
+    def finish_state(
+        self,
+        variables: list[Any],
+        before: list[Any],
+        weights: list[Weight],
+        updated: Updated,
+        data: Any,
+        bad: Any = None,
+    ) -> None:
         """Complete the look in the variables that a functional training step returns.
 
         Args:
             variables: Non-trainable variables after the step, changed in place.
             before: The same before the step.
             weights: With their samples before and after the update.
+            updated: What the update did to all weights.
+            data: Inputs, labels and sample weights.
+            bad: Whether the step is to be taken back, where loggers ask for that.
         """
         with self.guard:
-            place, clock = self._state.place(), before[self._clock.place()]
-            old = variables[place]
-            filled = functools.partial(self._with_weights, old, clock, weights, list(variables))
-            state = _backend.when(self._due(clock), filled, old)
-            variables[place], variables[self._clock.place()] = state, self._moved(clock)
+            place, clock = self._state.place(), before[self.clock.place()]
+            batch, carried = self.batch.held.place(), list(variables)
+
+            def filled() -> tuple[Any, Any]:
+                first = self.batch.noted(clock[3], carried[batch], data)
+                return self._with_weights(carried[place], clock, weights, carried), first
+
+            old = carried[place], carried[batch]
+            variables[place], variables[batch] = _backend.when(self._due(clock), filled, old)
+            variables[self.clock.place()] = self._moved(clock)
+            held = self.nonfinite.held.place()
+            variables[held] = self.nonfinite.check_updates(variables[held], clock, updated, bad)
 
     def _moved(self, clock: Any) -> Any:
         looked = ops.cast(self._due(clock), "int32")
@@ -254,7 +293,3 @@ class Probe:
 
 def _constant(numbers: list, dtype: str) -> Any:
     return ops.convert_to_tensor(np.array(numbers, dtype))
-
-
-def _tensor_of(weight: Weight) -> Any:
-    return ops.convert_to_tensor(weight.variable.value)

@@ -1,19 +1,30 @@
-"""Schedules: at which training steps to look."""
+"""Schedules: at which training steps to take a snapshot."""
 
 import numbers
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-__all__ = ["Clock", "Early", "EpochEnds", "Every", "Schedule", "is_due", "schedule_of"]
+__all__ = [
+    "Clock",
+    "Early",
+    "EpochEnds",
+    "Every",
+    "Schedule",
+    "is_due",
+    "schedule_of",
+    "slots_of",
+]
+
+_MOST_SLOTS = 32
 
 
 class Clock(NamedTuple):
-    """The position of training, in integers, or in scalar tensors inside a compiled step.
+    """The position in training: integers, or scalar tensors inside a compiled step.
 
     Args:
         step: Updates made before this one.
         first: The step at which this `fit` began.
-        period: Steps of an epoch; 1 where Keras does not know them.
+        period: Steps per epoch; 1 if Keras does not know their number.
     """
 
     step: Any
@@ -22,17 +33,17 @@ class Clock(NamedTuple):
 
 
 class Schedule(Protocol):
-    """Decides at which steps to look, with operators that work on numbers and on tensors."""
+    """Decides at which steps to take a snapshot. Must work on numbers and on tensors."""
 
     def due(self, clock: Clock) -> Any:
-        """Whether to look before this update."""
+        """Whether to take a snapshot before this update."""
 
 
 @dataclass(frozen=True)
 class Every:
-    """Look before the updates numbered 0, n, 2n, ...
+    """Takes a snapshot before the updates numbered 0, n, 2n, ...
 
-    The first update of every `fit` has a snapshot, whatever the schedule.
+    The first update of every `fit` gets a snapshot, whatever the schedule.
 
     Args:
         steps: Training steps between snapshots, at least 1.
@@ -41,30 +52,30 @@ class Every:
     steps: int
 
     def due(self, clock: Clock) -> Any:
-        """Whether to look before this update."""
+        """Whether to take a snapshot before this update."""
         return clock.step % self.steps == 0
 
 
 @dataclass(frozen=True)
 class EpochEnds:
-    """Look at the first step of a `fit` and at the last step of every epoch.
+    """Takes a snapshot at the first step of a `fit` and at the last step of every epoch.
 
-    Where Keras does not know the length of an epoch, a snapshot is taken at every step, and the
-    last one of each epoch is kept.
+    If Keras does not know the length of an epoch, a snapshot is taken at every step, and the last
+    one of each epoch is kept.
     """
 
     def due(self, clock: Clock) -> Any:
-        """Whether to look before this update."""
+        """Whether to take a snapshot before this update."""
         done = clock.step - clock.first
         return (done == 0) | ((done + 1) % clock.period == 0)
 
 
 @dataclass(frozen=True)
 class Early:
-    """Look at each of the first steps, then follow another schedule.
+    """Takes a snapshot at every one of the first steps, then follows another schedule.
 
     Args:
-        steps: How many steps count as the first ones, from the untrained model on.
+        steps: Number of first steps, starting with the untrained model.
         then: The schedule of all later steps.
     """
 
@@ -72,12 +83,12 @@ class Early:
     then: Schedule
 
     def due(self, clock: Clock) -> Any:
-        """Whether to look before this update."""
+        """Whether to take a snapshot before this update."""
         return (clock.step < self.steps) | self.then.due(clock)
 
 
 def is_due(schedule: Schedule, clock: Clock) -> Any:
-    """Whether to look before this update: as the schedule says, and at the first of every `fit`."""
+    """Whether to take a snapshot: if the schedule says so, and at every first step of a `fit`."""
     return (clock.step == clock.first) | schedule.due(clock)
 
 
@@ -88,7 +99,7 @@ def schedule_of(
 
     Args:
         update_freq: A positive integer, `"batch"`, `"epoch"` or a schedule.
-        first_steps: Look at each of this many steps, from the untrained model on.
+        first_steps: Number of steps at the start that all get a snapshot; step 0 is the first.
 
     Raises:
         ValueError: If either is out of range.
@@ -100,8 +111,8 @@ def schedule_of(
     """
     if not _is_count(first_steps, least=0):
         raise ValueError(
-            "`first_steps` counts the steps from the start that are all looked at, so it must be "
-            f"an integer of at least 0. Received: first_steps={first_steps!r}."
+            "`first_steps` is the number of steps at the start that all get a snapshot, so it must "
+            f"be an integer of at least 0. Received: first_steps={first_steps!r}."
         )
     schedule = _regular(update_freq)
     return Early(int(first_steps), schedule) if first_steps else schedule
@@ -116,7 +127,7 @@ def _regular(update_freq: Any) -> Schedule:
         return update_freq
     if not _is_count(update_freq, least=1):
         raise ValueError(
-            "`update_freq` counts training steps between looks, so it must be an integer of at "
+            "`update_freq` counts training steps between snapshots, so it must be an integer of at "
             "least 1, 'batch', 'epoch' or a schedule with a method `due(clock)`. "
             f"Received: update_freq={update_freq!r}."
         )
@@ -126,3 +137,8 @@ def _regular(update_freq: Any) -> Schedule:
 def _is_count(number: Any, *, least: int) -> bool:
     integer = isinstance(number, numbers.Integral) and not isinstance(number, bool)
     return integer and number >= least
+
+
+def slots_of(model: Any) -> int:
+    """How many looks one execution of the training function may take, within bounds."""
+    return min(max(1, int(model.steps_per_execution or 1)), _MOST_SLOTS)

@@ -8,9 +8,10 @@ from typing import Any
 
 from keras_initlab import _backend
 from keras_initlab.anatomy.selection import Selection
+from keras_initlab.monitor.functional import FunctionalStep
 from keras_initlab.monitor.probe import Probe
-from keras_initlab.monitor.recorder import Recorder
 from keras_initlab.monitor.settings import Settings
+from keras_initlab.monitor.stateful import StatefulStep
 from keras_initlab.signal.guard import Guard
 from keras_initlab.signal.hooks import Cover, Hooks, observed
 
@@ -47,7 +48,8 @@ class Session:
         self.model = model
         self._probes: list[Probe] = []
         self._idle: list[Probe] = []
-        self._recorder = Recorder(model, self._probes, self.guard)
+        way = FunctionalStep if _backend.is_functional_step() else StatefulStep
+        self._recorder = way(model, self._probes, self.guard)
         self._momentary = False
         self.hooks = Hooks()
         self._plain: Any = None
@@ -150,13 +152,13 @@ class Session:
 
     def _step_covers(self, layers: list[Any]) -> Iterator[Cover]:
         yield from self._recorder.covers(layers)
-        cover, complete = self._recorder.step_cover(), observed(self._completing, self.guard)
+        cover = self._recorder.step_cover()
 
         def train_step(original: Callable, *args: Any, **kwargs: Any) -> Any:
             if self.guard.run(self._must_trace_again):
                 raise _TraceAgainError
             known = self.guard.run(_backend.variables_in_trace, self.model)
-            outputs = cover(functools.partial(complete, original), *args, **kwargs)
+            outputs = cover(original, *args, **kwargs)
             # TensorFlow sets the variables that a trace makes after the trace, which must finish.
             made = known != self.guard.run(_backend.variables_in_trace, self.model)
             if not made and self.guard.run(self._must_trace_again):
@@ -164,23 +166,6 @@ class Session:
             return outputs
 
         yield self.model, "train_step", train_step
-
-    def _completing(self, *args: Any, **kwargs: Any) -> Generator[None, Any, Any]:
-        """Put our state back where a user's step on JAX has built the state without it."""
-        outputs = yield
-        if not _backend.is_functional_step():
-            return None
-        return self._completed(args[0][1] if args else kwargs["state"][1], outputs)
-
-    def _completed(self, before: Any, outputs: Any) -> Any:
-        logs, state = outputs
-        variables = list(state[1])
-        if len(variables) == len(before):
-            return outputs
-        places = [state.place() for probe in self._probes for state in probe.states]
-        for place in sorted(places):
-            variables.insert(place, before[place])
-        return logs, (state[0], variables, *state[2:])
 
     def _must_trace_again(self) -> bool:
         """Whether a probe has ended, or the model has got layers or weights, in a trace."""

@@ -16,9 +16,11 @@ class Settings(Measures):
 
     Args:
         schedule: When to look.
+        skips: How many steps in a row may be taken back because they are not finite; 0 for none.
     """
 
     schedule: Schedule
+    skips: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where looks go: event files that TensorBoard reads, written beside the training."""
+"""Where snapshots go: event files that TensorBoard reads, written while training goes on."""
 
 import atexit
 import itertools
@@ -14,7 +14,15 @@ from typing import Any, Protocol
 
 from keras_initlab._wire import LayerInfo
 from keras_initlab.monitor.event_file import EventFile
-from keras_initlab.monitor.events import events_of, first_events_of, records_of, session_start
+from keras_initlab.monitor.events import (
+    events_of,
+    first_events_of,
+    outcome_events,
+    records_of,
+    session_start,
+)
+from keras_initlab.monitor.outcome import Outcome
+from keras_initlab.monitor.scalars import ScalarChoice, Shown, checked_scalars
 from keras_initlab.signal.looks import Look
 
 __all__ = ["Sink", "TensorBoardSink"]
@@ -38,11 +46,11 @@ class Sink(Protocol):
     """Where snapshots go; it may have a method `flush()`, which is called when training ends."""
 
     def append(self, look: Look, /) -> object:
-        """Take in a snapshot."""
+        """Receive a snapshot."""
 
 
 class TensorBoardSink:
-    """Appends each snapshot to an event file: scalars, packed records, and once the layers.
+    """Appends each snapshot to an event file: scalars, packed records and, once, the layers.
 
     A separate thread writes, so a slow disk does not delay the training. The file is opened only
     for each snapshot, so it is always readable up to its last one. If a write fails, training goes
@@ -51,11 +59,14 @@ class TensorBoardSink:
     how many snapshots are missing.
 
     Args:
-        log_dir: Directory of the run, made if missing.
-        scalars: Whether to write plain scalars beside the packed records.
+        log_dir: Directory of the run, created if missing.
+        scalars: Which plain scalars to write in addition to the packed records, which hold every
+            number: `"main"` for variance, gradient norm and update ratio of each layer, and its
+            dead and saturated shares from the first step at which they are not zero; `"all"` for
+            nine statistics; `None` for none.
 
     Raises:
-        ValueError: If `log_dir` is a file or cannot be written.
+        ValueError: If `log_dir` is a file or cannot be written, or `scalars` is not one of these.
 
     Example:
         >>> import tempfile
@@ -64,12 +75,13 @@ class TensorBoardSink:
         >>> sink.flush()
     """
 
-    def __init__(self, log_dir: str | os.PathLike, *, scalars: bool = True):
+    def __init__(self, log_dir: str | os.PathLike, *, scalars: ScalarChoice | None = "main"):
         self.log_dir = Path(log_dir)
-        self.scalars = scalars
+        self.scalars = checked_scalars(scalars)
+        self._shown = Shown(self.scalars)
         self._file: EventFile | None = None
         self._known: dict[str, tuple[LayerInfo, ...]] = {}
-        self._waiting: deque[Look] = deque()
+        self._waiting: deque[Look | Outcome] = deque()
         # Guards all entries below, and is notified of every change.
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -98,8 +110,8 @@ class TensorBoardSink:
         return None if self._file is None else self._file.path
 
     def __deepcopy__(self, memo: dict) -> "TensorBoardSink":
-        """A sink with a run of its own below this one, as `copy_1`: KerasTuner copies callbacks
-        for every trial, and trials in the same run overwrite one another."""
+        """A sink with its own run below this one, such as `copy_1`: KerasTuner copies callbacks for
+        every trial, and trials in the same run overwrite one another."""
         number = 1
         while (self.log_dir / f"copy_{number}").exists():
             number += 1
@@ -107,8 +119,15 @@ class TensorBoardSink:
 
     def append(self, look: Look) -> None:
         """Pass a snapshot to the writer."""
+        self._append(look)
+
+    def append_outcome(self, outcome: Outcome) -> None:
+        """Pass the metrics of an epoch to the writer, or the choices of a training."""
+        self._append(outcome)
+
+    def _append(self, look: Look | Outcome) -> None:
         with self._changed:
-            self._appended += 1
+            self._appended += isinstance(look, Look)
             if not self._has_room() and not self._trouble:
                 # Training that is faster than the writer waits for it; a disk must not hold it up.
                 self._changed.wait_for(self._has_room, _MOST_PAUSE_S)
@@ -123,7 +142,7 @@ class TensorBoardSink:
         return len(self._waiting) < _MOST_WAITING
 
     def flush(self, timeout_s: float = _PATIENCE_S) -> None:
-        """Wait until all looks are written, or the disk has refused one once more."""
+        """Wait until all snapshots are written, or the disk has refused one once more."""
         with self._changed:
             before, self._hurried = self._failures, True
             if self._waiting:
@@ -135,7 +154,7 @@ class TensorBoardSink:
             )
             self._hurried = False
             if not settled:
-                self._trouble = f"looks waited for the disk for {timeout_s:.0f} s"
+                self._trouble = f"snapshots waited for the disk for {timeout_s:.0f} s"
         self._warn_of_missing()
         self._warn_of_trouble()
 
@@ -145,14 +164,15 @@ class TensorBoardSink:
         if self._trouble and not self._warned:
             self._warned = 1
             self._warn(
-                "Looks cannot be written for now, and are when the disk answers; training goes on"
+                "Snapshots cannot be written now, and will be when the disk answers; training goes "
+                "on"
             )
 
     def _warn_of_missing(self, waiting: int = 0) -> None:
         missing = self._missing + waiting
         if missing > self._reported_missing:
             self._warned, self._reported_missing = 1, missing
-            self._warn(f"{missing} of {self._appended} looks are missing in the log")
+            self._warn(f"{missing} of {self._appended} snapshots are missing from the log")
 
     def _warn(self, what: str) -> None:
         warnings.warn(
@@ -163,8 +183,13 @@ class TensorBoardSink:
 
     def _thin(self) -> None:
         """Drop every second look, so that the others span the whole time of the trouble."""
-        self._trouble = self._trouble or f"{_MOST_WAITING} looks wait for the disk"
-        kept = list(self._waiting)[::2]
+        self._trouble = self._trouble or f"{_MOST_WAITING} snapshots are waiting for the disk"
+        kept: list[Look | Outcome] = []
+        even = True
+        for item in self._waiting:
+            if even or isinstance(item, Outcome):
+                kept.append(item)
+            even = even != isinstance(item, Look)
         self._missing += len(self._waiting) - len(kept)
         self._waiting = deque(kept)
 
@@ -184,7 +209,7 @@ class TensorBoardSink:
                 self._settle(look, refusal)
                 self._changed.notify_all()
 
-    def _next(self) -> Look | None:
+    def _next(self) -> Look | Outcome | None:
         """The next look, when it is time to write it; `None` if none comes for long."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._waiting, _IDLE_S):
@@ -194,7 +219,7 @@ class TensorBoardSink:
             self._writing = True
             return self._waiting.popleft()
 
-    def _settle(self, look: Look, refusal: Exception | None) -> None:
+    def _settle(self, look: Look | Outcome, refusal: Exception | None) -> None:
         self._writing = False
         if refusal is None:
             self._retry_s = 0.0
@@ -208,22 +233,27 @@ class TensorBoardSink:
             self._retry_s = min(max(_RETRY_S, 2 * self._retry_s), _MOST_RETRY_S)
         else:
             # A second try ends the same way.
-            self._missing += 1
+            self._missing += isinstance(look, Look)
 
-    def _write(self, look: Look) -> None:
+    def _write(self, look: Look | Outcome) -> None:
         if self._file is None:
             # Readers take the files in the order of their names.
             serial = f"{os.getpid()}.{next(_serial):06d}"
             stamp = f"{int(time.time()):010d}.{socket.gethostname()}.{serial}"
             self._file = EventFile(self.log_dir / f"events.out.tfevents.{stamp}.initlab")
+        begin = look.step if isinstance(look, Look) else look.begin
+        events = session_start(begin) if self._file.is_new else []
+        if isinstance(look, Outcome):
+            self._file.add(records_of([*events, *outcome_events(look)]))
+            return
         rows = {name: section.layers for name, section in look.sections.items()}
-        events = session_start(look.step) if self._file.is_new else []
         if any(self._known.get(name) != layers for name, layers in rows.items() if layers):
-            events.append(first_events_of(look, self.scalars))
+            events.append(first_events_of(look))
         described = [name for name, layers in rows.items() if self._known.get(name) == layers]
-        events.append(events_of(look, self.scalars, described))
-        self._file.add(records_of(events))
+        event, shown = events_of(look, self._shown, described)
+        self._file.add(records_of([*events, event]))
         self._known.update(rows)
+        self._shown = shown
 
 
 def _flush_at_exit(sink: TensorBoardSink) -> None:

@@ -35,9 +35,9 @@ class TouchedRows:
         """Set the flags of the rows that a training step has looked up."""
         for call in calls:
             flags = self._flags.get(id(call.layer))
-            if flags is None or not call.inputs or call.inputs[0] is None:
+            if flags is None or call.ids is None:
                 continue
-            ids = _backend.reachable(call.inputs[0])
+            ids = _backend.reachable(call.ids)
             if ids is not None:
                 _backend.set_flags(flags.state, _backend.dense_values(ids))
 

@@ -1,7 +1,7 @@
 """The report of a training, as data and as one table."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,11 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_initlab._wire import LayerInfo, Problem
+from keras_initlab.monitor.page import page_of_looks
 from keras_initlab.signal.extras import frame_of
 from keras_initlab.signal.figure import BACKWARD, FORWARD, Curve, profile_figure
-from keras_initlab.signal.looks import Look, numbers_by_layer
-from keras_initlab.signal.printing import kind_in_words, number_in_words, share_in_words, words
+from keras_initlab.signal.looks import History, Look, numbers_by_layer
+from keras_initlab.signal.printing import (
+    Fitting,
+    kind_in_words,
+    number_in_words,
+    share_in_words,
+    words,
+)
 from keras_initlab.signal.report import Verdict, in_words
+from keras_initlab.signal.skipping import in_short
 
 __all__ = ["TrainingReport"]
 
@@ -29,8 +37,10 @@ _COLUMNS = (
     ("update\nratio", "update_ratio", True),
 )
 _SHARES = ("dead_fraction", "saturated_fraction")
+# What a narrow terminal does without, the first ones first.
+_OPTIONAL = ("theory", "saturated", "kind", "dead", "update\nratio")
 
-_UNSEEN = "Whether the signal is healthy was not seen."
+_UNSEEN = "It is not known whether the signal is healthy."
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,7 +53,9 @@ class TrainingReport(Verdict):
         last: The last snapshot.
         problems: All problems, in the order in which they were found.
         notes: What could not be watched, and why.
-        blind: Whether a part of what was asked for was not seen at all; `notes` say why.
+        blind: Whether something that should be watched was not seen at all; `notes` says why.
+        skipped_steps: Training steps that were skipped because they were not finite.
+        looks: All snapshots, oldest first.
 
     Example:
         >>> report = TrainingReport((), None, None, (), ())
@@ -57,10 +69,31 @@ class TrainingReport(Verdict):
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
     blind: bool = False
+    skipped_steps: tuple[int, ...] = ()
+    looks: Sequence[Look] = ()
+
+    @classmethod
+    def of(
+        cls,
+        looks: History,
+        problems: Sequence[Problem],
+        notes: tuple[str, ...],
+        blind: bool,
+        skipped_steps: Sequence[int] = (),
+    ) -> "TrainingReport":
+        """The report on these snapshots."""
+        told, skipped = tuple(problems), tuple(skipped_steps)
+        if not len(looks):
+            return cls((), None, None, told, notes, blind, skipped)
+        last = looks[-1]
+        rows = last.layers
+        if not rows and "weights" in last.sections:
+            rows = last.sections["weights"].layers
+        return cls(rows, looks[0], last, told, notes, blind, skipped, tuple(looks))
 
     @property
     def healthy(self) -> bool | None:
-        """Whether no snapshot showed a problem; `None` where no snapshot could show one."""
+        """Whether no snapshot showed a problem; `None` if no snapshot could show one."""
         if self.problems:
             return False
         return None if self.blind or self.last is None else True
@@ -84,10 +117,11 @@ class TrainingReport(Verdict):
             ],
             "problems": [asdict(problem) for problem in self.problems],
             "notes": list(self.notes),
+            "skipped_steps": list(self.skipped_steps),
         }
 
     def to_pandas(self) -> Any:
-        """A `pandas.DataFrame` with a row for each layer, its first numbers and its last ones.
+        """A `pandas.DataFrame` with one row per layer: its first and its last numbers.
 
         Raises:
             ImportError: If pandas is not installed.
@@ -103,13 +137,13 @@ class TrainingReport(Verdict):
         """
         panels = {
             "variance of output": [
-                self._curve(self.first, "variance", "first look", FORWARD, "o--"),
-                self._curve(self.last, "variance", "last look", FORWARD),
+                self._curve(self.first, "variance", "first snapshot", FORWARD, "o--"),
+                self._curve(self.last, "variance", "last snapshot", FORWARD),
                 self._curve(self.first, "predicted_variance", "theory", "gray", "--"),
             ],
             "norm of gradient": [
-                self._curve(self.first, "gradient_norm", "first look", BACKWARD, "o--"),
-                self._curve(self.last, "gradient_norm", "last look", BACKWARD),
+                self._curve(self.first, "gradient_norm", "first snapshot", BACKWARD, "o--"),
+                self._curve(self.last, "gradient_norm", "last snapshot", BACKWARD),
             ],
         }
         return profile_figure([layer.name for layer in self.layers], panels)
@@ -121,31 +155,46 @@ class TrainingReport(Verdict):
         values = [numbers.get(layer.name, {}).get(statistic, math.nan) for layer in self.layers]
         return Curve(title, values, color, style)
 
+    def _page(self) -> str:
+        if not self.looks:
+            return super()._page()
+        return page_of_looks(self.looks, self.problems, "training")
+
     def complaints(self) -> list[str]:
-        """Every problem in words; where nothing was seen, why."""
+        """Every problem in words; if nothing was seen, the reason."""
         lines = in_words(self.problems)
         unseen = self.healthy is None
+        lines += [in_short(self.skipped_steps)] if self.skipped_steps else []
         return lines + ([_UNSEEN, *self.notes] if unseen else [])
 
     def __rich__(self) -> Group:
         """One table, the problems in words below it."""
-        lines: list[Any] = [self._table()]
+        lines: list[Any] = [Fitting(self._table, self._optional())]
         lines += [words(line, "red") for line in in_words(self.problems)]
+        if self.skipped_steps:
+            lines.append(words(in_short(self.skipped_steps), "yellow"))
         lines += [words(f"note: {note}", "dim") for note in self.notes]
         if self.healthy:
-            lines.append(Text("The signal is healthy in every look.", "green"))
+            lines.append(Text("The signal is healthy in every snapshot.", "green"))
         elif self.healthy is None:
             lines.append(Text(_UNSEEN, "yellow"))
         return Group(*lines)
 
-    def _table(self) -> Table:
+    def _optional(self) -> list[str]:
+        known = {*_columns_of(self.first), *_columns_of(self.last)}
+        shown = ["kind", *(header for header, statistic, _ in _COLUMNS if statistic in known)]
+        return [name for name in _OPTIONAL if name in shown]
+
+    def _table(self, without: Collection[str] = ()) -> Table:
         steps = [look.step for look in (self.first, self.last) if look is not None]
-        title = f"Signal per layer, step {steps[0]} > step {steps[-1]}" if steps else "No looks"
+        title = f"Signal per layer, step {steps[0]} > step {steps[-1]}" if steps else "No snapshots"
         table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("layer", overflow="fold")
-        table.add_column("kind")
+        if "kind" not in without:
+            table.add_column("kind")
         first, last = (_columns_of(look) for look in (self.first, self.last))
         shown = [column for column in _COLUMNS if column[1] in first or column[1] in last]
+        shown = [column for column in shown if column[0] not in without]
         for header, _, _ in shown:
             table.add_column(header, justify="right", no_wrap=True)
         for layer in self.layers:
@@ -153,8 +202,8 @@ class TrainingReport(Verdict):
                 _cell(first.get(statistic, {}), last.get(statistic, {}), layer.name, statistic, two)
                 for _, statistic, two in shown
             ]
-            kind = kind_in_words(layer.kind, layer.activation)
-            table.add_row(words(layer.name), words(kind), *cells)
+            kind = [words(kind_in_words(layer.kind, layer.activation))]
+            table.add_row(words(layer.name), *([] if "kind" in without else kind), *cells)
         return table
 
 

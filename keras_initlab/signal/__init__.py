@@ -1,1 +1,1 @@
-"""What a signal is: calls, statistics, looks, what theory expects, rules and causes."""
+"""What a signal is: calls, statistics, snapshots, what theory expects, rules and causes."""

@@ -30,6 +30,10 @@ COLUMNS = (*MOMENTS, "zeros", "dead", "rank", "similarity", "saturated")
 # Rows from which rank and similarity are estimated.
 _RANK_ROWS = 32
 
+# Where they lie, as shares of the whole: one in each of so many equal parts, at a place in it that
+# turns by the golden ratio.
+_SPREAD = (np.arange(_RANK_ROWS) + np.arange(_RANK_ROWS) * 0.6180339887 % 1) / _RANK_ROWS
+
 _RELU = ((-np.inf, 0.0),)
 
 
@@ -105,19 +109,24 @@ def _spectrum(powers: Any) -> list[Any]:
 
 
 def _spread_rows(block: Block) -> Block:
-    """Rows at equal distances.
+    """Rows all over the block, at other positions of the examples each time.
 
-    Neighbouring rows may be positions of one example, too alike to tell about the layer.
+    Neighbouring rows may be positions of one example, too alike to tell about the layer; rows at
+    equal distances are the same position of every example, the corner of all images say.
     """
     rows = block.values.shape[-2]
     if rows is not None and rows <= _RANK_ROWS:
         return block
     if rows is not None:
-        places = np.arange(_RANK_ROWS, dtype="int32") * rows // _RANK_ROWS
+        places = (_SPREAD * rows).astype("int32")
     else:
         rows = ops.shape(block.values)[-2]
         most = ops.minimum(rows, _RANK_ROWS)
-        places = ops.arange(most, dtype="int32") * rows // ops.maximum(most, 1)
+        spread = ops.cast(ops.convert_to_tensor(_SPREAD)[:most], "float32")
+        spread = spread * ops.cast(rows, "float32")
+        # Few rows are all taken.
+        every = ops.arange(most, dtype="int32")
+        places = ops.where(rows <= _RANK_ROWS, every, ops.cast(spread, "int32"))
     weights = block.weights
     return Block(
         _backend.gathered(block.values, places, axis=len(block.values.shape) - 2),

@@ -1,11 +1,19 @@
-"""The one adviser: what to draw weights from, by the activation that follows them."""
+"""The only adviser: which scheme to draw weights from, by the activation that follows them."""
 
-from keras_initlab.theory import ACTIVATIONS, Activation, Kind, critical_point, gain_of
+from keras_initlab.theory import (
+    ACTIVATIONS,
+    Activation,
+    CriticalPoint,
+    Kind,
+    critical_point,
+    gain_of,
+)
 
-__all__ = ["in_keras", "needed_variance", "scheme_for"]
+__all__ = ["SELF_NORMALIZING", "in_keras", "needed_variance", "scheme_for"]
 
-# Of slope 1 at zero: what holds small signals and gradients alike is 1 / fan_in.
-_UNIT = ("", "linear", "tanh")
+# Activations whose signal keeps its length under LeCun's weights: the slope of the length map is
+# below 1.
+SELF_NORMALIZING = ("selu",)
 
 # They end a model, or a gate: nothing is to be held.
 _ENDS = ("sigmoid", "softmax")
@@ -26,10 +34,14 @@ def needed_variance(activation: str | Activation | None) -> float | None:
     """
     if activation is None:
         return None
-    if _name_of(activation) in _UNIT:
+    if _name_of(activation) in ("", "linear"):
         return 1.0
+    point = _point_of(activation)
+    if point is not None and point.q == 0 and _name_of(activation) not in SELF_NORMALIZING:
+        # Tanh and its family shrink large signals and hold small ones, if their slope is held.
+        return _rounded(point.weight_variance)
     try:
-        return float(gain_of(activation) ** 2)
+        return _rounded(gain_of(activation) ** 2)
     except ValueError:
         return None
 
@@ -37,7 +49,7 @@ def needed_variance(activation: str | Activation | None) -> float | None:
 def scheme_for(
     activation: str | Activation | None, *, depth: int = 1, kind: Kind | None = None
 ) -> str:
-    """A scheme of this package, as code, whose variance is `needed_variance / fan_in`.
+    """A scheme of this package, as code, with the variance `needed_variance / fan_in`.
 
     Args:
         activation: What follows: its name, empty for nothing, or the function with its constants;
@@ -56,16 +68,22 @@ def scheme_for(
     """
     told = "" if kind is None else _as_code(kind)
     name, needed = _name_of(activation), needed_variance(activation)
-    if activation is not None and name in (*_UNIT, *_ENDS):
+    if activation is not None and (name in _ENDS or needed == 1):
         return f"LecunNormal({told})"
-    if name == "relu" or needed is None or activation is None:
+    if needed in (2, None) or activation is None:
         return f"HeNormal({told})"
-    if not _is_known_by(name, activation):
+    if not _is_known_by(name, activation) or needed != _rounded(gain_of(activation) ** 2):
         return f"VarianceScaling({', '.join(filter(None, (f'scale={needed:.4g}', told)))})"
     if depth > _SHALLOW and not told and _is_half_stable(name):
         return f'CriticalNormal("{name}") and CriticalBias("{name}")'
     after = f'activation="{name}"'
     return f"HeNormal({', '.join(filter(None, (told, after)))})"
+
+
+def _rounded(variance: float) -> float:
+    """A variance, whole where it is so but for what a quadrature leaves."""
+    near = round(variance)
+    return float(near) if abs(variance - near) < 1e-6 else float(variance)
 
 
 def _name_of(activation: str | Activation | None) -> str:
@@ -78,7 +96,7 @@ def _is_known_by(name: str, activation: str | Activation) -> bool:
 
 
 def in_keras(scheme: str) -> str:
-    """What `scheme_for` gives as a layer takes it: Keras's string where Keras has the scheme.
+    """The result of `scheme_for` as a layer takes it: Keras's string if Keras has the scheme.
 
     Example:
         >>> in_keras("HeNormal()"), in_keras('HeNormal(activation="gelu")')
@@ -100,7 +118,12 @@ def _as_code(kind: Kind) -> str:
 
 def _is_half_stable(activation: str) -> bool:
     """Whether the gain of one layer lets a deep stack drift, and biases hold it."""
+    point = _point_of(activation)
+    return point is not None and point.bias_variance > 0
+
+
+def _point_of(activation: str | Activation) -> CriticalPoint | None:
     try:
-        return critical_point(activation).bias_variance > 0
+        return critical_point(activation)
     except ValueError:
-        return False
+        return None

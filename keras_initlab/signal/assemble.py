@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_initlab._wire import LayerInfo
+from keras_initlab._wire import HISTOGRAM_BINS, LayerInfo
 from keras_initlab.signal.activations import COLUMNS
-from keras_initlab.signal.histograms import BINS
 from keras_initlab.signal.looks import Section
 from keras_initlab.signal.moments import MOMENTS, combined
 from keras_initlab.signal.parameters import PARAMETER_COLUMNS
@@ -92,4 +91,4 @@ def _headroom(moments: np.ndarray) -> np.ndarray:
 
 
 def _histograms(stacked: np.ndarray, bins: int) -> np.ndarray | None:
-    return stacked[..., -BINS:].sum(0) if bins else None
+    return stacked[..., -HISTOGRAM_BINS:].sum(0) if bins else None

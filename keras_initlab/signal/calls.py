@@ -30,6 +30,16 @@ class Call:
     before: Any = None
     mask: Any = None
 
+    @property
+    def ids(self) -> Any:
+        """What a table is read with; `None` if it is multiplied with, as a tied output is."""
+        given = self.inputs[0] if self.inputs else None
+        if given is None or self.output is None:
+            return given
+        values = _backend.dense_values(given)
+        reverse = _backend.rank_of(values) == _backend.rank_of(self.output)
+        return None if reverse and _backend.is_float(values) else given
+
 
 def first_float(outputs: Any) -> Any:
     """The first float tensor among a layer's outputs; of ragged and sparse ones their values."""

@@ -1,4 +1,4 @@
-"""Results as plain data, and through packages that are the user's choice."""
+"""Results as plain data, and through optional packages."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ __all__ = ["blank_figure", "frame_of", "label", "plain"]
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON has it, which knows no NaN and no infinity."""
+    """The value as JSON can hold it, without NaN and infinity."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -32,7 +32,7 @@ def frame_of(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = 
 
 
 def label(name: str) -> str:
-    """A name as matplotlib shows it; it would read what stands between dollars as a formula."""
+    """A name for matplotlib, which would read text between dollar signs as a formula."""
     return printable(name).replace("$", r"\$")
 
 

@@ -34,7 +34,7 @@ class Curve:
 
 
 def profile_figure(names: Sequence[str], panels: Mapping[str, Sequence[Curve]]) -> Any:
-    """Curves layer by layer, a panel above another, each on a log axis where it has numbers.
+    """Curves layer by layer, in stacked panels, with a log axis wherever there are numbers.
 
     Args:
         names: Names of the layers, in call order.

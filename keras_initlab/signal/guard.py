@@ -40,7 +40,7 @@ class Guard:
         other._followers.append(self)
 
     def leave(self, other: "Guard") -> None:
-        """End with the other guard no longer."""
+        """No longer end with the other guard."""
         other._followers = [follower for follower in other._followers if follower is not self]
 
     def __enter__(self) -> "Guard":
@@ -53,8 +53,8 @@ class Guard:
         if not self.ended:
             self._end(error)
             warnings.warn(
-                "Watching ends here and training goes on without it, for keras_initlab failed: "
-                f"{in_one_line(error)}. The model is not at fault; please report this.",
+                "Watching stops here and training goes on without it, because keras_initlab "
+                f"failed: {in_one_line(error)}. The model is not at fault; please report this.",
                 stacklevel=2,
             )
         return True

@@ -1,17 +1,17 @@
-"""How many elements are of which size."""
+"""Counts of elements by size."""
 
 from typing import Any
 
 import numpy as np
 from keras import ops
 
+from keras_initlab._wire import HISTOGRAM_BINS
 from keras_initlab.signal.samples import Block
 
-__all__ = ["BINS", "BIN_EDGES", "histogram_of"]
+__all__ = ["BIN_EDGES", "histogram_of"]
 
 # Bins of a factor of two on either side of zero: 2**-19 is where the first one ends.
-BINS = 64
-_HALF, _LOWEST_EXPONENT = BINS // 2, -20
+_HALF, _LOWEST_EXPONENT = HISTOGRAM_BINS // 2, -20
 _POSITIVE_EDGES = [0.0, *(2.0 ** (_LOWEST_EXPONENT + k + 1) for k in range(_HALF))]
 BIN_EDGES = np.array([*(-edge for edge in reversed(_POSITIVE_EDGES)), *_POSITIVE_EDGES[1:]])
 
@@ -34,4 +34,4 @@ def histogram_of(block: Block) -> Any:
     if block.weights is not None:
         counted = counted * ops.cast(ops.expand_dims(block.weights, 1), "float32")
     counted = ops.reshape(counted, (-1,))
-    return ops.segment_sum(counted, ops.reshape(place, (-1,)), num_segments=BINS)
+    return ops.segment_sum(counted, ops.reshape(place, (-1,)), num_segments=HISTOGRAM_BINS)

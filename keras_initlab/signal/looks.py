@@ -1,4 +1,4 @@
-"""What one look at the model saw, and all looks together."""
+"""One snapshot of the signal, and all snapshots of a training."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,17 +16,20 @@ _MOST_LOOKS = 2_000
 
 @dataclass(frozen=True)
 class Section:
-    """One table of a look.
+    """One table of a snapshot.
 
     Args:
         layers: The rows of `values`.
         values: `(layers, statistics)` float64, columns as `keras_initlab._wire.SECTIONS` names.
-        histograms: `(layers, 64)` counts, or `None` where none were asked for.
+        histograms: `(layers, 64)` counts, or `None` if none were asked for.
+        edges: `(from, to)`: the signal of the first row enters the second, with no row between;
+            empty if that is not known.
     """
 
     layers: tuple[LayerInfo, ...]
     values: np.ndarray
     histograms: np.ndarray | None = None
+    edges: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,11 @@ class Look:
     """Statistics of every watched layer at one training step.
 
     Args:
-        step: Optimizer updates before this look; 0 is the untrained model.
-        wall_time_s: Seconds since the epoch at which it was read.
-        sections: Tables by name: `"activations"`, `"weights"`, with the first look `"theory"`, and
-            with a reference batch `"reference"`.
-        problems: What the rules find in it, empty if it is healthy.
+        step: Optimizer updates before this snapshot; 0 is the untrained model.
+        wall_time_s: When it was read, in seconds since the epoch (Unix time).
+        sections: Tables by name: `"activations"` and `"weights"`, in the first snapshot `"theory"`,
+            and with a reference batch `"reference"`.
+        problems: The problems that the rules find in it, empty if it is healthy.
 
     Example:
         >>> rows = (LayerInfo("dense", "Dense", "relu", 0),)
@@ -67,7 +70,7 @@ class Look:
         """One statistic of every layer that has it, in call order.
 
         Raises:
-            ValueError: If there is no such statistic, or the look does not hold it.
+            ValueError: If there is no such statistic, or the snapshot does not hold it.
         """
         for name, section in self.sections.items():
             if statistic in SECTIONS[name]:
@@ -76,13 +79,13 @@ class Look:
                 return {layer.name: float(value) for layer, value in rows}
         known = [statistic for name in self.sections for statistic in SECTIONS[name]]
         raise ValueError(
-            f"`statistic` must be one that the look holds: {', '.join(known)}. "
+            f"`statistic` must be one that the snapshot holds: {', '.join(known)}. "
             f"Received: statistic={statistic!r}."
         )
 
 
 class History:
-    """Looks in order, at equal distances when there are very many: first and newest always stay."""
+    """Snapshots in order, evenly spaced if very many; the first and the newest always stay."""
 
     def __init__(self) -> None:
         self._looks: list[Look] = []
@@ -99,7 +102,7 @@ class History:
         return iter(self._looks)
 
     def append(self, look: Look) -> None:
-        """Take in the next look."""
+        """Add the next snapshot."""
         if self._seen and (self._seen - 1) % self._stride:
             self._looks.pop()
         self._looks.append(look)
@@ -110,7 +113,7 @@ class History:
             self._looks = on_stride if on_stride[-1] is look else [*on_stride, look]
 
     def as_columns(self) -> dict[str, list[Any]]:
-        """Columns of equal length, one row for each look and layer; missing numbers are NaN."""
+        """Columns of equal length, one row for each snapshot and layer; missing numbers are NaN."""
         names = [statistic for name, section in SECTIONS.items() for statistic in section]
         columns: dict[str, list[Any]] = {name: [] for name in ("step", "layer", *names)}
         for look in self._looks:
@@ -123,7 +126,7 @@ class History:
 
 
 def numbers_by_layer(look: Look) -> dict[str, dict[str, float]]:
-    """All numbers of a look, by layer and statistic."""
+    """All numbers of a snapshot, by layer and statistic."""
     rows: dict[str, dict[str, float]] = {}
     for name, section in look.sections.items():
         for layer, values in zip(section.layers, section.values.tolist(), strict=True):

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from keras_initlab._wire import HISTOGRAM_BINS
 from keras_initlab.signal.activations import COLUMNS
-from keras_initlab.signal.histograms import BINS
 from keras_initlab.signal.parameters import PARAMETER_COLUMNS
 
 __all__ = ["Measures"]
@@ -11,11 +11,11 @@ __all__ = ["Measures"]
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """What is measured, and of how much.
+    """What is measured, and on how many elements.
 
     Args:
-        watch: Some of `"activations"`, `"gradients"`, `"weights"` and `"updates"`.
-        max_elements: Elements looked at per layer, `None` for all.
+        watch: One or more of `"activations"`, `"gradients"`, `"weights"` and `"updates"`.
+        max_elements: Elements measured per layer, `None` for all.
         histograms: Whether activations and gradients are counted into bins too.
     """
 
@@ -26,7 +26,7 @@ class Measures:
     @property
     def bins(self) -> int:
         """Columns that hold a histogram."""
-        return BINS if self.histograms else 0
+        return HISTOGRAM_BINS if self.histograms else 0
 
     @property
     def width(self) -> int:

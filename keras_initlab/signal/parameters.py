@@ -22,7 +22,7 @@ __all__ = [
     "Weight",
     "gradient_block",
     "heaviest",
-    "nothing_like",
+    "keep_before",
     "parameter_rows",
     "part_of",
 ]
@@ -58,6 +58,37 @@ class Weight:
     after: Any = None
 
 
+def keep_before(weights: list[Weight], due: Any, most: int | None) -> None:
+    """Keep samples of weights from before the optimizer's step.
+
+    Args:
+        weights: The weights, which get them.
+        due: Whether this step takes a look, as a tensor; `None` in an eager step that does.
+        most: So many elements at most.
+    """
+    if due is None:
+        for weight in weights:
+            # A copy: the variable is about to change in place.
+            weight.before = ops.copy(_part_now(weight, most))
+        return
+    plain = [weight for weight in weights if weight.ids is None]
+    for weight in weights:
+        if weight.ids is not None:
+            weight.before = _part_now(weight, most)
+    if plain:
+        held = _backend.when(
+            due,
+            lambda: tuple(_part_now(weight, most) for weight in plain),
+            tuple(_nothing_like(weight.variable, most) for weight in plain),
+        )
+        for weight, before in zip(plain, held, strict=True):
+            weight.before = before
+
+
+def _part_now(weight: Weight, most: int | None) -> Any:
+    return part_of(weight, ops.convert_to_tensor(weight.variable.value), most)
+
+
 def heaviest(layer: Any, variables: list[Any], *, whole: bool) -> Any:
     """The largest trainable weight of a layer among those that an optimizer updates, or `None`.
 
@@ -86,7 +117,7 @@ def part_of(weight: Weight, tensor: Any, max_elements: int | None) -> Any:
     return _backend.rows_of(tensor, weight.ids[0])
 
 
-def nothing_like(variable: Any, max_elements: int | None) -> Any:
+def _nothing_like(variable: Any, max_elements: int | None) -> Any:
     """Zeros in the place of a weight's part, for the steps that are not looked at."""
     shape = weight_sample_shape(variable.shape, max_elements)
     return ops.zeros(shape, ops.convert_to_tensor(variable.value).dtype)

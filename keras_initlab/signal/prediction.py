@@ -13,6 +13,7 @@ from keras_initlab.anatomy.nonlinearity import Nonlinearity
 from keras_initlab.anatomy.selection import Selection
 from keras_initlab.anatomy.sites import Site
 from keras_initlab.anatomy.traits import traits_of
+from keras_initlab.anatomy.uses import argument_of
 from keras_initlab.signal.advice import needed_variance, scheme_for
 from keras_initlab.signal.rows import Link
 from keras_initlab.signal.samples import weight_sample_of
@@ -22,6 +23,9 @@ __all__ = ["Start", "predicted", "starts_of"]
 
 # So many elements of a weight are copied to the host, once, before training.
 _MOST_ELEMENTS = 65_536
+
+# Share of an output's mean square that the mean of the weights may bring unnoticed.
+_LITTLE = 0.1
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,14 @@ class Start:
         second: Its mean square.
         bias_mean: Mean of the biases, or of a norm's offsets.
         bias_second: Their mean square.
+        mean_error: Standard error of `mean`.
         first: `C_w` of a kernel before it in the same layer, as in a separable convolution.
-        inside: Of the weights of a window the part that lies on the signal, not on its padding.
+        inside: The share of a window's weights that lies on the signal, not on its padding.
         curve: The activation behind it, `None` where it is unknown.
         activation: Name of that activation, empty for nothing.
         alike: How many layers of the model have it.
         kind: What the shape of the kernel does not tell.
+        argument: The layer's argument that draws the weights.
     """
 
     fan_in: float
@@ -47,12 +53,14 @@ class Start:
     second: float
     bias_mean: float
     bias_second: float
+    mean_error: float = 0.0
     first: float = 1.0
     inside: float = 1.0
     curve: str | Activation | None = None
     activation: str = ""
     alike: int = 1
     kind: Kind | None = None
+    argument: str = "kernel_initializer"
 
     @property
     def weight_variance(self) -> float:
@@ -63,6 +71,16 @@ class Start:
     def gain(self) -> float:
         """What a mean square is multiplied with, where nothing comes from the padding."""
         return self.weight_variance * self.inside
+
+    @property
+    def leans(self) -> bool:
+        """Whether the mean of the weights matters, and with it how alike the inputs are.
+
+        Inputs that rise and fall together bring up to `fan_in` times `mean**2` over `second` as
+        much as by the spread of the weights alone.
+        """
+        known = abs(self.mean) > 5 * self.mean_error
+        return known and self.fan_in * self.mean**2 > _LITTLE * self.second
 
     @property
     def needed(self) -> float | None:
@@ -109,6 +127,7 @@ def starts_of(selection: Selection) -> dict[str, Start]:
         if start is not None and start.fan_in:
             then, kind = of_layer[-1].nonlinearity, of_layer[-1].use.kind
             start = start.before(then.curve, then.name, depth=alike[then.name], kind=kind)
+            start = replace(start, argument=argument_of(layer, of_layer[-1].variable))
         if start is not None:
             found[name] = start
     return found
@@ -148,6 +167,7 @@ def _described(
         float((values**2).mean()),
         float(biases.mean()),
         float((biases**2).mean()),
+        float(values.std() / math.sqrt(values.size)),
         first,
         inside,
     )
@@ -223,8 +243,7 @@ def _after(
     if not signals or len(signals) < len(link.sources):
         return None
     if start is not None:
-        q = start.gain * signals[0].second + start.bias_second
-        return _activated(then, q, linear_mean=start.bias_mean)
+        return _weighted(signals[0], start, then)
     if traits.passes:
         return signals[0]
     if isinstance(link.layer, keras.layers.Dropout) and traits.shapes:
@@ -247,6 +266,13 @@ def _looked_up_or_normed(layer: Any, start: Start, arriving: list[_Signal]) -> _
     variance = arriving[0].variance if len(arriving) == 1 else math.inf
     share = variance / (variance + layer.epsilon) if math.isfinite(variance) else 1.0
     return _Signal(start.bias_mean, start.second * share + spread)
+
+
+def _weighted(signal: _Signal, start: Start, then: Nonlinearity) -> _Signal | None:
+    if start.leans:
+        return None
+    q = start.gain * signal.second + start.bias_second
+    return _activated(then, q, linear_mean=start.bias_mean)
 
 
 def _activated(then: Nonlinearity, q: float, linear_mean: float = 0.0) -> _Signal | None:

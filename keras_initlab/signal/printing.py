@@ -2,17 +2,53 @@
 
 import io
 import math
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 from keras_initlab._words import printable
 
-__all__ = ["as_html", "as_text", "kind_in_words", "number_in_words", "share_in_words", "words"]
+__all__ = [
+    "Fitting",
+    "as_html",
+    "as_text",
+    "kind_in_words",
+    "number_in_words",
+    "share_in_words",
+    "words",
+]
 
 # Wide enough for the columns of a report, where nothing tells the width of a terminal.
 _WIDTH = 150
+
+
+class Fitting:
+    """A table that leaves out whole columns where it is wider than the terminal.
+
+    Args:
+        build: Makes the table without some columns.
+        optional: Headers of the columns that may be left out, the first ones first.
+    """
+
+    def __init__(self, build: Callable[[Collection[str]], Table], optional: Sequence[str]):
+        self.build = build
+        self.optional = optional
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
+        width = options.max_width
+        for count in range(len(self.optional) + 1):
+            table = self.build(self.optional[:count])
+            # Its width on a terminal without end.
+            if Measurement.get(console, options.update(max_width=10_000), table).maximum <= width:
+                break
+        yield table
+        if count:
+            names = ", ".join(" ".join(name.split()) for name in self.optional[:count])
+            yield Text(f"not shown in {width} columns: {names}", "dim")
 
 
 def as_text(report: Any) -> str:

@@ -1,4 +1,4 @@
-"""What the calls of a model's layers take and give, while something runs."""
+"""Inputs and outputs of the calls of a model's layers, while something runs."""
 
 import functools
 import threading
@@ -22,7 +22,7 @@ class Now(threading.local):
 
     Attributes:
         calls: The calls so far, `None` where none are collected.
-        tap: Makes of a layer and its outputs those that go on in their place.
+        tap: Takes a layer and its outputs, and returns the outputs to use instead.
         before: Whether to note what enters the activation of every layer.
     """
 
@@ -63,7 +63,7 @@ class Recording:
 
         Args:
             layers: The layers.
-            tap: Makes of a layer and its outputs those that go on in their place.
+            tap: Takes a layer and its outputs, and returns the outputs to use instead.
             before: Whether to note what enters the activation of every layer.
         """
         calls: list[Call] = []

@@ -1,24 +1,34 @@
-"""What all reports share: they are read, kept, counted with, and held against in a test."""
+"""What all reports share: printing, plain data, figures, files, and a check for tests."""
 
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from keras_initlab._wire import Problem
 from keras_initlab.signal.printing import as_html, as_text
+from keras_initlab.signal.telling import cause_of
 
 __all__ = ["Report", "Verdict", "in_words"]
 
 
 def in_words(problems: Iterable[Problem]) -> list[str]:
-    """A line for each problem, its rule first."""
-    return [f"{problem.rule}: {problem.text}" for problem in problems]
+    """One line per cause: the first problem, after its rule, and the further symptoms."""
+    groups: dict[Any, list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault(cause_of(problem), []).append(problem)
+    return [f"{group[0].rule}: {group[0].text}{_also(group[1:])}" for group in groups.values()]
+
+
+def _also(problems: Sequence[Problem]) -> str:
+    """The symptoms of further problems of one cause."""
+    seen = dict.fromkeys(symptom for problem in problems for symptom in problem.symptoms)
+    return f" Also: {'; '.join(seen)}." if seen else ""
 
 
 class Report(ABC):
-    """Something that was found out, which prints itself by `__rich__`."""
+    """A result that prints itself through `__rich__`."""
 
     @abstractmethod
     def __rich__(self) -> Any:
@@ -45,15 +55,18 @@ class Report(ABC):
         """
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the report to a file; its ending says as what.
+        """Write the report to a file; the ending of its name chooses the format.
+
+        The page of a training shows what the Signal tab of TensorBoard shows. A page needs no
+        server and no network: it can be mailed, or kept with the artefacts of a build.
 
         Args:
             path: Ends with `.json`, `.html` or `.txt`, or with `.png`, `.svg` or `.pdf` for the
                 figure.
 
         Raises:
-            ValueError: If the name ends otherwise.
-            OSError: If it cannot be written.
+            ValueError: If the name has another ending.
+            OSError: If the file cannot be written.
         """
         ending = os.path.splitext(os.fspath(path))[1].lower()
         if ending in (".png", ".svg", ".pdf"):
@@ -61,7 +74,7 @@ class Report(ABC):
             return
         makers: dict[str, Callable[[], str]] = {
             ".json": lambda: json.dumps(self.to_dict(), indent=1),
-            ".html": self._repr_html_,
+            ".html": self._page,
             ".txt": self.__repr__,
         }
         if ending not in makers:
@@ -71,6 +84,10 @@ class Report(ABC):
             )
         with open(path, "w", encoding="utf-8") as file:
             file.write(makers[ending]() + "\n")
+
+    def _page(self) -> str:
+        """The report as a page of its own."""
+        return self._repr_html_()
 
     def __repr__(self) -> str:
         return as_text(self)
@@ -85,17 +102,17 @@ class Verdict(Report):
     @property
     @abstractmethod
     def healthy(self) -> bool | None:
-        """Whether nothing is wrong; `None` where that was not seen."""
+        """Whether nothing is wrong; `None` if that is not known."""
 
     @abstractmethod
     def complaints(self) -> list[str]:
-        """Everything that is wrong, in words; or why it was not seen whether something is."""
+        """Everything that is wrong, in words; or the reason why that is not known."""
 
     def assert_healthy(self) -> None:
-        """Pass if all is well: for a test.
+        """Pass if all is well; for use in a test.
 
         Raises:
-            AssertionError: If it is not, or was not seen, with every problem in words.
+            AssertionError: If it is not, or if that is not known, with every problem in words.
         """
         if not self.healthy:
             raise AssertionError("\n".join(self.complaints()))

@@ -12,12 +12,12 @@ import numpy as np
 from keras import ops
 
 from keras_initlab import _backend
-from keras_initlab._wire import LayerInfo
+from keras_initlab._wire import HISTOGRAM_BINS, LayerInfo
 from keras_initlab.anatomy.selection import Selection, is_loop
 from keras_initlab.anatomy.traits import traits_of
 from keras_initlab.signal.activations import Activation, activation_rows
 from keras_initlab.signal.calls import Call
-from keras_initlab.signal.histograms import BINS, histogram_of
+from keras_initlab.signal.histograms import histogram_of
 from keras_initlab.signal.measures import Measures
 from keras_initlab.signal.moments import mean_square
 from keras_initlab.signal.parameters import Weight, gradient_block, heaviest, parameter_rows
@@ -108,8 +108,8 @@ class Rows:
                 seen.append(self._reached(call))
         if len(seen) > self.most_calls:
             warnings.warn(
-                f"Layers were called {len(seen)} times in one step; the first {self.most_calls} "
-                "calls are watched. Try `layers=` to choose.",
+                f"Layers were called {len(seen)} times in one step; only the first "
+                f"{self.most_calls} calls are watched. Try `layers=` to choose.",
                 stacklevel=2,
             )
         self.calls = self.calls[: self.most_calls]
@@ -208,7 +208,7 @@ class Rows:
     def _ids(self, layer: Any, variable: Any, calls: list[Call]) -> Any:
         if not traits_of(layer).looks_up or variable.shape[0] != layer.input_dim:
             return None
-        ids = [call.inputs[0] for call in calls if call.layer is layer and call.inputs]
+        ids = [call.ids for call in calls if call.layer is layer and call.ids is not None]
         ids = [_backend.reachable(tensor) for tensor in ids]
         ids = [_backend.dense_values(tensor) for tensor in ids if tensor is not None]
         ids = [ops.reshape(tensor, (-1,)) for tensor in ids]
@@ -256,11 +256,13 @@ def _readable(tensor: Any) -> Any:
 def _hidden(output: Any) -> str:
     """Why an output cannot be measured; empty where it can."""
     if _backend.rank_of(output) is None:
-        return "gives tensors of unknown rank and is not measured; `tf.ensure_shape` makes it known"
+        return (
+            "returns tensors of unknown rank and is not measured; `tf.ensure_shape` sets the rank"
+        )
     if _backend.reachable(output) is None:
         return "is called inside a loop or an inner function and cannot be watched there"
     return ""
 
 
 def _nothing() -> Any:
-    return ops.zeros((BINS,), "float32")
+    return ops.zeros((HISTOGRAM_BINS,), "float32")

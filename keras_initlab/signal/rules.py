@@ -1,64 +1,52 @@
-"""The rules that find what is wrong with a look."""
+"""The rules that find the problems of a snapshot."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from collections.abc import Callable
 
 import numpy as np
 
-from keras_initlab._wire import LARGE_VARIANCE, SECTIONS, THRESHOLDS, LayerInfo, Problem
-from keras_initlab.signal.causes import text_of
-from keras_initlab.signal.looks import Look, Section
-from keras_initlab.signal.prediction import Start
+from keras_initlab._wire import LARGE_VARIANCE, THRESHOLDS, Problem
+from keras_initlab.signal.causes import explained
+from keras_initlab.signal.evidence import Evidence, Finding, Table, Tables
+from keras_initlab.signal.leaving import leaves
+from keras_initlab.signal.standing import Standing
 
-__all__ = ["Evidence", "problems_of"]
+__all__ = ["problems_of"]
 
 # Fewer units or examples have too little to be compared.
 _FEWEST_UNITS, _FEWEST_EXAMPLES = 4, 8
 
-_COLUMNS = {
-    section: {name: k for k, name in enumerate(names)} for section, names in SECTIONS.items()
-}
+# Of fewer units all must be dead before training is blamed.
+_MANY_UNITS = 16
 
+# Likeness of two examples, behind a sigmoid, that differ by rounding and little more.
+_SAME = 1 - 1e-6
 
-@dataclass(frozen=True)
-class Evidence:
-    """What the rules look at.
+# Length of an update over the length of the weight, over the same of the middle weight: above it a
+# weight learns, however small its gradient.
+_MOVING = 1e-3
 
-    Args:
-        look: The look to judge.
-        first: The first look of all, maybe the same.
-        previous: The look before, `None` at the first.
-        starts: What is known of the layers' weights before training, by name.
-    """
+# A gradient explodes only beyond the largest that any weight had at first, by this factor.
+_ABOVE = 10.0
 
-    look: Look
-    first: Look
-    previous: Look | None
-    starts: Mapping[str, Start]
+# Variance that no layer may have, whatever came before it.
+_HUGE = 1e8
 
-
-@dataclass(frozen=True)
-class _Finding:
-    """Layers that break one rule, with the numbers."""
-
-    rule: str
-    what: str
-    rows: tuple[LayerInfo, ...]
-    values: tuple[float, ...]
-    threshold: float
+# Root mean square of a weight that keeps a branch shut until it has grown.
+_SHUT = 1e-3
 
 
 def problems_of(evidence: Evidence) -> tuple[Problem, ...]:
-    """What is wrong with a look, the gravest first; all layers that break one rule together."""
-    tables = _Tables(evidence)
-    found: list[_Finding] = []
-    for rule in _RULES:
+    """The problems of a snapshot, the worst first; all layers that break one rule are one
+    problem."""
+    tables = Tables(evidence)
+    found = _nonfinite(tables)[:1]
+    # What else there is follows from numbers that are not finite.
+    for rule in () if found else _RULES:
         found += rule(tables)
     return tuple(_problem(finding, evidence) for finding in found)
 
 
-def _problem(finding: _Finding, evidence: Evidence) -> Problem:
+def _problem(finding: Finding, evidence: Evidence) -> Problem:
     names = tuple(row.name for row in finding.rows)
     problem = Problem(
         finding.rule,
@@ -69,124 +57,12 @@ def _problem(finding: _Finding, evidence: Evidence) -> Problem:
         finding.threshold,
         "",
     )
-    return text_of(problem, finding.rows, evidence.look, evidence.starts)
+    since = None if evidence.look is evidence.first else evidence.first.step
+    look, starts, standing = evidence.look, evidence.starts, evidence.standing
+    return explained(problem, finding.rows, look, starts, since, standing)
 
 
-@dataclass(frozen=True, eq=False)
-class _Layout:
-    """What the rows of a table are, as arrays.
-
-    Args:
-        rows: The rows.
-        hidden: Inside the model: not its outputs, nor the last call.
-        rectified: Flat only where the output is zero, or nowhere.
-        half: Computed in float16.
-        units: Length of the last axis.
-        table: Looks vectors up; few of them, of few ids, lie on a line without any harm.
-    """
-
-    rows: tuple[LayerInfo, ...]
-    hidden: np.ndarray
-    rectified: np.ndarray
-    half: np.ndarray
-    units: np.ndarray
-    table: np.ndarray
-
-
-@lru_cache(maxsize=64)
-def _layout_of(rows: tuple[LayerInfo, ...]) -> _Layout:
-    return _Layout(
-        rows,
-        np.array([not row.is_output and row is not rows[-1] for row in rows], bool),
-        np.array([row.activation in ("", "linear", "relu") for row in rows], bool),
-        np.array([row.dtype == "float16" for row in rows], bool),
-        np.array([row.units for row in rows]),
-        np.array([row.kind == "Embedding" for row in rows], bool),
-    )
-
-
-_NOTHING = Section((), np.zeros((0, 32)))
-
-
-class _Table:
-    """One table of a look, column by column."""
-
-    def __init__(self, look: Look | None, name: str):
-        self._section = _NOTHING if look is None else look.sections.get(name, _NOTHING)
-        self._columns = _COLUMNS[name]
-
-    def __len__(self) -> int:
-        return len(self._section.layers)
-
-    @cached_property
-    def layout(self) -> _Layout:
-        return _layout_of(self._section.layers)
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        column: np.ndarray = self._section.values[:, self._columns[name]]
-        return column
-
-    def like(self, other: "_Table", name: str) -> np.ndarray:
-        """A column in the order of another table's rows; NaN where there is no such row."""
-        return self.aligned(self[name], other)
-
-    def aligned(self, column: np.ndarray, other: "_Table") -> np.ndarray:
-        """Values of this table's rows, in the order of another's."""
-        rows = other._section.layers
-        if self._section.layers == rows:
-            return column
-        if not len(self):
-            return np.full(len(rows), np.nan)
-        names = [row.name for row in self._section.layers]
-        values = dict(zip(names, column, strict=True))
-        return np.array([values.get(row.name, np.nan) for row in rows])
-
-    def finding(self, rule: str, what: str, name: str, broken: np.ndarray) -> list[_Finding]:
-        """The rows that break a rule, with the number that shows it."""
-        if not broken.any():
-            return []
-        places = np.flatnonzero(broken)
-        key = f"{rule}_gradient" if what == "gradients" else rule
-        return [
-            _Finding(
-                rule,
-                what,
-                tuple(self.layout.rows[place] for place in places),
-                tuple(float(value) for value in self[name][places]),
-                THRESHOLDS.get(key, 0.0),
-            )
-        ]
-
-
-class _Tables:
-    """The tables that the rules ask for, each made once."""
-
-    def __init__(self, evidence: Evidence):
-        look, first, previous = evidence.look, evidence.first, evidence.previous
-        self.activations = _Table(look, "activations")
-        self.weights = _Table(look, "weights")
-        self.theory = _Table(look, "theory")
-        self.first_activations = _Table(first, "activations")
-        self.first_weights = _Table(first, "weights")
-        self.previous_weights = _Table(previous, "weights")
-
-    @cached_property
-    def inside(self) -> np.ndarray:
-        """The activations that the rules judge: seen, no output, and not about to learn."""
-        inside: np.ndarray = self.activations.layout.hidden & (self.activations["count"] > 0)
-        return inside & ~self._about_to_learn() if len(self.weights) else inside
-
-    def _about_to_learn(self) -> np.ndarray:
-        """Layers that are zero because all of their weights are, and whose gradient is not.
-
-        Logistic regression starts so, and the wide part of a recommender.
-        """
-        moving = self.weights.like(self.activations, "gradient_norm") > 0
-        empty = self.weights.like(self.activations, "weight_rms") == 0
-        return empty & moving & (self.activations["rms"] == 0)
-
-
-def _nonfinite(tables: _Tables) -> list[_Finding]:
+def _nonfinite(tables: Tables) -> list[Finding]:
     found = []
     for what, table, column in (
         ("activations", tables.activations, "nonfinite_count"),
@@ -201,87 +77,171 @@ def _nonfinite(tables: _Tables) -> list[_Finding]:
     return found
 
 
-def _depth(tables: _Tables) -> list[_Finding]:
-    """Variance through depth, against the first look, and against theory."""
+def _depth(tables: Tables) -> list[Finding]:
+    """Variance on the way through the model, against the first look, and against theory."""
     table = tables.activations
     if not len(table):
         return []
-    variance = table["variance"]
+    variance, standing = table["variance"], tables.standing
     inside = tables.inside & np.isfinite(variance)
     seen = np.where(inside, variance, 0.0)
-    start = next((value for value in seen.tolist() if value > 0), np.inf)
     first = tables.first_activations.like(table, "variance")
-    # At a table a signal begins: what other layers carry does not enter it.
-    highest = np.maximum.accumulate(seen)
-    before = np.where(table.layout.table, first, np.fmax(highest, first))
-    small = seen < THRESHOLDS["vanishing"] * before
-    large = seen > THRESHOLDS["exploding"] * start
+    highest = np.where(standing.ways, seen, 0.0).max(axis=1, initial=0.0)
+    small = seen < THRESHOLDS["vanishing"] * highest
+    # A branch that began shut opens step by step.
+    small &= tables.is_first | ~(seen > first)
+    small &= ~_opens(tables, small)
+    small |= seen < THRESHOLDS["vanishing"] * first
+    large = seen > THRESHOLDS["exploding"] * _begins(standing, seen)
     large |= (seen > THRESHOLDS["exploding"] * first) & (first > 0)
     large &= seen > LARGE_VARIANCE
+    large |= seen > _HUGE
+    # Squares of finite numbers may be infinite.
+    endless = tables.inside & ~np.isfinite(variance) & (_farthest(table) > _HUGE)
     if len(tables.theory):
         theory = tables.theory.like(table, "predicted_variance")
         small |= seen * THRESHOLDS["theory"] < theory
         large |= (seen > theory * THRESHOLDS["theory"]) & (theory > 0)
-    found = table.finding("vanishing", "activations", "variance", small & inside)
-    return found + table.finding("exploding", "activations", "variance", large & inside)
+    large = (large & inside) | endless
+    small, large = small & inside & standing.sized, large & standing.grows
+    found = table.finding("vanishing", "activations", "variance", small)
+    return found + table.finding("exploding", "activations", "variance", large)
 
 
-def _gradients(tables: _Tables) -> list[_Finding]:
+def _farthest(table: Table) -> np.ndarray:
+    """The largest size of any number of each layer."""
+    farthest: np.ndarray = np.fmax(np.abs(table["min"]), np.abs(table["max"]))
+    return farthest
+
+
+def _begins(standing: Standing, seen: np.ndarray) -> np.ndarray:
+    """The variance with which the way to each row begins; infinite where it is the first one."""
+    started = [
+        next((value for value in seen[list(rows)].tolist() if value > 0), np.inf)
+        for rows in standing.before
+    ]
+    return np.array(started)
+
+
+def _gradients(tables: Tables) -> list[Finding]:
     table, beginning = tables.weights, tables.first_weights
     if not len(table):
         return []
-    small = _vanished(table)
+    small = _vanished(table) & ~_learns(tables)
+    if len(tables.previous_weights):
+        # A batch of few examples may give none.
+        earlier = tables.previous_weights
+        small &= earlier.aligned(_vanished(earlier).astype(float), table) > 0
     first = beginning["gradient_norm"]
+    most = np.nanmax(first, initial=0.0)
     # Where it had vanished any growth is good, up to what other layers had.
     first = np.where(_vanished(beginning), np.nanmax(first, initial=0.0), first)
     first = beginning.aligned(first, table)
-    large = (table["gradient_norm"] > THRESHOLDS["exploding_gradient"] * first) & (first > 0)
+    norm = table["gradient_norm"]
+    # What began small may grow to what other weights had.
+    large = (norm > THRESHOLDS["exploding_gradient"] * first) & (first > 0) & (norm > _ABOVE * most)
+    length = table["weight_rms"] * np.sqrt(table["weight_count"])
+    large &= ~tables.is_aimed & ~(norm < length)
+    large |= np.isinf(norm)
     found = table.finding("vanishing", "gradients", "gradient_variance", small)
     return found + table.finding("exploding", "gradients", "gradient_norm", large)
 
 
-def _vanished(table: _Table) -> np.ndarray:
+def _square_of(table: Table) -> np.ndarray:
+    square: np.ndarray = table["gradient_variance"] + table["gradient_mean"] ** 2
+    return square
+
+
+def _vanished(table: Table) -> np.ndarray:
     """Where the mean square of a gradient is nothing beside that of other weights."""
-    square = table["gradient_variance"] + table["gradient_mean"] ** 2
+    square = _square_of(table)
     largest = np.where(np.isfinite(square), square, 0.0).max(initial=0.0)
     return square < THRESHOLDS["vanishing_gradient"] * largest
 
 
-def _units(tables: _Tables) -> list[_Finding]:
+def _learns(tables: Tables) -> np.ndarray:
+    """Weights that a small gradient does not keep from learning.
+
+    Optimizers like Adam divide it by its size; queries and keys have a gradient of second order;
+    and a branch that begins shut, by a gate of zero that learns, opens with the first steps.
+    """
+    table = tables.weights
+    moved = np.where(np.isfinite(table["update_ratio"]), table["update_ratio"], 0.0)
+    usual = float(np.median(moved[moved > 0])) if (moved > 0).any() else np.inf
+    learns = (moved >= _MOVING * usual) & (_square_of(table) > 0)
+    learns |= _leaves(tables) | tables.is_aimed
+    shut = (table["weight_rms"] < _SHUT) & (table["gradient_norm"] > 0)
+    opens = np.flatnonzero(shut & ~_vanished(table))
+    if len(opens) and tables.is_first:
+        learns |= np.arange(len(learns)) < opens[-1]
+    return learns
+
+
+def _leaves(tables: Tables) -> np.ndarray:
+    """Weights that leave a beginning that is too small."""
+    table = tables.weights
+    return leaves(np.sqrt(_square_of(table)), table["weight_rms"], tables.steps)
+
+
+def _opens(tables: Tables, small: np.ndarray) -> np.ndarray:
+    """Small signals, at the first look, that grow as soon as one layer on their way learns."""
+    table, weights = tables.activations, tables.weights
+    if not (tables.is_first and len(weights) and small.any()):
+        return np.zeros(len(small), bool)
+    learns = small & (weights.aligned(_leaves(tables).astype(float), table) > 0)
+    opens: np.ndarray = learns | (tables.standing.ways & learns).any(axis=1)
+    return opens
+
+
+def _units(tables: Tables) -> list[Finding]:
     """Dead, saturated and collapsed layers."""
-    table, inside = tables.activations, tables.inside
+    table, standing = tables.activations, tables.standing
     if not len(table):
         return []
+    inside = tables.inside & ~tables.constant
     layout, dead = table.layout, table["dead_fraction"]
-    flat = (table["saturated_fraction"] > THRESHOLDS["saturated"]) & ~layout.rectified
+    enough = table["count"] >= _FEWEST_EXAMPLES * layout.units
+    gone = (dead > THRESHOLDS["dead"]) & standing.works & enough
+    if not tables.is_first:
+        # One unit of eight is enough to learn what few units can.
+        gone &= (layout.units >= _MANY_UNITS) | (dead == 1)
+    # Where a function is flat because it gives zero, that is for the rule on dead units.
+    flat = table["saturated_fraction"] - table["zero_fraction"] > THRESHOLDS["saturated"]
     alike = (table["effective_rank"] < THRESHOLDS["collapsed"]) & (table["variance"] > 0)
-    alike &= ~layout.table
-    alike |= table["similarity"] > THRESHOLDS["similarity"]
-    if alike.any():
-        enough = table["count"] >= _FEWEST_EXAMPLES * layout.units
-        alike &= (dead < 1) & enough & (layout.units >= _FEWEST_UNITS)
+    alike &= ~tables.thin
+    if not tables.is_first:
+        alike &= ~standing.narrow
+    # Functions that lift small signals, to a half or to 1, make all of them look alike.
+    alike |= (table["similarity"] > THRESHOLDS["similarity"]) & ~layout.lifted
+    alike &= ~standing.tables & ~standing.gates & (dead < 1) & enough
+    lifted = layout.lifted & (table["similarity"] > _SAME)
+    alike |= lifted & ~standing.gates & enough & (table["variance"] > 0)
+    alike &= layout.units >= _FEWEST_UNITS
+    if not tables.is_first:
+        # What began as nothing has few directions in its first steps.
+        alike &= ~(tables.first_activations.like(table, "variance") == 0)
     return [
+        *table.finding("dead", "activations", "dead_fraction", gone & inside),
         *table.finding(
-            "dead", "activations", "dead_fraction", (dead > THRESHOLDS["dead"]) & inside
+            "saturated", "activations", "saturated_fraction", flat & ~layout.rectified & inside
         ),
-        *table.finding("saturated", "activations", "saturated_fraction", flat & inside),
         *table.finding("collapsed", "activations", "effective_rank", alike & inside),
     ]
 
 
-def _stalled(tables: _Tables) -> list[_Finding]:
+def _stalled(tables: Tables) -> list[Finding]:
     """Weights that neither this update nor all since the look before have moved."""
     table, before = tables.weights, tables.previous_weights
     if not len(table) or not len(before):
         return []
     still = table["update_ratio"] < THRESHOLDS["stalled"]
+    still &= ~(tables.is_aimed & (_square_of(table) > 0))
     for column in ("weight_mean", "weight_variance"):
         still &= table[column] == before.like(table, column)
     return table.finding("stalled", "weights", "update_ratio", still)
 
 
-_RULES: tuple[Callable[[_Tables], list[_Finding]], ...] = (
-    _nonfinite,
+_RULES: tuple[Callable[[Tables], list[Finding]], ...] = (
     _depth,
     _gradients,
     _units,

@@ -11,7 +11,7 @@ __all__ = ["opened_alone"]
 
 @contextlib.contextmanager
 def opened_alone(part: Path, whole: Path) -> Iterator[Any]:
-    """An unfinished file to write, which takes its final name when the context ends well.
+    """An unfinished file to write, which gets its final name if the context ends without error.
 
     A second process or thread waits until the first is done. The lock ends with the process that
     holds it. Where the system or the disk has no locks, the file is opened at once.

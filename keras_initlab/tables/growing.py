@@ -20,7 +20,7 @@ _Filling = Literal["mean", "zero"]
 def extend_table(
     table: Any, rows: int, *, scheme: InitializerLike | None = None, seed: int | None = None
 ) -> np.ndarray:
-    """A table with more rows: the old ones unchanged, the new ones as a larger table has them.
+    """A table with more rows: the old ones unchanged, the new ones as in a larger table.
 
     The new rows are those of a table of the new size, so they have the law that the scheme gives to
     that size, and only they are drawn.
@@ -36,7 +36,7 @@ def extend_table(
 
     Raises:
         TypeError: If an array comes without a scheme.
-        ValueError: If the table has another rank, or more rows than asked for.
+        ValueError: If the table does not have two axes, or has more rows than requested.
 
     Example:
         >>> old = np.ones((3, 2), "float32")
@@ -47,7 +47,7 @@ def extend_table(
     count, dimensions = old.shape
     if rows < count:
         raise ValueError(
-            "`rows` counts those of the larger table, so it must be at least those of the old one. "
+            "`rows` is the size of the larger table, so it must be at least that of the old one. "
             f"Received: rows={rows}, a table of {count} rows."
         )
     if seed is not None:
@@ -71,7 +71,7 @@ def fill_cold_rows(layer: Any, seen: npt.ArrayLike, *, how: _Filling = "mean") -
         How many rows were filled.
 
     Raises:
-        ValueError: If no row was seen, or an id is none of the table's.
+        ValueError: If no row was seen, or an id is not in the table.
 
     Example:
         >>> layer = keras.layers.Embedding(4, 2, embeddings_initializer="ones")
@@ -87,7 +87,7 @@ def fill_cold_rows(layer: Any, seen: npt.ArrayLike, *, how: _Filling = "mean") -
     if not len(ids) or ids[0] < 0 or ids[-1] >= len(values):
         shown = f"from {ids[0]} to {ids[-1]}" if len(ids) else "none"
         raise ValueError(
-            f"`seen` are ids of the layer {layer.name!r}, from 0 to {len(values) - 1}. "
+            f"`seen` lists ids of the layer {layer.name!r}, from 0 to {len(values) - 1}. "
             f"Received: {shown}."
         )
     cold = np.ones(len(values), bool)
@@ -102,7 +102,7 @@ def _values_of(table: Any) -> np.ndarray:
     if isinstance(table, keras.layers.Layer):
         if not isinstance(table, keras.layers.Embedding) or not table.built:
             raise TypeError(
-                "`table` is a built `keras.layers.Embedding`, or an array `(rows, dimensions)`. "
+                "`table` must be a built `keras.layers.Embedding` or array `(rows, dimensions)`. "
                 f"Received: the layer {table.name!r} of class {type(table).__name__}"
                 f"{'' if table.built else ', which is not built'}."
             )
@@ -117,7 +117,8 @@ def _scheme_of(table: Any, scheme: InitializerLike | None) -> Any:
     scheme = getattr(table, "embeddings_initializer", None) if scheme is None else scheme
     if scheme is None:
         raise TypeError(
-            "An array has no initializer of its own: give `scheme`, `UnitLookup()` say."
+            "An array has no initializer of its own, so `scheme` must be given. "
+            "Try `scheme=UnitLookup()`."
         )
     return scheme_of(scheme)
 

@@ -17,24 +17,24 @@ def header_of(path: Path, shape: Sequence[int], dtype: str, name: str) -> bytes:
     """The bytes that come first in a `.npy` or `.safetensors` file; the numbers follow, in C order.
 
     Args:
-        path: Its ending says which format.
+        path: Its ending sets the format.
         shape: Shape of the array.
         dtype: Keras's name of a float dtype.
         name: Name of the array in a `.safetensors` file.
 
     Raises:
-        ValueError: If the format is another, or cannot hold the dtype.
+        ValueError: If the format is not one of these, or cannot hold the dtype.
     """
     if path.suffix == ".safetensors":
         return _safetensors(shape, dtype, name)
     if path.suffix != ".npy":
         raise ValueError(
-            "`path` ends with .npy or .safetensors, which says the format. "
+            "`path` must end with .npy or .safetensors, which sets the format. "
             f"Received: path={str(path)!r}."
         )
     if dtype == "bfloat16":
         raise ValueError(
-            "A .npy file cannot say that its numbers are bfloat16. "
+            "A .npy file cannot mark its numbers as bfloat16. "
             f"Received: path={str(path)!r}, dtype={dtype!r}. "
             f"Try {str(path.with_suffix('.safetensors'))!r}."
         )

@@ -43,26 +43,26 @@ def initialize_to(
     The file equals `scheme(shape, dtype)` bit for bit. Until it is complete it is called
     `.NAME.DIGEST.part`, beside `path`. After a kill or a full disk the same call continues where it
     stopped; any other call leaves that file alone. The same call in another process waits until the
-    first is done. An unfinished file with other content is written anew. An older file at `path` is
+    first is done. An unfinished file with other content is rewritten. An older file at `path` is
     replaced when the new one is complete.
 
     Args:
         path: Ends with `.npy`, to be read with `np.load(path, mmap_mode="r")`, or with
             `.safetensors`, which holds bfloat16 too.
         shape: Integers, the shape of the weight.
-        scheme: A scheme of independent values with an integer seed, `UnitLookup(seed=0)`, say.
+        scheme: A scheme of independent values with an integer seed, such as `UnitLookup(seed=0)`.
         seed: Takes the place of the scheme's own seed.
         dtype: `"float32"`, `"float64"`, `"float16"` or `"bfloat16"`.
         name: Name of the array in a `.safetensors` file.
 
     Returns:
-        The path of the whole file.
+        The path of the finished file.
 
     Raises:
-        TypeError: If the scheme computes its values together, as `Orthogonal` does, or is none of
+        TypeError: If the scheme computes its values together, as `Orthogonal` does, or is not from
             this package.
         ValueError: If there is no integer seed, or the shape, the dtype, the ending or the path
-            cannot be served.
+            is not supported.
         OSError: If the disk is too small; what is written stays and is used by the next call.
 
     Example:
@@ -92,7 +92,7 @@ def initialize_to(
 def _checked_path(path: str | os.PathLike[str]) -> Path:
     if "\0" in os.fspath(path) or os.path.isdir(path):
         raise ValueError(
-            "`path` must be one that a file may have, and not of a directory. "
+            "`path` must be a valid path of a file, not of a directory. "
             f"Received: path={os.fspath(path)!r}."
         )
     return Path(path)
@@ -102,9 +102,9 @@ def _checked_scheme(scheme: RandomScheme, seed: Seed) -> tuple[RandomScheme, int
     """The scheme with the seed, if one is given, and its integer seed."""
     if not isinstance(scheme, RandomScheme):
         raise TypeError(
-            "`initialize_to` draws a weight in pieces, so `scheme` is one of keras_initlab whose "
-            f"values are independent of one another. Received: scheme={scheme!r}. "
-            "Try `UnitLookup(seed=0)` or another of the tables' schemes."
+            "`initialize_to` draws a weight in pieces, so `scheme` must be one of keras_initlab "
+            f"whose values are independent of one another. Received: scheme={scheme!r}. "
+            "Try `UnitLookup(seed=0)` or another scheme for tables."
         )
     if seed is not None:
         scheme = seeded(scheme, checked_seed(seed))

@@ -1,5 +1,6 @@
 """Pointwise activations as NumPy functions that know where they bend."""
 
+import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_initlab.theory.kinks import kinks_of
+from keras_initlab.theory.kinks import MOST_INTERVALS, kinks_of
 from keras_initlab.theory.layers import constants_in, is_layer, pointwise_of, settings_of
 
 __all__ = ["ACTIVATIONS", "Activation", "activation_of", "keras_name_of"]
@@ -16,12 +17,16 @@ __all__ = ["ACTIVATIONS", "Activation", "activation_of", "keras_name_of"]
 Function = Callable[[np.ndarray], Any]
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+
+# With more bends than this a function is tried again as one whose values are less precise.
+_MOST_PLACES, _PRECISIONS = 4, (2.0**-44, 2.0**-36, 2.0**-20)
+
 _NOT_POINTWISE = ("softmax", "log_softmax", "sparsemax", "glu")
 
 
 @dataclass(frozen=True)
 class Activation:
-    """A pointwise function, smooth but for its kinks.
+    """A pointwise function, smooth except at its kinks.
 
     Args:
         name: What to call it in messages.
@@ -84,6 +89,13 @@ def _sparse_plus(x: np.ndarray) -> np.ndarray:
     return np.where(x >= 1, x, np.where(x <= -1, 0.0, 0.25 * (x + 1) ** 2))
 
 
+def _tanh_shrink(x: np.ndarray) -> np.ndarray:
+    # The difference of two near numbers has few digits left where x is small.
+    y = np.minimum(x * x, 0.01)
+    near = y * (1 / 3 - y * (2 / 15 - y * (17 / 315 - y * (62 / 2835 - y * (1382 / 155925)))))
+    return np.where(np.abs(x) < 0.1, x * near, x - np.tanh(x))
+
+
 # Keras's names and defaults; `kinks` beside each.
 _TABLE: dict[str, tuple[Function, tuple[float, ...]]] = {
     "linear": (lambda x: x, ()),
@@ -112,13 +124,16 @@ _TABLE: dict[str, tuple[Function, tuple[float, ...]]] = {
     "soft_shrink": (lambda x: x - np.clip(x, -0.5, 0.5), (-0.5, 0.5)),
     "log_sigmoid": (lambda x: -_softplus(-x), ()),
     "exponential": (np.exp, ()),
-    "tanh_shrink": (lambda x: x - np.tanh(x), ()),
+    "tanh_shrink": (_tanh_shrink, ()),
     "squareplus": (lambda x: 0.5 * (x + np.sqrt(x * x + 4)), ()),
     "sin": (np.sin, ()),
 }
 
+_PRECISION_OF = {"tanh_shrink": 2.0**-42}
+
 ACTIVATIONS: dict[str, Activation] = {
-    name: Activation(name, function, kinks) for name, (function, kinks) in _TABLE.items()
+    name: Activation(name, function, kinks, _PRECISION_OF.get(name, 2.0**-52))
+    for name, (function, kinks) in _TABLE.items()
 }
 
 
@@ -127,8 +142,8 @@ def activation_of(activation: str | Function | Activation | None) -> Activation:
 
     Args:
         activation: A name of `ACTIVATIONS`, one of Keras's own activation functions, any callable
-            from an array to an array of the same shape, or `None` for linear. The bends of a
-            callable are searched for; an `Activation` has a list of them. A layer object is not
+            from an array to an array of the same shape, or `None` for linear. The kinks of a
+            callable are found by a search; an `Activation` lists its own. A layer object is not
             changed: a copy of it is called.
 
     Raises:
@@ -150,7 +165,7 @@ def activation_of(activation: str | Function | Activation | None) -> Activation:
         return _by_name(activation)
     if not callable(activation):
         raise TypeError(
-            "`activation` is the name of an activation or a callable. "
+            "`activation` must be the name of an activation or a callable. "
             f"Received: activation={activation!r}."
         )
     if is_layer(activation):
@@ -175,16 +190,27 @@ def keras_name_of(function: object) -> str | None:
 
 
 def _by_name(name: str) -> Activation:
-    if name in ACTIVATIONS:
-        return ACTIVATIONS[name]
+    spelled = name if name in ACTIVATIONS else _SPELLINGS.get(_bare(name), name)
+    if spelled in ACTIVATIONS:
+        return ACTIVATIONS[spelled]
     if name in _NOT_POINTWISE:
         reason = "it mixes units, so no moments of one unit exist"
     else:
         reason = f"known are {', '.join(ACTIVATIONS)}"
+    near = difflib.get_close_matches(_bare(name), _SPELLINGS, n=2)
+    question = f" Did you mean {' or '.join(_SPELLINGS[bare] for bare in near)}?" if near else ""
     raise ValueError(
-        f"`activation` must be a pointwise activation; {reason}. "
-        f"Received: activation={name!r}. Try a callable, such as `lambda x: x * np.tanh(x)`."
+        f"`activation` must be a pointwise activation; {reason}. Received: activation={name!r}."
+        f"{question} Try a callable, such as `lambda x: x * np.tanh(x)`."
     )
+
+
+def _bare(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+# `ReLU`, `LeakyReLU` and `hardtanh` are the spellings of classes and of torch.
+_SPELLINGS = {_bare(name): name for name in ACTIVATIONS}
 
 
 # By class, configuration and constants: a layer itself, and with it its model, is not remembered.
@@ -214,8 +240,15 @@ def _searched(function: Function) -> Activation:
     values = _tried(function, np.linspace(-8.0, 8.0, 65), name)
     half = values.dtype.itemsize <= 4
     precision = 2.0**-23 if half else 2.0**-52
-    checked = Activation(name, function, precision=precision)
-    kinks, jumps = kinks_of(checked, precision)
+    for assumed in (precision, *_PRECISIONS):
+        checked = Activation(name, function, precision=assumed)
+        kinks, jumps = kinks_of(checked, assumed)
+        # TensorFlow's float64 `elu` has 13 digits: what seem bends by the dozen are its rounding.
+        if len(kinks) + len(jumps) <= _MOST_PLACES:
+            return Activation(name, function, kinks, assumed, jumps)
+    kinks, jumps = kinks_of(Activation(name, function, precision=precision), precision)
+    if len(kinks) > MOST_INTERVALS:
+        return Activation(name, function, (), precision)
     return Activation(name, function, kinks, precision, jumps)
 
 
@@ -240,7 +273,7 @@ def _tried(function: Function, x: np.ndarray, name: str) -> np.ndarray:
         )
     if not np.allclose(values[:40], again, rtol=1e-3, atol=1e-5):
         raise ValueError(
-            "`activation` must be pointwise and repeatable: the value of a unit may depend on "
-            f"nothing else. Received: activation={name}, whose values change with the other inputs."
+            "`activation` must be pointwise and repeatable: the value of a unit must depend on its "
+            f"input alone. Received: activation={name}, whose values change with the other inputs."
         )
     return values

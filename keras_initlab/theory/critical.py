@@ -14,17 +14,17 @@ from keras_initlab.theory.roots import roots_over
 __all__ = ["CriticalPoint", "critical_point", "edge_of_chaos", "half_stable_points"]
 
 _SCALES = np.log(np.logspace(-4, 4, 161))
-_TINY, _NEAR_ZERO = 1e-8, 1e-16
+_TINY, _NEAR_ZERO, _DOUBLE = 1e-8, 1e-16, 2.0**-52
 
 
 @dataclass(frozen=True)
 class CriticalPoint:
-    """A pair of variances at which the gradient is kept, `chi1 = 1`.
+    """A pair of variances at which the gradient keeps its size, `chi1 = 1`.
 
     Args:
         weight_variance: `C_w`: each weight has variance `C_w / fan_in`.
         bias_variance: `C_b`: each bias has variance `C_b`.
-        q: Mean square of the preactivations that the pair keeps; NaN if it keeps any.
+        q: Mean square of the preactivations that the pair keeps; NaN if it keeps any value.
         length_slope: Slope of the length map there.
     """
 
@@ -112,7 +112,7 @@ def critical_point(activation: Phi) -> CriticalPoint:
         activation: Name, Keras activation, callable, `Activation`, or `None` for linear.
 
     Raises:
-        ValueError: If there is no such pair (sigmoid, softplus), with what to use instead.
+        ValueError: If there is no such pair (sigmoid, softplus); the error names an alternative.
 
     Source:
         Roberts, Yaida and Hanin 2022, chapter 5, https://arxiv.org/abs/2106.10165.
@@ -128,7 +128,9 @@ def critical_point(activation: Phi) -> CriticalPoint:
     if _is_scale_invariant(phi):
         weight_variance = 1 / moments_of(phi).slope_second
         return CriticalPoint(weight_variance, 0.0, math.nan, 1.0)
-    slope_second = moments_of(phi, _NEAR_ZERO).slope_second
+    # In float32 `exp(x) - 1` is zero where a small signal is.
+    near_zero = max(_NEAR_ZERO, phi.precision ** (2 / 3) if phi.precision > _DOUBLE else 0.0)
+    slope_second = moments_of(phi, near_zero).slope_second
     passes_zero = abs(float(phi(np.zeros(1))[0])) < 1e-12 and slope_second > 1e-12
     if passes_zero and length_map(phi, 1e-2, weight_variance=1 / slope_second) <= 1e-2 + 1e-14:
         return CriticalPoint(1 / slope_second, 0.0, 0.0, 1.0)

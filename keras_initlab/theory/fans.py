@@ -37,7 +37,7 @@ def fans_of(
 
     Args:
         shape: `(*window, inputs, outputs)`, at least two axes unless both axes arguments are given.
-        input_axes: Axes that are summed over, as `EinsumDense` knows them.
+        input_axes: Axes that are summed over, as in `EinsumDense`.
         output_axes: Axes that remain in the output.
 
     Returns:
@@ -78,10 +78,10 @@ def _size(shape: Sequence[int], axes: Sequence[int], name: str) -> int:
 def share_inside(
     size: int, window: int, stride: int = 1, dilation: int = 1, *, causal: bool = False
 ) -> float:
-    """The share of the weights of a window that meet the signal and not its padding.
+    """The share of the weights of a window that lie on the signal, not on its padding.
 
     Along one axis, as a mean over all places of a convolution with `padding="same"`. Zeros add
-    nothing, so the variance of a layer's sums is this share of the variance by its fans.
+    nothing, so the variance of a layer's sums is this share of the variance that its fans predict.
 
     Args:
         size: Length of the input (count).
@@ -94,7 +94,7 @@ def share_inside(
         A number above 0, at most 1.
 
     Source:
-        Counting; the padding of TensorFlow and Keras, more of it behind if it is odd.
+        Counting; padding as in TensorFlow and Keras, with the extra zero at the end if it is odd.
 
     Example:
         >>> share_inside(4, 3)  # 2, 3, 3 and 2 of three weights

@@ -44,8 +44,8 @@ def flat_regions(
         ValueError: If the activation is unknown or `slope` is not positive.
 
     Source:
-        Glorot and Bengio 2010, section 3, https://proceedings.mlr.press/v9/glorot10a.html, looked
-        at saturation in percentiles of the outputs; the threshold on the slope is our choice.
+        Glorot and Bengio 2010, section 3, https://proceedings.mlr.press/v9/glorot10a.html, shows
+        saturation in percentiles of the outputs; the threshold on the slope is our choice.
 
     Example:
         >>> flat_regions("relu")

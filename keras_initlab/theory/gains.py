@@ -1,4 +1,4 @@
-"""Gains: factors on the weights that repay the activation after a layer."""
+"""Gains: factors on the weights that compensate for the activation after a layer."""
 
 import math
 
@@ -13,7 +13,7 @@ CRITERIA = ("forward", "backward", "centered")
 
 
 def gain_of(activation: str | Function | Activation | None, criterion: str = "forward") -> float:
-    r"""Factor on the standard deviation of the weights that repays an activation.
+    r"""Factor on the standard deviation of the weights that compensates for an activation.
 
     For a unit-variance Gaussian input the three criteria keep, through weights of variance
     $g^2 / n$: the mean square forward, $g = E[\phi^2]^{-1/2}$; the gradient's mean square backward,
@@ -79,7 +79,7 @@ def odd_slope_of(activation: str | Function | Activation | None) -> float:
         activation: Name, Keras activation, callable, `Activation`, or `None` for linear.
 
     Raises:
-        ValueError: If the odd part of the activation is no line (tanh), or flat.
+        ValueError: If the odd part of the activation is flat or not linear (tanh).
 
     Source:
         Balduzzi et al. 2017, section 4.1, https://arxiv.org/abs/1702.08591, for ReLU.
@@ -95,7 +95,7 @@ def odd_slope_of(activation: str | Function | Activation | None) -> float:
     if abs(slope) < 1e-3 or np.ptp(ratios) > 1e4 * phi.precision + 1e-9:
         raise ValueError(
             "Mirrored units cancel to a line only if `phi(x) - phi(-x)` is proportional to `x`, as "
-            f"of relu, leaky_relu, gelu, silu and softplus. Received: activation={phi.name}. "
+            f"for relu, leaky_relu, gelu, silu and softplus. Received: activation={phi.name}. "
             "Try `Orthogonal`."
         )
     return slope

@@ -22,8 +22,8 @@ class Kind:
             kernel of `SeparableConv`; `"transposed"` for `(*window, outputs, inputs)` of
             `ConvTranspose`; `"lookup"` for `(rows, dimensions)` of `Embedding`.
         strides: Stride of the convolution, one number per axis of the window or one for all.
-        groups: Independent groups of a grouped convolution, experts or fields of an `EinsumDense`
-            whose kernel has batch axes.
+        groups: Independent groups of a grouped convolution, or the experts or fields of an
+            `EinsumDense` whose kernel has batch axes.
         gates: Gates side by side in the last axis: 4 in LSTM, 3 in GRU.
 
     Raises:
@@ -56,7 +56,7 @@ class Kind:
         for name, values in numbers.items():
             if not all(isinstance(value, int) and 1 <= value <= sys.maxsize for value in values):
                 raise ValueError(
-                    f"`{name}` of a `Kind` counts from 1 to {sys.maxsize}. "
+                    f"`{name}` of a `Kind` must be whole, from 1 to {sys.maxsize}. "
                     f"Received: {name}={getattr(self, name)!r}."
                 )
 
@@ -71,7 +71,7 @@ class Kind:
 
         Args:
             shape: Shape of the kernel.
-            input_axes: Axes that are summed over, as `EinsumDense` knows them.
+            input_axes: Axes that are summed over, as in `EinsumDense`.
             output_axes: Axes that remain in the output.
 
         Raises:
@@ -116,7 +116,7 @@ class Kind:
             return math.prod([self.strides] * max(0, axes))
         if len(self.strides) != axes:
             raise ValueError(
-                "`strides` of a `Kind` are one number, or one for each axis of the window. "
+                "`strides` of a `Kind` must be one number, or one for each axis of the window. "
                 f"Received: strides={tuple(self.strides)} for a window of {axes} axes."
             )
         return math.prod(int(stride) for stride in self.strides)

@@ -39,7 +39,7 @@ def spread_of(draw: str, variance: float) -> float:
 
 
 def rectifier_scale(negative_slope: float) -> float:
-    """Scale that repays the loss in a (leaky) ReLU: `2 / (1 + slope**2)`, He et al. 2015, eq. 15.
+    """Scale that offsets the loss in a (leaky) ReLU: `2 / (1 + slope**2)`, He et al. 2015, eq. 15.
 
     Example:
         >>> rectifier_scale(0.0)

@@ -35,10 +35,10 @@ def constants_in(layer: Any) -> tuple[float, ...] | None:
         values = _array(weight)
         if not values.size or np.ptp(values):
             raise ValueError(
-                "`activation` must be one function for all units, and a weight of this layer "
+                "`activation` must be one function for all units, but a weight of this layer "
                 f"differs between them. Received: activation={type(layer).__name__}, weight "
                 f"{weight.name!r} from {values.min(initial=np.inf):.3g} to "
-                f"{values.max(initial=-np.inf):.3g}. Try `PReLU` of one slope, not yet trained."
+                f"{values.max(initial=-np.inf):.3g}. Try an untrained `PReLU` with one slope."
             )
         constants.append(float(values.reshape(-1)[0]))
     return tuple(constants)
@@ -54,7 +54,7 @@ def pointwise_of(
         constants: What `constants_in` found in it.
 
     Raises:
-        ValueError: If the layer is no activation.
+        ValueError: If the layer is not an activation.
     """
     name = type(layer).__name__
     call, axes = _copied(layer, constants)

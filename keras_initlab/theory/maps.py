@@ -47,8 +47,8 @@ class FixedPoint:
     Args:
         q: Mean square of the preactivations there; 0 if the signal dies, infinite if it explodes.
         length_slope: Slope of the length map there: below 1, deviations shrink.
-        chi1: Mean square of a unit's gradient gained per layer, `C_w E[phi'**2]`.
-        correlation: Correlation that two inputs end with.
+        chi1: Factor on the gradient's mean square in one layer, `C_w E[phi'**2]`.
+        correlation: Correlation that two inputs settle at.
         correlation_slope: Slope of the correlation map there.
     """
 
@@ -185,7 +185,7 @@ def _touching(drift: Callable[[float], float], place: float, step: float) -> flo
 def correlation_map(
     activation: Phi, c: float, *, q: float, weight_variance: float, bias_variance: float = 0.0
 ) -> float:
-    """Correlation of two preactivations in the next layer, from theirs in this one.
+    """Correlation of two preactivations in the next layer, from that in this one.
 
     Args:
         activation: Name, Keras activation, callable, `Activation`, or `None` for linear.

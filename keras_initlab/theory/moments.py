@@ -60,11 +60,11 @@ def moments_of(
 
     Raises:
         TypeError: If `activation` is neither a name nor a callable.
-        ValueError: If `input_variance` is not positive, if the activation is unknown or no
-            pointwise function, or if its moments do not exist.
+        ValueError: If `input_variance` is not positive, if the activation is unknown or not
+            a pointwise function, or if its moments do not exist.
 
     Source:
-        Poole et al. 2016, eq. 3 and 7, https://arxiv.org/abs/1606.05340, on what they decide.
+        Poole et al. 2016, eq. 3 and 7, https://arxiv.org/abs/1606.05340, on what they determine.
 
     Example:
         >>> moments = moments_of("relu")

@@ -34,8 +34,8 @@ class SignalProfile:
         preactivation: Mean square before each activation.
         mean: Mean after each activation.
         variance: Variance after each activation.
-        gradient: Mean square of the gradient at each preactivation, the last one's output
-            having a unit cotangent.
+        gradient: Mean square of the gradient at each preactivation, for a unit cotangent at the
+            output of the last layer.
     """
 
     preactivation: tuple[float, ...]

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 import keras
 import numpy as np
 import pytest
+from drawn import shown_variances, variances_of
 from served import CHROMIUM, DRIVER, SignalTab, browser, tensorboard, until
 from signal_logs import keras_logs, layers_of, trained, write_run
 
@@ -52,27 +53,6 @@ def opened(tab):
     assert not tab.faults()
 
 
-def variances_of(logger, step):
-    (look,) = [look for look in logger.looks if look.step == step]
-    section = look.sections["activations"]
-    column = ["count", "mean", "variance"].index("variance")
-    return {
-        layer.name: float(row[column])
-        for layer, row in zip(section.layers, section.values, strict=True)
-    }
-
-
-def shown_variances(tab, run):
-    """What the tips of the depth profile say of a run, by layer."""
-    found = {}
-    for tip in tab.tips():
-        head, *lines = tip.split("\n")
-        (line,) = [line for line in lines if line.startswith(f"{run}: ")]
-        number = line.removeprefix(f"{run}: ").split(",")[0]
-        found[head.split(" (")[0]] = float(number.replace("\u2212", "-"))
-    return found
-
-
 def focus(tab, run):
     tab.click(".runs .name", run)
     until(lambda: run in tab.text(".runs .focus"))
@@ -104,7 +84,7 @@ def test_problems_are_those_of_the_callback_and_lead_to_their_layer(opened, logg
     focus(opened, "small")
 
     opened.picture("problems")
-    opened.click(".problem", problem.text[:60])
+    opened.click(".problem", problem.symptoms[0][:40])
 
     until(lambda: chosen_layer(opened) == problem.layers[0])
     assert f"step {problem.step} " in opened.text("output.step")
@@ -112,9 +92,9 @@ def test_problems_are_those_of_the_callback_and_lead_to_their_layer(opened, logg
 
 def test_problem_of_a_gradient_leads_to_the_gradients(opened, loggers):
     looks = loggers[1]["small"].looks
-    problem = next(each for look in looks for each in look.problems if each.what == "gradients")
+    problem = next(told for look in looks for told in look.problems if told.what == "gradients")
 
-    opened.click(".problem", problem.text[:60])
+    opened.click(".problem, .symptom", problem.symptoms[0][:40])
 
     until(lambda: "gradient variance at" in opened.text(".profilePart"))
     until(lambda: chosen_layer(opened) == problem.layers[0])
@@ -142,6 +122,7 @@ def test_layer_is_chosen_and_all_its_statistics_shown(opened):
 
 def test_arrow_keys_move_step_and_layer(opened):
     focus(opened, "he")
+    opened.click(".column[data-row='0']")
     opened.slide(5)
     canvas = opened.one("canvas.heat")
 

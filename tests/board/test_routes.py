@@ -55,6 +55,8 @@ def test_runs_tell_what_they_hold(page):
     assert [layer["name"] for layer in he["sections"]["activations"]["layers"]] == [
         layer.name for layer in LAYERS
     ]
+    # Logs of before say nothing of the graph.
+    assert he["sections"]["activations"]["edges"] is None
     assert he["sections"]["activations"]["statistics"] == list(SECTIONS["activations"])
     assert he["sections"]["activations"]["last_step"] == STEPS[-1]
     assert he["hparams"] == {"scheme": "HeNormal", "seed": 3}

@@ -158,7 +158,7 @@ def test_another_model_in_the_same_directory_has_its_own_names(tmp_path, names):
 
 
 def test_problem_that_lasts_is_one_entry(tmp_path):
-    sink = TensorBoardSink(tmp_path / "run", scalars=False)
+    sink = TensorBoardSink(tmp_path / "run", scalars=None)
     late = Problem("nonfinite", "activations", ("dense_0",), 900, 1.0, 0.0, "NaN")
     for step in range(1000):
         problems = [problem_at(step, "dense_3"), *([late] if step == 900 else [])]

@@ -6,6 +6,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from grids import over
 from paper import ATTENTION, CONV, DENSE, ROWS, VARIANTS
 from scipy import stats
 
@@ -86,7 +87,7 @@ def test_every_scheme_has_hand_worked_numbers():
     assert set(ROWS) == set(keras_initlab.list_schemes())
 
 
-@pytest.mark.parametrize("name", [name for name in FANNED if hasattr(CATALOGUE[name], "law")])
+@over(name=[name for name in FANNED if hasattr(CATALOGUE[name], "law")])
 def test_row_of_the_scheme_says_the_paper_variance(name):
     # Drawing does not read every entry of the row of a rectifier scheme, but readers do.
     fans = Fans(fan_in=50, fan_out=10)
@@ -94,17 +95,17 @@ def test_row_of_the_scheme_says_the_paper_variance(name):
     assert make(name)._law().variance(fans) == pytest.approx(ROWS[name].dense)
 
 
-@pytest.mark.parametrize("name", DRAWN)
-@pytest.mark.parametrize(("shape", "field"), [(DENSE, "dense"), (CONV, "conv")])
-def test_scheme_draws_the_paper_law(name, shape, field):
-    variance = getattr(ROWS[name], field)
-    if variance is None:
-        pytest.skip("not a scheme for this kind of weight")
-
+@over(
+    (name, shape, variance)
+    for name in DRAWN
+    for shape, variance in [(DENSE, ROWS[name].dense), (CONV, ROWS[name].conv)]
+    if variance is not None
+)
+def test_scheme_draws_the_paper_law(name, shape, variance):
     assert_drawn_from(draws_of(make(name), shape), ROWS[name].law, variance)
 
 
-@pytest.mark.parametrize("name", FANNED)
+@over(name=FANNED)
 def test_scheme_draws_the_paper_law_on_attention_axes(name):
     initializer = make(name, input_axes=[0], output_axes=[1, 2])
 
@@ -113,12 +114,12 @@ def test_scheme_draws_the_paper_law_on_attention_axes(name):
     assert_drawn_from(values, ROWS[name].law, ROWS[name].attention)
 
 
-@pytest.mark.parametrize(("name", "arguments", "variance", "law"), VARIANTS)
+@over(VARIANTS)
 def test_variant_draws_the_paper_law(name, arguments, variance, law):
     assert_drawn_from(draws_of(make(name, **arguments), DENSE), law, variance)
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.law == "constant"])
+@over(name=[name for name, row in ROWS.items() if row.law == "constant"])
 def test_constant_scheme_fills_with_its_value(name):
     value = 0.25 if name == "Constant" else 0.0
     initializer = make(name, **({"value": value} if value else {}))
@@ -126,7 +127,7 @@ def test_constant_scheme_fills_with_its_value(name):
     np.testing.assert_array_equal(numpy_of(initializer((3, 2))), np.full((3, 2), value))
 
 
-@pytest.mark.parametrize("name", SEEDED)
+@over(name=SEEDED)
 def test_integer_seed_repeats_and_none_does_not(name):
     fixed, fresh, shape = make(name), make(name, seed=None), ROWS[name].shape
 
@@ -175,8 +176,7 @@ def test_weights_of_different_purpose_are_uncorrelated(one, other):
     assert abs((first * second).mean()) < 5 / math.sqrt(len(second))
 
 
-@pytest.mark.parametrize("name", list(ROWS))
-@pytest.mark.parametrize("dtype", DTYPES)
+@over(name=ROWS, dtype=DTYPES)
 def test_scheme_gives_the_dtype_asked_for(name, dtype):
     weights = make(name)(ROWS[name].shape, dtype)
 
@@ -184,8 +184,7 @@ def test_scheme_gives_the_dtype_asked_for(name, dtype):
     assert np.isfinite(numpy_of(keras.ops.cast(weights, "float32"))).all()
 
 
-@pytest.mark.parametrize("name", SEEDED)
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@over(name=SEEDED, dtype=["float16", "bfloat16"])
 def test_half_precision_is_the_float32_draw_rounded(name, dtype):
     shape = ROWS[name].shape
     whole = make(name)(shape)
@@ -198,7 +197,7 @@ def test_half_precision_is_the_float32_draw_rounded(name, dtype):
     assert (half != rounded).mean() < 0.05
 
 
-@pytest.mark.parametrize("name", list(ROWS))
+@over(name=ROWS)
 def test_config_is_json_and_complete(name):
     initializer = make(name)
     config = initializer.get_config()
@@ -208,26 +207,24 @@ def test_config_is_json_and_complete(name):
     assert set(config) == {"keras_initlab", *parameters}
 
 
-@pytest.mark.parametrize("name", FANNED)
+@over(name=FANNED)
 def test_fanned_scheme_refuses_a_vector(name):
     with pytest.raises(ValueError, match=r"Received: shape=\(5,\)"):
         make(name)((5,))
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"), [(name, shape) for name, row in ROWS.items() for shape in row.refused]
-)
+@over((name, shape) for name, row in ROWS.items() for shape in row.refused)
 def test_shape_that_the_scheme_cannot_serve_is_refused(name, shape):
     with pytest.raises(ValueError, match=rf"Received: .*shape={re.escape(str(shape))}"):
         make(name)(shape)
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.dense is not None])
+@over(name=[name for name, row in ROWS.items() if row.dense is not None])
 def test_empty_weight_is_allowed(name):
     assert tuple(make(name)((0, 4)).shape) == (0, 4)
 
 
-@pytest.mark.parametrize("name", list(ROWS))
+@over(name=ROWS)
 def test_docstring_has_its_sections_in_order(name):
     doc = inspect.getdoc(CATALOGUE[name])
     sections = ["Args:", "Shape:", "Raises:", "Source:", "Example:"]
@@ -240,7 +237,7 @@ def test_docstring_has_its_sections_in_order(name):
     assert any(word in source for word in ("http", "keras.initializers", "Kotz", "Definition"))
 
 
-@pytest.mark.parametrize("name", FANNED)
+@over(name=FANNED)
 def test_attention_gets_the_fans_of_its_heads(name):
     layer = keras.layers.MultiHeadAttention(8, 16, kernel_initializer=make(name, seed=None))
     layer.build((None, 4, 128), (None, 4, 128))

@@ -14,6 +14,8 @@ import pytest
 
 import keras_initlab as kil
 
+pytestmark = pytest.mark.once
+
 DEPTH, WIDTH, SEEDS = 50, 256, 5
 KERAS = ("GlorotUniform", "HeNormal", "LecunNormal", "OrthogonalInitializer")
 ACTIVATIONS = (

@@ -4,6 +4,7 @@ import inspect
 import re
 
 import pytest
+from grids import over
 
 from keras_initlab import _names
 from keras_initlab._docstrings import completed
@@ -34,7 +35,7 @@ def entries(docstring, section):
     return re.findall(r"^    (\w+): ", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", list(CATALOGUE))
+@over(name=CATALOGUE)
 def test_every_argument_is_documented_in_the_order_of_the_signature(name):
     docstring = inspect.getdoc(CATALOGUE[name])
 

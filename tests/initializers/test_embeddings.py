@@ -3,6 +3,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from grids import over
 
 import keras_initlab as kil
 
@@ -48,8 +49,7 @@ def test_assertion_on_variance_refuses_another(factor):
         assert_variance(values, 1.0, "normal")
 
 
-@pytest.mark.parametrize(
-    ("scheme", "variance", "draw"),
+@over(
     [
         (kil.UnitLookup(seed=1), 1.0, "normal"),
         (kil.UnitLookup(distribution="truncated_normal", seed=1), 1.0, "truncated_normal"),
@@ -62,8 +62,7 @@ def test_assertion_on_variance_refuses_another(factor):
         (kil.EmbeddingColumnNormal(seed=1), 0.015474826, "truncated_normal"),
         (kil.BagEmbedding(bag_size=4, seed=1), 0.25, "normal"),
         (kil.BagEmbedding(combiner="mean", bag_size=2.5, seed=1), 2.5, "normal"),
-    ],
-    ids=repr,
+    ]
 )
 def test_embedding_layer_gets_the_variance_of_the_table(scheme, variance, draw):
     _, table = table_of(scheme)
@@ -112,9 +111,7 @@ def test_values_fill_the_range_up_to_the_bound(name, bound):
     assert 0.98 * bound < largest <= bound
 
 
-@pytest.mark.parametrize("combiner", ["sum", "mean", "sqrtn"])
-@pytest.mark.parametrize("size", [1, 4, 10])
-@pytest.mark.parametrize("draw", ["normal", "truncated_normal"])
+@over(combiner=["sum", "mean", "sqrtn"], size=[1, 4, 10], draw=["normal", "truncated_normal"])
 def test_bag_has_variance_one_after_it_is_combined(combiner, size, draw):
     scheme = kil.BagEmbedding(combiner=combiner, bag_size=size, distribution=draw, seed=1)
     _, table = table_of(scheme)
@@ -158,7 +155,7 @@ def test_bag_size_is_asked_for_when_the_combiner_needs_it():
         kil.BagEmbedding(combiner="mean")((10, 4))
 
 
-@pytest.mark.parametrize("bag_size", [0, 0.5, -3, float("nan"), float("inf")])
+@over(bag_size=[0, 0.5, -3, float("nan"), float("inf")])
 def test_bag_size_below_one_is_refused(bag_size):
     with pytest.raises(ValueError, match="Received: bag_size="):
         kil.BagEmbedding(bag_size=bag_size)
@@ -181,14 +178,12 @@ def test_uniform_tables_are_refused(name):
         made(name, distribution="uniform")
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("shape", [(), (5,), (3, 4, 5)])
+@over(name=NAMES, shape=[(), (5,), (3, 4, 5)])
 def test_other_ranks_are_refused_with_the_layer_that_fits(name, shape):
     with pytest.raises(ValueError, match=r"`keras\.layers\.Embedding`.* Received: shape=\("):
         made(name)(shape)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("shape", [(0, 4), (4, 0)])
+@over(name=NAMES, shape=[(0, 4), (4, 0)])
 def test_empty_table_is_allowed(name, shape):
     assert tuple(made(name)(shape).shape) == shape

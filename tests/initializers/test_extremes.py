@@ -7,6 +7,7 @@ import tracemalloc
 import keras
 import numpy as np
 import pytest
+from grids import over
 from paper import ROWS
 
 import keras_initlab as kil
@@ -34,7 +35,7 @@ def with_size(size):
                 yield name, tuple(size if k in changed else row.shape[k] for k in range(axes))
 
 
-@pytest.mark.parametrize(("name", "shape"), list(with_size(0)))
+@over(with_size(0))
 def test_empty_shape_gives_an_empty_weight_or_is_refused(name, shape):
     try:
         answer = tuple(made(name)(shape).shape)
@@ -44,13 +45,12 @@ def test_empty_shape_gives_an_empty_weight_or_is_refused(name, shape):
     assert answer == shape or f"shape={shape}" in answer
 
 
-@pytest.mark.parametrize("scheme", [kil.Dirac(), kil.ZerO()], ids=repr)
-@pytest.mark.parametrize("shape", [(0, 3, 4), (3, 0, 4), (3, 4, 0), (2, 0, 3, 4)])
+@over(scheme=[kil.Dirac(), kil.ZerO()], shape=[(0, 3, 4), (3, 0, 4), (3, 4, 0), (2, 0, 3, 4)])
 def test_kernel_without_a_center_is_empty(scheme, shape):
     assert tuple(scheme(shape).shape) == shape
 
 
-@pytest.mark.parametrize(("name", "shape"), list(with_size(HUGE)))
+@over(with_size(HUGE))
 def test_shape_beyond_all_memory_is_refused_in_words(name, shape):
     with pytest.raises((ValueError, MemoryError), match=r"shape=\(") as caught:
         made(name)(shape)
@@ -58,11 +58,13 @@ def test_shape_beyond_all_memory_is_refused_in_words(name, shape):
     assert type(caught.value) in (ValueError, MemoryError)
 
 
-@pytest.mark.parametrize("shape", [(HUGE, HUGE), (2**31, 2**31, 2), (0, 2**63), 2**70], ids=str)
-def test_shape_that_no_process_can_address_is_a_wrong_value(shape):
-    for scheme in (kil.Zeros(), kil.RandomNormal(seed=1)):
-        with pytest.raises(ValueError, match=r"at most 1.15e\+18 numbers.* Received: shape="):
-            scheme(shape)
+@over(
+    shape=[(HUGE, HUGE), (2**31, 2**31, 2), (0, 2**63), 2**70],
+    scheme=[kil.Zeros(), kil.RandomNormal(seed=1)],
+)
+def test_shape_that_no_process_can_address_is_a_wrong_value(shape, scheme):
+    with pytest.raises(ValueError, match=r"at most 1.15e\+18 numbers.* Received: shape="):
+        scheme(shape)
 
 
 @pytest.mark.parametrize("gates", [10**7, 7])
@@ -108,8 +110,7 @@ def test_number_beyond_the_largest_of_the_machine_is_named(make, name):
 SEEDS = [-1, 2**31, 2**32 - 1, 2**32, 2**64, -(2**70), np.int64(-5), np.uint64(2**63)]
 
 
-@pytest.mark.parametrize("seed", SEEDS, ids=str)
-@pytest.mark.parametrize("inner", ["he_normal", "HeNormal", "orthogonal"])
+@over(seed=SEEDS, inner=["he_normal", "HeNormal", "orthogonal"])
 def test_any_integer_seed_repeats_whichever_initializer_it_goes_to(inner, seed):
     for scheme in (kil.Scaled(inner, 2.0, seed=seed), kil.PerGate(inner, gates=2, seed=seed)):
         one, other = numpy_of(scheme((8, 8))), numpy_of(scheme((8, 8)))

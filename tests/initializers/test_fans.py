@@ -14,6 +14,8 @@ import pytest
 from keras_initlab import VarianceScaling
 from keras_initlab.theory import Kind
 
+pytestmark = pytest.mark.once
+
 DRAWS = 30
 
 

@@ -4,7 +4,7 @@ import math
 
 import keras
 import numpy as np
-import pytest
+from grids import over
 from scipy import stats
 
 import keras_initlab as kil
@@ -18,23 +18,21 @@ def numpy_of(tensor):
 
 
 # torch.nn.init: Kolmogorov-Smirnov on several shapes and bounds.
-@pytest.mark.parametrize("shape", [(400,), (30, 20), (3, 3, 10, 12), (2, 3, 4, 5, 6)])
-@pytest.mark.parametrize(("low", "high"), [(-0.3, 0.2), (1.0, 4.0)])
-def test_uniform_follows_its_bounds(shape, low, high):
+@over([(-0.3, 0.2), (1.0, 4.0)], shape=[(400,), (30, 20), (3, 3, 10, 12), (2, 3, 4, 5, 6)])
+def test_uniform_follows_its_bounds(low, high, shape):
     values = numpy_of(kil.RandomUniform(minval=low, maxval=high, seed=3)(shape)).ravel()
 
     assert stats.kstest(values, stats.uniform(low, high - low).cdf).pvalue > RARE
 
 
-@pytest.mark.parametrize("shape", [(30, 20), (3, 10, 12), (3, 3, 10, 12), (2, 3, 3, 10, 12)])
-@pytest.mark.parametrize(
-    ("name", "fan", "uniform"),
+@over(
     [
         ("XavierUniform", "sum", True),
         ("XavierNormal", "sum", False),
         ("HeUniform", "in", True),
         ("HeNormal", "in", False),
     ],
+    shape=[(30, 20), (3, 10, 12), (3, 3, 10, 12), (2, 3, 3, 10, 12)],
 )
 def test_xavier_and_he_follow_their_fans_in_every_rank(name, fan, uniform, shape):
     window = math.prod(shape[:-2])
@@ -49,8 +47,10 @@ def test_xavier_and_he_follow_their_fans_in_every_rank(name, fan, uniform, shape
 
 
 # jax.nn.initializers: variance scaling on the modes of both, and scaled orthogonal matrices.
-@pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg", "fan_geo_avg"])
-@pytest.mark.parametrize("distribution", ["uniform", "normal", "truncated_normal"])
+@over(
+    mode=["fan_in", "fan_out", "fan_avg", "fan_geo_avg"],
+    distribution=["uniform", "normal", "truncated_normal"],
+)
 def test_variance_scaling_has_its_variance(mode, distribution):
     fan = {"fan_in": 200, "fan_out": 50, "fan_avg": 125, "fan_geo_avg": 100}[mode]
 
@@ -61,8 +61,7 @@ def test_variance_scaling_has_its_variance(mode, distribution):
     assert abs(values.var() * fan / 1.7 - 1) < 5 * math.sqrt(2 / values.size)
 
 
-@pytest.mark.parametrize("shape", [(4, 6), (6, 4), (3, 4, 6)])
-@pytest.mark.parametrize("gain", [0.5, 3.0])
+@over(shape=[(4, 6), (6, 4), (3, 4, 6)], gain=[0.5, 3.0])
 def test_orthogonal_is_scaled_by_its_gain(shape, gain):
     matrix = numpy_of(kil.Orthogonal(gain=gain, seed=3)(shape)).reshape(-1, shape[-1])
 
@@ -72,7 +71,7 @@ def test_orthogonal_is_scaled_by_its_gain(shape, gain):
 
 
 # keras.initializers: one instance gives the same values again, another seed others.
-@pytest.mark.parametrize("name", ["RandomNormal", "RandomUniform", "TruncatedNormal", "HeNormal"])
+@over(name=["RandomNormal", "RandomUniform", "TruncatedNormal", "HeNormal"])
 def test_seeds_keep_the_contract_of_keras(name):
     make = getattr(kil, name)
     first = make(seed=1337)
@@ -87,8 +86,9 @@ def test_seeds_keep_the_contract_of_keras(name):
 
 
 # torch and keras: a tensor without elements, and one of a single unit.
-@pytest.mark.parametrize("name", ["HeNormal", "XavierUniform", "Orthogonal", "LecunNormal"])
-@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (1, 1)])
+@over(
+    name=["HeNormal", "XavierUniform", "Orthogonal", "LecunNormal"], shape=[(0, 3), (3, 0), (1, 1)]
+)
 def test_degenerate_weights_are_finite(name, shape):
     values = numpy_of(getattr(kil, name)(seed=3)(shape))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from grids import over
 from holder import Holder
 from paper import ROWS
 
@@ -64,12 +65,12 @@ def test_assertion_on_sameness_refuses_another_seed():
         assert_same(make("HeNormal"), CATALOGUE["HeNormal"](seed=8))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@over(name=NAMES)
 def test_config_revives_the_scheme(name):
     assert_same(make(name), CATALOGUE[name].from_config(make(name).get_config()))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@over(name=NAMES)
 def test_keras_serializes_and_finds_the_scheme(name):
     initializer = make(name)
     config = keras.initializers.serialize(initializer)
@@ -79,13 +80,12 @@ def test_keras_serializes_and_finds_the_scheme(name):
     assert keras.initializers.get(initializer) is initializer
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not ROWS[name].arguments])
+@over(name=[name for name in NAMES if not ROWS[name].arguments])
 def test_keras_finds_the_scheme_by_name(name):
     assert type(keras.initializers.get(f"keras_initlab>{name}")) is CATALOGUE[name]
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("twin", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@over(name=NAMES, twin=[copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 def test_copy_and_pickle_keep_the_scheme(name, twin):
     assert_same(make(name), twin(make(name)))
 
@@ -128,6 +128,7 @@ def test_weights_json_and_clones_come_back(tmp_path):
     assert_same_model(model, keras.models.clone_model(model))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("imports", ["keras_initlab, keras", "keras, keras_initlab"])
 def test_fresh_process_that_imports_the_package_loads_the_model(tmp_path, imports):
     model, path = model_of(*NAMES), tmp_path / "model.keras"
@@ -150,6 +151,7 @@ def test_fresh_process_that_imports_the_package_loads_the_model(tmp_path, import
     )
 
 
+@pytest.mark.once
 def test_fresh_process_without_the_package_gets_an_error_that_names_it(tmp_path):
     for name in NAMES:
         model_of(name).save(tmp_path / f"{name}.keras")

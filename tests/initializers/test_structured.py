@@ -4,6 +4,7 @@ import random
 import keras
 import numpy as np
 import pytest
+from grids import over
 from scipy import stats
 
 import keras_initlab as kil
@@ -30,11 +31,11 @@ def assert_connections(kernel, axes, count):
     assert ((kernel != 0).sum(axis=axes) == count).all()
 
 
-@pytest.mark.parametrize(("shape", "axes", "inputs"), KERNELS)
-def test_sparse_unit_has_its_connections(shape, axes, inputs):
-    for count in (1, 15):
-        kernel = numpy_of(kil.Sparse(connections=count, seed=1, **axes)(shape))
-        assert_connections(kernel, inputs, count)
+@over(KERNELS, count=[1, 15])
+def test_sparse_unit_has_its_connections(shape, axes, inputs, count):
+    kernel = numpy_of(kil.Sparse(connections=count, seed=1, **axes)(shape))
+
+    assert_connections(kernel, inputs, count)
 
 
 def test_assertion_on_connections_refuses_those_that_leave_an_input():
@@ -84,8 +85,7 @@ def test_sparse_weight_does_not_depend_on_its_place():
         assert stats.kstest(row[row != 0], "norm").pvalue > 5.7e-7
 
 
-@pytest.mark.parametrize(("shape", "axes", "inputs"), KERNELS)
-@pytest.mark.parametrize("norm", [1.0, 1.5])
+@over(KERNELS, norm=[1.0, 1.5])
 def test_unit_has_its_norm(shape, axes, inputs, norm):
     kernel = numpy_of(kil.UnitNormColumns(norm=norm, seed=1, **axes)(shape))
 
@@ -125,7 +125,7 @@ def test_sinusoidal_is_the_matrix_worked_out_by_hand():
     np.testing.assert_allclose(weights, expected, rtol=2 * np.finfo("float32").eps)
 
 
-@pytest.mark.parametrize("shape", [(50, 10), (10, 50), (64, 64), (7, 1), (1, 7), (300, 301)])
+@over(shape=[(50, 10), (10, 50), (64, 64), (7, 1), (1, 7), (300, 301)])
 def test_sinusoidal_has_the_variance_of_xavier(shape):
     weights = numpy_of(kil.Sinusoidal()(shape))
 
@@ -133,7 +133,7 @@ def test_sinusoidal_has_the_variance_of_xavier(shape):
     assert weights.var(ddof=1) == pytest.approx(variance, rel=2 * float(np.finfo("float32").eps))
 
 
-@pytest.mark.parametrize("shape", [(50, 10), (10, 50), (64, 64), (301, 300)])
+@over(shape=[(50, 10), (10, 50), (64, 64), (301, 300)])
 def test_weights_of_a_sinusoidal_unit_sum_to_zero_unless_constant(shape):
     weights = numpy_of(kil.Sinusoidal()(shape))
     units = np.arange(1, shape[1] + 1)
@@ -146,10 +146,7 @@ def test_weights_of_a_sinusoidal_unit_sum_to_zero_unless_constant(shape):
     assert (np.ptp(weights[:, constant], axis=0) == 0).all()
 
 
-@pytest.mark.parametrize(
-    ("shape", "dead"),
-    [((64, 64), [32, 64]), ((63, 63), [63]), ((8, 12), [12]), ((4, 8), [4, 8]), ((12, 8), [])],
-)
+@over([((64, 64), [32, 64]), ((63, 63), [63]), ((8, 12), [12]), ((4, 8), [4, 8]), ((12, 8), [])])
 def test_sinusoidal_unit_is_dead_where_both_sizes_divide_its_double(shape, dead):
     weights = numpy_of(kil.Sinusoidal()(shape))
 

@@ -10,6 +10,8 @@ from keras import ops
 from keras_initlab import initialize
 from keras_initlab.theory import critical_point
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("activation", "scale"),
@@ -186,7 +188,7 @@ def test_auto_shares_the_variance_where_attention_ends_a_branch():
     assert np.abs(np.array(mha.query_dense.kernel) - np.array(mha.key_dense.kernel)).max() > 0.1
 
 
-def test_auto_starts_labelled_outputs_at_the_base_rates():
+def test_auto_starts_labelled_outputs_about_the_base_rates():
     labels = (RNG.random((256, 1)) < 0.1).astype("float32")
     model = chain("relu", last="sigmoid")
     model.compile("adam", "binary_crossentropy")
@@ -199,7 +201,11 @@ def test_auto_starts_labelled_outputs_at_the_base_rates():
     assert float(np.array(model.get_layer("out").bias)[0]) == pytest.approx(
         np.log(rate / (1 - rate))
     )
-    assert model.evaluate(X, labels, verbose=0) == pytest.approx(entropy, rel=0.02)
+    logits = keras.ops.convert_to_numpy(model.get_layer("out").kernel)
+    reached = keras.Model(model.inputs[0], model.get_layer("out").input)(X)
+    assert (np.array(reached) @ logits).var() == pytest.approx(1, rel=0.01)
+    model.get_layer("out").kernel.assign(0 * logits)
+    assert model.evaluate(X, labels, verbose=0) == pytest.approx(entropy, rel=1e-4)
 
 
 @pytest.mark.parametrize(

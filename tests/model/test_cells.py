@@ -9,6 +9,8 @@ from keras import ops
 
 from keras_initlab import initialize
 
+pytestmark = pytest.mark.once
+
 RNG = np.random.default_rng(0)
 
 

@@ -13,6 +13,8 @@ from comparisons import BATCH, DATA, ONE, STEPS, Notes, built, data_with, lines_
 from keras_initlab.model.comparing.compare import compare
 from keras_initlab.model.comparing.record import Run, store, stored_run, write_whole
 
+pytestmark = pytest.mark.once
+
 
 class Fails(Notes):
     """Raises in the middle of an epoch, as often as the process is asked to."""
@@ -75,7 +77,7 @@ DAMAGES = {
 def test_run_whose_weights_cannot_be_read_begins_anew_with_a_warning(tmp_path, damage):
     path = begun(tmp_path)
     damage(path)
-    words = rf"begins anew. Received: \S*as built/seed_0/{path.name} \("
+    words = rf"starts over. Received: \S*as built/seed_0/{path.name} \("
 
     with pytest.warns(UserWarning, match=words) as caught:
         run = ended(tmp_path)
@@ -95,7 +97,7 @@ def test_run_goes_on_from_an_older_checkpoint_that_can_be_read(tmp_path):
     first.write_bytes(whole)
     cut(second)
 
-    with pytest.warns(UserWarning, match=f"goes on from epoch 1.*{second.name}") as caught:
+    with pytest.warns(UserWarning, match=f"continues from epoch 1.*{second.name}") as caught:
         run = ended(tmp_path, of=3)
 
     assert count_of(caught) == 1
@@ -109,7 +111,7 @@ def test_one_warning_names_all_checkpoints_that_cannot_be_read(tmp_path):
     for path in (first, second):
         path.write_bytes(b"garbage")
 
-    with pytest.warns(UserWarning, match=f"begins anew.*{second.name}, .*{first.name}") as caught:
+    with pytest.warns(UserWarning, match=f"starts over.*{second.name}, .*{first.name}") as caught:
         run = ended(tmp_path, of=3)
 
     assert count_of(caught) == 1

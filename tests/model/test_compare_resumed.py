@@ -93,7 +93,7 @@ def test_killed_comparison_goes_on_from_the_last_whole_epoch(tmp_path):
         assert run.steps == (STEPS, 2 * STEPS)
         _, history = by_hand(run.seed)
         np.testing.assert_allclose(run.history["loss"], history["loss"], rtol=1e-5)
-        events = EventAccumulator(run.directory).Reload().Tensors("activation_variance/a")
+        events = EventAccumulator(run.directory).Reload().Tensors("signal/activation_variance/a")
         assert [event.step for event in events] == steps
 
 

@@ -41,7 +41,7 @@ def test_table_says_how_each_scheme_did(comparison):
     assert "2, 2 diverged" in text
     assert "2, 2 failed" in text
     assert "broken, seed 1 failed, ValueError" in text
-    assert "huge, first look, " in text
+    assert "huge, first snapshot, " in text
     assert "not reached" in text
     assert "<pre" in comparison._repr_html_()
 

@@ -10,6 +10,8 @@ from keras import ops
 
 from keras_initlab import initialize
 
+pytestmark = pytest.mark.once
+
 FIELDS, ROWS, SIZE = 4, 3000, 16
 RNG = np.random.default_rng(0)
 IDS = RNG.integers(0, ROWS, (512, FIELDS)).astype("int32")

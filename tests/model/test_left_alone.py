@@ -11,6 +11,8 @@ from keras_initlab import HeNormal, Orthogonal, RandomNormal, XavierUniform, dia
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.model.initialization.fresh import is_fresh
 
+pytestmark = pytest.mark.once
+
 
 def test_frozen_layers_are_left_alone():
     model = chain("relu")
@@ -34,7 +36,7 @@ def test_loaded_weights_are_left_alone(tmp_path):
     report = initialize(model, "glorot_uniform")
 
     assert np.array_equal(before, np.array(model.get_layer("h1").kernel))
-    assert "loaded or trained" in reasons_of(report)["h1/kernel"]
+    assert "loaded, trained" in reasons_of(report)["h1/kernel"]
     assert schemes_of(report)["h0/kernel"] == "GlorotUniform"
 
 
@@ -276,3 +278,18 @@ def test_problem_names_what_the_weights_were_drawn_from():
     (problem, *_) = diagnose(model, X, ignore=["gain"]).problems
     assert "RandomNormal" in problem.text
     assert "GlorotUniform" not in problem.text
+
+
+@pytest.mark.parametrize("chosen", ["attention", keras.layers.MultiHeadAttention])
+def test_layer_that_holds_others_stands_for_them(chosen):
+    inputs = keras.Input((5, 8))
+    h = keras.layers.MultiHeadAttention(2, 4, name="attention")(inputs, inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1, name="head")(h))
+    path = "attention/query/kernel"
+
+    skipped = {change.path: change.reason for change in initialize(model, skip=chosen).changes}
+    only = {change.path: change.reason for change in initialize(model, only=chosen).changes}
+
+    assert skipped[path] == "skipped"
+    assert skipped["head/kernel"] == only[path] == ""
+    assert only["head/kernel"] == "not chosen"

@@ -102,13 +102,13 @@ CASES = {
         lambda: depthwise("he_normal"),
         lambda: depthwise("he_normal", layers.BatchNormalization()),
         # 2 / 576 times 9, where 2 is needed: 1/64.
-        "fan_in 576, the DepthwiseConv2D sums 9: its output has 0.01",
+        "fan_in 576, but the DepthwiseConv2D sums 9 inputs: its output has 0.01",
         'depthwise_initializer=keras_initlab.HeNormal(kind="depthwise")',
     ),
     "gain": (
         lambda: sequential(dense(kernel_initializer=RandomNormal(stddev=0.01))),
         lambda: sequential(dense(kernel_initializer="glorot_uniform")),
-        "where relu holds the signal at 2 / fan_in",
+        "where relu needs 2 / fan_in to hold the signal",
         'kernel_initializer="he_normal"',
     ),
     "dead": (
@@ -159,7 +159,7 @@ def test_rule_can_be_ignored(rule):
 
 
 def test_unknown_rule_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match=r"some of nonfinite, .*Received: ignore=\['fans'\]"):
+    with pytest.raises(ValueError, match=r"rules: nonfinite, .*Received: ignore=\['fans'\]"):
         lint(sequential(dense()), ignore=["fans"])
 
 
@@ -209,7 +209,7 @@ def test_zero_branch_beside_a_skip_is_healthy():
     ("options", "evidence"),
     [
         ({"activation": "relu"}, "all weights are zero, and relu lets no gradient through"),
-        ({"activation": "tanh"}, "all weights are zero, so that nothing comes through"),
+        ({"activation": "tanh"}, "all weights are zero, so nothing passes through"),
     ],
 )
 def test_zero_kernel_of_a_hidden_layer_is_found(options, evidence):

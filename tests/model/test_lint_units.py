@@ -15,7 +15,7 @@ def test_recurrent_layer_that_nothing_comes_into_is_found(layer):
 
     (finding,) = [finding for finding in lint(model) if finding.rule == "equal-units"]
 
-    assert "nothing comes into the state" in finding.evidence
+    assert "nothing enters the state" in finding.evidence
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def test_length_is_the_longest_that_the_table_of_positions_holds(model, length):
     assert not sum(layer.nonfinite_count for layer in report.layers)
 
 
+@pytest.mark.once
 def test_model_without_a_graph_is_tried_with_shorter_inputs():
     model = Subclassed(12)
     model.build((None, None, 4))
@@ -97,6 +98,7 @@ def test_model_of_large_images_is_tried_with_larger_ones():
     assert length_in(diagnose(model, examples=4)) == 64
 
 
+@pytest.mark.once
 def test_note_tells_no_length_where_none_is_open():
     model = keras.Sequential([keras.Input((4,)), kl.Dense(1)])
 
@@ -104,11 +106,12 @@ def test_note_tells_no_length_where_none_is_open():
     assert "random inputs stand in for data: floats" in diagnose(model).notes
 
 
+@pytest.mark.once
 def test_model_of_which_nothing_can_be_measured_says_so_for_any_length():
     ids = keras.Input((None,), dtype="int32")
     model = keras.Model(ids, kl.Lambda(ops.abs, output_shape=(None,))(ids))
 
-    with pytest.raises(ValueError, match=r"No layer of the model .* gives floats"):
+    with pytest.raises(ValueError, match=r"No layer of the model .* returns floats"):
         diagnose(model, examples=2)
 
 
@@ -120,9 +123,10 @@ class Refusing(kl.Layer):
         return keras.KerasTensor(x.shape, x.dtype)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("shape", "words"),
-    [((None, 4), "takes no random inputs of any length"), ((4,), "takes no random inputs, so")],
+    [((None, 4), "accepts no random inputs of any length"), ((4,), "accepts no random inputs, so")],
 )
 def test_model_that_takes_no_random_inputs_asks_for_data_in_one_line(shape, words):
     model = keras.Sequential([keras.Input(shape), Refusing(), kl.Dense(1)])
@@ -153,15 +157,17 @@ def test_model_that_does_not_say_what_it_takes_asks_for_data():
     model = Silent(12)
     model(np.ones((2, 3, 4), "float32"))
 
-    with pytest.raises(ValueError, match=r"does not say what it takes.*Try `data=`"):
+    with pytest.raises(ValueError, match=r"does not define its inputs.*Try `data=`"):
         diagnose(model)
 
 
+@pytest.mark.once
 def test_wrong_arguments_are_told_whatever_the_inputs():
     with pytest.raises(ValueError, match="Received: loss='mse' and no labels"):
         diagnose(text_model(20), loss="mse")
 
 
+@pytest.mark.once
 def test_model_of_nan_is_looked_at_as_it_is():
     model = text_model(100)
     model.layers[-1].kernel.assign(np.full((8, 1), np.nan, "float32"))

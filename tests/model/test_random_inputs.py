@@ -101,7 +101,7 @@ def test_model_that_says_nothing_of_its_inputs_needs_data():
         def get_build_config(self):
             return None
 
-    with pytest.raises(ValueError, match="does not say what it takes"):
+    with pytest.raises(ValueError, match="does not define its inputs"):
         made_up(Silent(name="silent"))
 
 

@@ -14,6 +14,8 @@ from monitoring import ROWS, TENSORFLOW, X, Y, compiled, network
 from keras_initlab import HeNormal, diagnose
 from keras_initlab.model.diagnosis.passes import Pass
 
+pytestmark = pytest.mark.once
+
 # Rounding of float32 through three layers, as in `monitoring.check_look`.
 REL = 2e-5
 
@@ -107,7 +109,7 @@ def test_half_of_the_batch_is_looked_at_when_memory_runs_out(monkeypatch):
 def test_only_so_many_examples_are_looked_at():
     report = diagnose(network(), X, examples=10)
 
-    assert report.notes[0] == f"the first 10 of {ROWS} examples are looked at"
+    assert report.notes[0] == f"only the first 10 of {ROWS} examples are measured"
 
 
 @pytest.mark.skipif(not TENSORFLOW, reason="an operation of TensorFlow")
@@ -166,7 +168,9 @@ def test_layer_that_is_not_called_is_named():
     model = Idle()
     model(X)
 
-    assert "idle was not called, or gives nothing that can be measured" in diagnose(model, X).notes
+    assert (
+        "idle was not called, or returns nothing that can be measured" in diagnose(model, X).notes
+    )
 
 
 # --- the report --------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from keras_initlab.model import (
     scale_learning_rates,
 )
 
+pytestmark = pytest.mark.once
+
 RNG = np.random.default_rng(0)
 BATCH = RNG.normal(size=(64, 16)).astype("float32"), RNG.normal(size=(64, 1)).astype("float32")
 BASE = 32
@@ -21,7 +23,8 @@ BASE = 32
 def built(width, optimizer=None, depth=3):
     hidden = [kl.Dense(width, "relu", name=f"hidden_{k}") for k in range(depth)]
     model = keras.Sequential([keras.Input((16,)), *hidden, kl.Dense(1, name="out")])
-    model.compile(optimizer or keras.optimizers.Adam(0.01), "mse")
+    # Without a trace: models of many widths take a few steps each.
+    model.compile(optimizer or keras.optimizers.Adam(0.01), "mse", run_eagerly=True)
     return model
 
 
@@ -106,10 +109,10 @@ def test_one_update_moves_each_weight_by_its_factor(name, trained):
 
 
 def test_check_tells_transfer_from_none():
-    widths = [32, 128, 512]
+    widths = [32, 512]
 
-    without = coordinate_check(built, widths, BATCH, steps=3)
-    with_transfer = coordinate_check(transferred, widths, BATCH, steps=3)
+    without = coordinate_check(built, widths, BATCH, steps=3, seeds=2)
+    with_transfer = coordinate_check(transferred, widths, BATCH, steps=3, seeds=2)
 
     assert with_transfer.flat, with_transfer
     assert not without.flat, without
@@ -157,7 +160,7 @@ def test_layer_that_is_not_finite_is_drifting():
         (lambda: coordinate_check(built, [32, 64], BATCH, steps=0), "steps=0"),
         (lambda: coordinate_check(lambda w: built(w, depth=w // 16), [16, 32], BATCH, steps=1,
                                   seeds=1), "same layers"),
-        (lambda: rate_factors(built(32), built(32, depth=2)), "but for their sizes"),
+        (lambda: rate_factors(built(32), built(32, depth=2)), "except for their sizes"),
         (lambda: rate_factors(built(32), built(16), family="adamw"), "`family`"),
         (lambda: rate_factors(built(32), keras.Sequential([kl.Dense(1)])), "built=False"),
         (lambda: scale_learning_rates(keras.Sequential([keras.Input((4,)), kl.Dense(1)]),

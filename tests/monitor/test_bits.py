@@ -12,10 +12,10 @@ ALL = ("activations", "gradients", "weights", "updates")
 WITHOUT_GRADIENTS = ("activations", "weights", "updates")
 
 # XLA on TensorFlow fuses anew what the look at gradients reads: docs/callback.md.
-MODES = {"default": ({}, ALL), "eager": ({"run_eagerly": True}, ALL)}
-if TENSORFLOW:
-    MODES["graph"] = {"jit_compile": False}, ALL
-    MODES["xla"] = {"jit_compile": True}, WITHOUT_GRADIENTS
+MODES = {
+    mode: (options, WITHOUT_GRADIENTS if mode == "xla" else ALL)
+    for mode, options in monitoring.MODES.items()
+}
 
 
 def rich_network(activation="tanh"):

@@ -70,7 +70,7 @@ def test_event_file_holds_the_variance_of_a_sub_model(tmp_path):
     fitted(model, ActivationVarianceLogger(tmp_path, max_elements=None))
 
     events = EventAccumulator(str(tmp_path)).Reload()
-    first = events.Tensors("activation_variance/first")[0]
+    first = events.Tensors("signal/activation_variance/first")[0]
     assert first.step == 0
     written = float(tensor_util.make_ndarray(first.tensor_proto))
     assert written == pytest.approx(expected, rel=32 * float(np.finfo("float32").eps))

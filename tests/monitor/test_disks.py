@@ -113,7 +113,7 @@ def test_file_is_readable_while_the_disk_is_full(tmp_path, disk):
     whole = sink.path.read_bytes()
 
     disk.room = 100
-    with pytest.warns(UserWarning, match="for now"):
+    with pytest.warns(UserWarning, match="cannot be written now"):
         sink.append(look_at(1))
         sink.flush()
 
@@ -129,7 +129,7 @@ def test_half_a_record_that_could_not_be_cut_off_at_once_is_cut_off_later(
     monkeypatch.setattr("os.truncate", lambda *_: (_ for _ in ()).throw(OSError("not now")))
 
     disk.room = 100
-    with pytest.warns(UserWarning, match="for now"):
+    with pytest.warns(UserWarning, match="cannot be written now"):
         sink.append(look_at(1))
         sink.flush()
     disk.room = float("inf")
@@ -161,7 +161,7 @@ def test_long_trouble_thins_the_looks_and_says_how_many_are_missing(tmp_path, di
     assert min(steps[1:]) < 10
     assert max(np.diff(steps)) <= 150
     told = told_by(caught)
-    assert [line for line in told if f"{321 - len(steps)} of 321 looks are missing" in line]
+    assert [line for line in told if f"{321 - len(steps)} of 321 snapshots are missing" in line]
     assert len(told) <= 2
 
 
@@ -173,7 +173,7 @@ def test_slow_disk_is_written_to_again_when_it_answers(tmp_path, monkeypatch):
         write(self, look)
 
     monkeypatch.setattr(TensorBoardSink, "_write", slow)
-    with pytest.warns(UserWarning, match="wait for the disk") as caught:
+    with pytest.warns(UserWarning, match="waiting for the disk") as caught:
         for step in range(160):
             sink.append(look_at(step))
         gate.set()
@@ -184,7 +184,7 @@ def test_slow_disk_is_written_to_again_when_it_answers(tmp_path, monkeypatch):
     steps = steps_in(tmp_path)
     assert steps[0] == 0
     assert steps[-1] == 160
-    assert f"{161 - len(steps)} of 160 looks are missing" in told_by(caught)[-1]
+    assert f"{161 - len(steps)} of 160 snapshots are missing" in told_by(caught)[-1]
 
 
 def test_trouble_that_passes_before_anybody_looks_is_not_told(tmp_path, disk):
@@ -205,7 +205,7 @@ def test_look_that_cannot_be_put_into_words_is_missing_and_holds_up_no_other(tmp
     sink = TensorBoardSink(tmp_path)
     broken = Look(1, 1e9, {"no such section": look_at(1).sections["activations"]})
 
-    with pytest.warns(UserWarning, match="1 of 3 looks are missing"):
+    with pytest.warns(UserWarning, match="1 of 3 snapshots are missing"):
         for look in (look_at(0), broken, look_at(2)):
             sink.append(look)
         sink.flush()
@@ -220,7 +220,7 @@ def test_file_that_somebody_has_cut_off_is_not_written_behind(tmp_path, disk):
     sink.flush()
     sink.path.write_bytes(sink.path.read_bytes()[:-100])
 
-    with pytest.warns(UserWarning, match="cut off by somebody else"):
+    with pytest.warns(UserWarning, match="truncated by another program"):
         sink.append(look_at(2))
         sink.flush()
 
@@ -241,7 +241,7 @@ def test_looks_that_still_wait_at_the_end_of_the_process_are_counted(tmp_path):
 
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
 
-    assert "1 of 1 looks are missing in the log" in ended.stderr
+    assert "1 of 1 snapshots are missing from the log" in ended.stderr
 
 
 def test_training_that_is_faster_than_the_writer_loses_nothing(tmp_path, monkeypatch):

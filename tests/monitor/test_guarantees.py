@@ -16,9 +16,8 @@ import pytest
 from monitoring import BATCH, JAX, TENSORFLOW, TORCH, X, Y, compiled, fitted, is_clean, logger_of
 
 from keras_initlab import ActivationVarianceLogger, _backend
+from keras_initlab.signal.data_rules import COLUMNS
 from keras_initlab.signal.recording import Recording
-
-# --- files -----------------------------------------------------------------------------------
 
 
 class Saver(keras.callbacks.Callback):
@@ -74,6 +73,7 @@ def renumbered(data):
     )
 
 
+@pytest.mark.once
 def test_files_saved_during_training_are_the_same_byte_for_byte(tmp_path):
     plain = saved(tmp_path / "plain")
     watched = saved(tmp_path / "watched", logger_of())
@@ -99,9 +99,6 @@ def test_exported_model_holds_nothing_of_ours(tmp_path):
         tuple(weight.shape) for weight in model.weights
     )
     assert "initlab" not in str([variable.name for variable in served.variables])
-
-
-# --- exceptions ------------------------------------------------------------------------------
 
 
 def failing(kind):
@@ -180,13 +177,12 @@ def test_log_is_readable_to_its_last_look_after_a_kill(how, tmp_path):
         ran.wait(60)
 
     events = EventAccumulator(str(tmp_path), {"tensors": 0}).Reload()
-    steps = [event.step for event in events.Tensors("activation_variance/a")]
+    steps = [event.step for event in events.Tensors("signal/activation_variance/a")]
     assert steps[:61] == list(range(61))
 
 
-# --- memory and copies -----------------------------------------------------------------------
-
-
+# On a busy machine the writer may fall behind, which is said; here it is about memory.
+@pytest.mark.filterwarnings("ignore:Snapshots cannot be written now")
 def test_memory_is_flat_over_ten_thousand_steps(tmp_path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, "relu", name="a")])
     compiled(model, steps_per_execution=1 if TORCH else 10)
@@ -212,12 +208,14 @@ def resident_bytes():
 
 
 def test_one_copy_to_the_host_for_each_look(monkeypatch):
-    reads = []
+    reads, checks, batches = [], [], []
     original = _backend.StepState.read
 
     def read(self):
         parts = original(self)
-        reads.append(sum(part.nbytes for part in parts))
+        # The array of looks has a slot in front, those of the first batch and of a bad step none.
+        flat = batches if parts[0].shape[-1] == COLUMNS else checks
+        (reads if parts[0].ndim == 3 else flat).append(sum(part.nbytes for part in parts))
         return parts
 
     monkeypatch.setattr(_backend.StepState, "read", read)
@@ -230,15 +228,12 @@ def test_one_copy_to_the_host_for_each_look(monkeypatch):
     fitted(model, logger, batch_size=6 * BATCH)
     assert len(reads) == len(logger.looks) == 4
     assert len(set(reads)) == 1
+    # At the end of each epoch, and of each training; at the first look of each training.
+    assert (len(checks), len(set(checks)), len(batches)) == (4, 1, 2)
 
 
 def test_activations_are_collected_only_inside_a_training_step():
-    recording = Recording()
-
-    assert recording._watching() is None
-
-
-# --- copies of the callback ------------------------------------------------------------------
+    assert Recording()._watching() is None
 
 
 def test_deep_copies_train_beside_one_another(tmp_path):
@@ -254,6 +249,7 @@ def test_deep_copies_train_beside_one_another(tmp_path):
     assert len(list(tmp_path.rglob("*tfevents*"))) == 2
 
 
+@pytest.mark.once
 def test_used_logger_can_be_copied_and_starts_anew():
     logger = logger_of()
     fitted(compiled(), logger)

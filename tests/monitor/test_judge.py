@@ -3,12 +3,15 @@
 import warnings
 
 import keras
+import numpy as np
 import pytest
 from monitoring import INPUTS, compiled, fitted, is_clean, logger_of
 
 from keras_initlab import ActivationVarianceLogger
 from keras_initlab.monitor import Problem, SignalError, SignalWarning
 from keras_initlab.monitor.judge import Judge
+
+pytestmark = pytest.mark.once
 
 
 def problem_of(*layers, rule="dead", what="activations", step=0):
@@ -50,11 +53,28 @@ def test_problem_of_another_layer_is_said():
     assert said == ["dead activations a", "dead activations b"]
 
 
-@pytest.mark.parametrize("other", [{"rule": "collapsed"}, {"what": "gradients"}])
+@pytest.mark.parametrize("other", [{"rule": "saturated"}, {"what": "gradients"}])
 def test_same_layer_is_named_again_for_another_thing(other):
     said = words_of(Judge("warn"), [problem_of("a")], [problem_of("a", **other)])
 
     assert len(said) == 2
+
+
+def test_a_layer_that_is_dead_is_not_told_to_vanish_too():
+    dead, gone = problem_of("a"), problem_of("a", rule="vanishing")
+
+    assert words_of(Judge("warn"), [dead], [gone, problem_of("b", rule="collapsed")]) == [
+        "dead activations a",
+        "collapsed activations b",
+    ]
+
+
+def test_after_numbers_that_are_not_finite_a_judge_hears_nothing_until_the_next_fit():
+    judge, broken = Judge("warn"), problem_of("a", rule="nonfinite")
+
+    assert words_of(judge, [broken], [problem_of("b")]) == ["nonfinite activations a"]
+    judge.begin()
+    assert words_of(judge, [problem_of("b")]) == ["dead activations b"]
 
 
 def test_fresh_judge_acts_the_same_and_has_said_nothing():
@@ -83,7 +103,11 @@ def test_warning_in_fit_tells_layer_cause_and_fix():
 
     texts = [str(warning.message) for warning in caught if warning.category is SignalWarning]
     assert len(texts) == len(set(texts))
-    assert "the weights of still are all equal (Zeros). Use HeNormal()." in texts[0]
+    assert texts[0].splitlines()[1:] == [
+        "keras_initlab · step 0 · still: 100% of the units are zero for every example",
+        "the weights of still are all equal (Zeros)",
+        "fix: kernel_initializer=HeNormal()",
+    ]
 
 
 def test_warning_is_the_default():
@@ -104,7 +128,7 @@ def test_error_ends_fit_and_leaves_the_model_clean():
 def test_stop_ends_fit_after_the_step_that_showed_the_problem():
     model, logger = sick(), logger_of(on_problem="stop")
 
-    with pytest.warns(SignalWarning, match="step 0, still"):
+    with pytest.warns(SignalWarning, match="step 0 · still"):
         fitted(model, logger, epochs=3)
 
     assert model.stop_training
@@ -140,8 +164,40 @@ def test_none_is_silent_and_keeps_problems_in_the_report():
 
     fitted(sick(), logger)
 
-    assert [problem.rule for problem in logger.report.problems] == ["dead", "stalled"]
+    assert [problem.rule for problem in logger.report.problems] == ["dead"]
     assert not logger.looks[0].healthy
+
+
+def wide_and_deep(**scheme):
+    """A tower beside a table and a wide part, as in Cheng et al. 2016."""
+    numbers, ids = keras.Input((INPUTS,)), keras.Input((1,), dtype="int32")
+    x = keras.layers.Flatten()(keras.layers.Embedding(20, 8, name="table")(ids))
+    x = keras.layers.Concatenate()([x, numbers])
+    for place in range(4):
+        x = keras.layers.Dense(16, "relu", name=f"deep_{place}", **scheme)(x)
+    wide = keras.layers.Embedding(20, 1, embeddings_initializer="zeros", name="wide")(ids)
+    sums = [keras.layers.Dense(1, name="deep")(x), keras.layers.Flatten()(wide)]
+    head = keras.layers.Activation("sigmoid")(keras.layers.Add()(sums))
+    model = keras.Model([numbers, ids], head)
+    model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize("scheme", ["zeros", keras.initializers.RandomNormal(stddev=0.003, seed=1)])
+def test_weights_that_stop_a_tower_are_said_once_for_all_that_follows(scheme):
+    heard, random = [], np.random.default_rng(0)
+    logger = logger_of(on_problem=heard.append, update_freq=3)
+    rows = [random.normal(size=(90, INPUTS)), random.integers(0, 20, (90, 1))]
+
+    wide_and_deep(kernel_initializer=scheme).fit(
+        rows, random.integers(0, 2, (90, 1)), 16, 4, verbose=0, callbacks=[logger]
+    )
+
+    [problem] = heard
+    assert problem.cause in ("weights-equal", "weights-small")
+    assert problem.code == "kernel_initializer=HeNormal()"
+    later = {one.cause for look in logger.looks[1:] for one in look.problems}
+    assert later == {problem.cause}
 
 
 def test_second_fit_says_nothing_again():

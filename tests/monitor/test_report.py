@@ -1,8 +1,10 @@
 """The report as data and as a table, the columns of the looks, and how looks are thinned."""
 
+import base64
 import io
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from rich.console import Console
 from keras_initlab._wire import SECTIONS
 from keras_initlab.monitor import Look, Problem, TrainingReport
 from keras_initlab.signal.looks import History
+
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +74,10 @@ def test_report_before_any_look_is_empty_and_prints():
 
     assert report.to_dict()["layers"] == []
     assert report.to_dict()["first_step"] is None
-    assert "No looks" in printed(report)
+    assert "No snapshots" in printed(report)
     assert report.healthy is None
     assert "is healthy in" not in printed(report)
-    assert "Whether the signal is healthy was not seen" in printed(report)
+    assert "It is not known whether the signal is healthy" in printed(report)
 
 
 def test_report_of_weights_alone_names_the_layers():
@@ -92,7 +96,7 @@ def test_printed_report_has_a_row_for_each_layer(logger):
     assert ["b", "Dense", "tanh"] in heads
     assert any(words[:2] == ["c", "Dense"] for words in lines)
     assert " ".join(lines[0]) == "Signal per layer, step 0 > step 5"
-    assert "The signal is healthy in every look." in printed(logger.report)
+    assert "The signal is healthy in every snapshot." in printed(logger.report)
 
 
 def test_printed_numbers_are_the_first_over_the_last(logger):
@@ -196,7 +200,7 @@ def test_report_is_saved_as_its_ending_says(logger, tmp_path, ending):
 
     logger.report.save(path)
 
-    begins = {"json": b"{", "html": b"<pre", "png": b"\x89PNG", "svg": b"<?xml"}
+    begins = {"json": b"{", "html": b"<!doctype", "png": b"\x89PNG", "svg": b"<?xml"}
     assert path.read_bytes().lstrip().startswith(begins.get(ending, b"Signal per layer"))
 
 
@@ -218,7 +222,7 @@ def test_empty_report_is_a_table_too():
     empty = TrainingReport((), None, None, (), ())
 
     assert empty.to_pandas().empty
-    assert "No looks" in str(empty)
+    assert "No snapshots" in str(empty)
     assert empty.plot() is not None
 
 
@@ -227,7 +231,7 @@ def test_unhealthy_or_unseen_fails_a_test_with_the_reason(logger):
 
     with pytest.raises(AssertionError, match=r"dead: step 3, b: is \[dead\]"):
         sick(logger.report).assert_healthy()
-    with pytest.raises(AssertionError, match="was not seen\\.\nno steps"):
+    with pytest.raises(AssertionError, match="signal is healthy\\.\nno steps"):
         TrainingReport((), None, None, (), ("no steps",)).assert_healthy()
 
 
@@ -235,6 +239,28 @@ def test_curves_of_the_figure_are_those_of_the_looks(logger):
     forward, backward = logger.report.plot().axes
 
     drawn = {line.get_label(): list(line.get_ydata()) for line in forward.lines}
-    assert drawn["last look"] == list(logger.looks[-1].by_layer("variance").values())
-    assert drawn["first look"] == list(logger.looks[0].by_layer("variance").values())
+    assert drawn["last snapshot"] == list(logger.looks[-1].by_layer("variance").values())
+    assert drawn["first snapshot"] == list(logger.looks[0].by_layer("variance").values())
     assert len(backward.lines) == 2
+
+
+def test_saved_page_holds_the_snapshots(logger, tmp_path):
+    path = tmp_path / "signal.html"
+
+    logger.report.save(path)
+
+    page = path.read_text("utf-8")
+    (text,) = re.findall(r'id="initlab-data">(.*)</script>', page)
+    held = json.loads(text)["series"]["training"]["activations"]
+    assert held["steps"] == [look.step for look in logger.looks]
+    numbers = np.frombuffer(base64.b64decode(held["values"]), "<f4")
+    expected = [look.sections["activations"].values for look in logger.looks]
+    np.testing.assert_array_equal(numbers, np.float32(expected).ravel())
+
+
+def test_notebook_shows_the_page_in_a_frame_of_its_own(logger):
+    shown = logger.show(height=500)._repr_html_()
+
+    assert shown.startswith('<iframe sandbox="allow-scripts allow-downloads" srcdoc="&lt;!doctype')
+    assert "height: 500px" in shown
+    assert shown.count("<") == 2

@@ -40,12 +40,14 @@ def test_watch_chooses_what_is_measured(watch, sections, known):
             assert np.isfinite(values).all() == (statistic in known)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("watch", [(), "colours", ("weights", "colours")])
 def test_watch_refuses_what_it_does_not_know(watch):
     with pytest.raises(ValueError, match="Received: watch="):
         ActivationVarianceLogger(watch=watch)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("chosen", "names"),
     [
@@ -65,11 +67,13 @@ def test_layers_chooses_by(chosen, names):
     assert list(look.by_layer("weight_variance")) == names
 
 
+@pytest.mark.once
 def test_layers_refuses_what_matches_nothing():
     with pytest.raises(ValueError, match="`layers` matches no layer"):
         seen_by(logger_of(layers="nobody"))
 
 
+@pytest.mark.once
 def test_layers_refuses_what_cannot_choose():
     with pytest.raises(TypeError, match="Received: layers=3"):
         ActivationVarianceLogger(layers=3)
@@ -85,6 +89,7 @@ class Squares:
         return due
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "steps"),
     [
@@ -153,6 +158,7 @@ def test_histogram_counts_each_element_into_its_bin(row):
         assert np.abs(counts - by_hand).sum() <= 2
 
 
+@pytest.mark.once
 def test_histograms_are_off_unless_asked_for():
     assert seen_by(logger_of()).sections["activations"].histograms is None
 

@@ -5,6 +5,7 @@ import zlib
 import ml_dtypes
 import numpy as np
 import pytest
+from grids import over
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
@@ -29,8 +30,7 @@ def drawn(kind, dtype=np.float32, *, shape=SHAPE, seed=1, scheme="test", threads
     return out
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@over(kind=KINDS, dtype=[np.float32, np.float64])
 def test_bits_do_not_depend_on_threads(kind, dtype):
     one, two, seven = (drawn(kind, dtype, threads=threads) for threads in (1, 2, 7))
 
@@ -68,11 +68,9 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize(("shape", "bounds"), PLACES)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
-def test_part_drawn_alone_equals_that_part_of_the_whole(kind, dtype, shape, bounds):
-    index = tuple(slice(*each) for each in bounds)
+@over(PLACES, kind=KINDS, dtype=[np.float32, ml_dtypes.bfloat16])
+def test_part_drawn_alone_equals_that_part_of_the_whole(shape, bounds, kind, dtype):
+    index = tuple(slice(*ends) for ends in bounds)
     part = np.empty([high - low for low, high in bounds], dtype)
 
     fill_parts([(part, index)], shape, Drawing(Stream(1, "test", shape), kind, spread=0.25))
@@ -87,7 +85,7 @@ def test_parts_that_cover_a_weight_are_the_weight(data):
     cuts = [
         sorted({0, size, *data.draw(st.lists(st.integers(0, size), max_size=2))}) for size in shape
     ]
-    bounds = itertools.product(*(itertools.pairwise(each) for each in cuts))
+    bounds = itertools.product(*map(itertools.pairwise, cuts))
     places = [tuple(slice(*pair) for pair in pairs) for pairs in bounds]
     parts = [(np.empty([s.stop - s.start for s in place], np.float32), place) for place in places]
 
@@ -104,8 +102,7 @@ def test_empty_part_draws_nothing():
     fill_parts([(empty, (slice(3, 3), slice(0, 4)))], (9, 4), None)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", DTYPES)
+@over(kind=KINDS, dtype=DTYPES)
 def test_values_follow_the_exact_law(kind, dtype):
     values = drawn(kind, dtype, spread=0.25).astype("float64").ravel() / 0.25
 
@@ -125,10 +122,13 @@ def test_distance_to_the_law_sees_a_wrong_spread(kind, wrong):
     assert statistic > 2.8 / math.sqrt(values.size)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("kind", "bound"), [("uniform", 1.0), ("truncated_normal", 2.0)])
-@pytest.mark.parametrize(("center", "spread"), [(0.0, 0.1), (0.3, 0.1), (-5.0, 0.7)])
-def test_no_value_lies_outside_its_bound(kind, bound, dtype, center, spread):
+@over(
+    [(0.0, 0.1), (0.3, 0.1), (-5.0, 0.7)],
+    dtype=DTYPES,
+    kind=[kind for kind in KINDS if DRAWS[kind].bound],
+)
+def test_no_value_lies_outside_its_bound(center, spread, dtype, kind):
+    bound = {"uniform": 1.0, "truncated_normal": 2.0}[kind]
     values = drawn(kind, dtype, center=center, spread=spread).astype("float64")
 
     assert np.isfinite(values).all()
@@ -136,9 +136,9 @@ def test_no_value_lies_outside_its_bound(kind, bound, dtype, center, spread):
     assert values.max() <= center + bound * spread
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if DRAWS[kind].bound])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("end", [-1, 1])
+@over(
+    kind=[kind for kind in KINDS if DRAWS[kind].bound], dtype=[np.float32, np.float64], end=[-1, 1]
+)
 def test_largest_values_are_strictly_inside_however_they_are_scaled(kind, dtype, end):
     desk, draw = Desk(np.dtype(dtype)), DRAWS[kind]
     limits = np.iinfo(f"i{desk.itemsize}")
@@ -153,10 +153,7 @@ def test_largest_values_are_strictly_inside_however_they_are_scaled(kind, dtype,
         assert largest < draw.bound if spread == 1 else largest <= spread * draw.bound
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "other", [{"seed": 2}, {"scheme": "other"}, {"shape": (1000, 700)}, {"seed": -1}]
-)
+@over(kind=KINDS, other=[{"seed": 2}, {"scheme": "other"}, {"shape": (1000, 700)}, {"seed": -1}])
 def test_streams_of_different_purpose_are_uncorrelated(kind, other):
     values, others = drawn(kind).ravel(), drawn(kind, **other).ravel()
 
@@ -165,7 +162,7 @@ def test_streams_of_different_purpose_are_uncorrelated(kind, other):
     assert abs(product.mean()) < 5 / math.sqrt(product.size)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@over(kind=KINDS)
 def test_blocks_are_uncorrelated(kind):
     blocks = drawn(kind).ravel()[: 10 * BLOCK].reshape(10, BLOCK) / LAWS[kind].std()
 
@@ -194,8 +191,7 @@ def test_normal_values_are_those_of_every_backend_and_machine():
     np.testing.assert_allclose(drawn("normal", shape=(100, 30)).ravel()[:6], expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@over(kind=KINDS, dtype=[np.float32, np.float64])
 def test_a_tiny_spread_keeps_its_digits(kind, dtype):
     # A power of two, so that nothing but its exponent may change.
     spread = 2.0 ** (np.finfo(dtype).minexp + 4)

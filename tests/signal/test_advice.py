@@ -11,6 +11,8 @@ from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.selection import Selection
 from keras_initlab.signal.advice import in_keras, needed_variance, scheme_for
 
+pytestmark = pytest.mark.once
+
 KINDS = [
     None,
     Kind(),
@@ -65,7 +67,7 @@ def test_advisers_agree(activation):
 
     scheme = scheme_for(activation or "")
     assert {each.partition("=")[2] for each in told} == {in_keras(scheme)}
-    assert f"Use {scheme}" in problem.text
+    assert f"use {scheme}" in problem.text
     assert f"{needed_variance(activation or ''):.3g} / fan_in" in problem.text
 
 

@@ -8,6 +8,8 @@ from monitoring import BATCH, X, compiled, fitted, logger_of
 
 from keras_initlab._wire import SECTIONS
 
+pytestmark = pytest.mark.once
+
 
 def seen_by(logger, model=None, **options):
     fitted(compiled() if model is None else model, logger, **options)
@@ -49,7 +51,7 @@ def test_theory_counts_the_connections_that_the_layer_has(layer, fans):
     layer = type(layer).from_config({**layer.get_config(), "name": "wide"})
     model = keras.Model(inputs, layers.Dense(1)(layers.Flatten()(layer(inputs))))
     images = np.random.default_rng(0).normal(size=(BATCH, 8, 8, 4)).astype("float32")
-    kernels = [each for each in layer.get_weights() if each.ndim > 1]
+    kernels = [weight for weight in layer.get_weights() if weight.ndim > 1]
     expected = np.mean(np.float64(images) ** 2)
     for kernel, fan in zip(kernels, fans, strict=True):
         expected *= fan * np.mean(np.float64(kernel) ** 2)
@@ -78,6 +80,19 @@ def test_theory_knows_that_a_norm_leaves_small_what_is_small_beside_its_epsilon(
     assert look.by_layer("predicted_variance")["norm"] == pytest.approx(expected, rel=1e-4)
     # The variance of a row of 64 numbers has a standard error of sqrt(2 / 64) of it.
     assert look.by_layer("variance")["norm"] == pytest.approx(expected, rel=5 * np.sqrt(2 / 64))
+
+
+@pytest.mark.parametrize(("center", "silent"), [(0.0, False), (0.02, False), (0.5, True)])
+def test_theory_says_nothing_where_the_mean_of_the_weights_decides(center, silent):
+    scheme = keras.initializers.RandomUniform(center - 0.5, center + 0.5, seed=1)
+    model = keras.Sequential(
+        [keras.Input((X.shape[1],)), layers.Dense(64, kernel_initializer=scheme, name="a")]
+    )
+    model.add(layers.Dense(1))
+
+    look = seen_by(logger_of(), compiled(model))
+
+    assert np.isnan(look.by_layer("predicted_variance")["a"]) == silent
 
 
 def test_theory_starts_again_behind_a_layer_that_it_cannot_follow():

@@ -2,59 +2,14 @@
 
 import numpy as np
 import pytest
+from looks import judged, layer, look_of, rows_of, signs
 
-from keras_initlab._wire import SECTIONS, LayerInfo
 from keras_initlab.monitor import THRESHOLDS, Look
-from keras_initlab.signal.looks import Section
-from keras_initlab.signal.rules import Evidence, problems_of
 
 pytestmark = pytest.mark.once
 
-HEALTHY = {
-    "count": 1000.0,
-    "variance": 1.0,
-    "effective_rank": 4.0,
-    "rms": 1.0,
-    "weight_rms": 0.3,
-    "weight_variance": 0.1,
-    "gradient_variance": 1.0,
-    "gradient_norm": 1.0,
-    "update_ratio": 1e-3,
-}
-
 # So far past a threshold, and so far short of it (unitless factors).
 PAST, SHORT = 1 + 1e-5, 1 - 1e-5
-
-
-def layer(name, depth, **options):
-    options = {"activation": "tanh", "units": 8, **options}
-    return LayerInfo(name=name, kind="Dense", depth=depth, **options)
-
-
-def rows_of(names="abcd", **options):
-    return tuple(layer(name, depth, **options) for depth, name in enumerate(names))
-
-
-def look_of(rows=None, step=7, **columns):
-    """A healthy look, but for the statistics given: one number, or one for each row."""
-    rows = rows_of() if rows is None else rows
-    sections = {}
-    for section in ("activations", "weights", "theory"):
-        names = SECTIONS[section]
-        given = [columns.get(name, HEALTHY.get(name, 0.0)) for name in names]
-        values = np.stack([np.broadcast_to(np.float64(each), len(rows)) for each in given], axis=1)
-        if section != "theory" or "predicted_variance" in columns:
-            sections[section] = Section(rows, values)
-    return Look(step, 0.0, sections)
-
-
-def judged(look, first=None, previous=None):
-    return problems_of(Evidence(look, first or look, previous, {}))
-
-
-def signs(problems):
-    """Rule, measured thing and layers of each problem."""
-    return [(each.rule, each.what, "".join(each.layers)) for each in problems]
 
 
 def at(key, excess):
@@ -107,8 +62,13 @@ def alike(excess, rows):
     return judged(look_of(rows, similarity=[0, at("similarity", excess), 0, 0]))
 
 
+# Moved so little beside the others as its gradient is small: nothing divides it by its size.
+STILL = {"update_ratio": [1e-3, 9e-7, 1e-3, 1e-3]}
+
+
 def gradient_down(excess, rows):
-    return judged(look_of(rows, gradient_variance=[1, at("vanishing_gradient", excess), 1, 1]))
+    small = [1, at("vanishing_gradient", excess), 1, 1]
+    return judged(look_of(rows, gradient_variance=small, **STILL))
 
 
 def gradient_up(excess, rows):
@@ -185,9 +145,7 @@ def test_last_call_is_excused():
     ],
 )
 def test_one_number_that_is_not_finite_is_named(statistic, what):
-    problems = judged(look_of(**{statistic: [0, 1, 0, 0]}))
-
-    assert signs(problems) == [("nonfinite", what, "b")]
+    assert signs(judged(look_of(**{statistic: [0, 1, 0, 0]}))) == [("nonfinite", what, "b")]
 
 
 def test_output_that_is_not_finite_is_not_excused():
@@ -210,31 +168,35 @@ def test_overflow_of_an_activation_is_named_in_float16_too():
 
 
 def test_layers_that_break_one_rule_go_into_one_problem():
-    (problem,) = judged(look_of(rows_of("abcdef"), dead_fraction=[0, 0.6, 0.7, 0.8, 0, 0]))
+    (problem,) = judged(look_of(rows_of("abcdef"), dead_fraction=[0, 0.8, 0.85, 0.9, 0, 0]))
 
     assert problem.layers == ("b", "c", "d")
     assert problem.step == 7
-    assert problem.value == 0.6
+    assert problem.value == 0.8
     assert problem.threshold == THRESHOLDS["dead"]
-    assert "step 7, b to d (3 layers): 60% of the units" in problem.text
+    assert "step 7, b to d (3 layers): 80% of the units" in problem.text
 
 
 def test_layers_with_healthy_ones_between_are_not_told_as_a_range():
-    (problem,) = judged(look_of(rows_of("abcdef"), dead_fraction=[0, 0.6, 0.7, 0, 0.8, 0]))
+    (problem,) = judged(look_of(rows_of("abcdef"), dead_fraction=[0, 0.8, 0.85, 0, 0.9, 0]))
 
     assert problem.layers == ("b", "c", "e")
-    assert "step 7, b, c and 1 more up to e: 60% of the units" in problem.text
+    assert "step 7, b, c and e: 80% of the units" in problem.text
 
 
 def test_gravest_problem_comes_first():
-    look = look_of(
-        dead_fraction=[0.9, 0, 0, 0],
-        variance=[1, 1e-9, 1, 1],
-        weight_nonfinite_count=[0, 0, 1, 0],
-        gradient_variance=[1, 1e-9, 1, 1],
-    )
+    wrong = {
+        "dead_fraction": [0.9, 0, 0, 0],
+        "variance": [1, 1e-9, 1, 1],
+        "gradient_variance": [1, 1e-9, 1, 1],
+        **STILL,
+    }
 
-    assert [each.rule for each in judged(look)] == ["nonfinite", "vanishing", "vanishing", "dead"]
+    found = judged(look_of(**wrong))
+    assert [problem.rule for problem in found] == ["vanishing", "vanishing", "dead"]
+    # The rest may follow from numbers that are not finite.
+    (problem,) = judged(look_of(weight_nonfinite_count=[0, 0, 1, 0], **wrong))
+    assert (problem.rule, problem.what) == ("nonfinite", "weights")
 
 
 def test_growth_through_depth_is_excused_while_the_variance_is_small():
@@ -254,11 +216,11 @@ def test_layer_that_no_example_reached_is_excused():
     assert judged(look_of(count=[1000, 0, 1000, 1000], **nothing)) == ()
 
 
-@pytest.mark.parametrize("activation", ["", "linear", "relu"])
+@pytest.mark.parametrize("activation", ["", "linear", "relu", "relu6"])
 def test_zeros_of_a_rectifier_are_not_called_saturation(activation):
-    look = look_of(rows_of(activation=activation), saturated_fraction=[0, 0.9, 0, 0])
+    flat = {"saturated_fraction": [0, 0.9, 0, 0], "zero_fraction": [0, 0.8, 0, 0]}
 
-    assert judged(look) == ()
+    assert judged(look_of(rows_of(activation=activation), **flat)) == ()
 
 
 @pytest.mark.parametrize(("units", "count"), [(3, 1000), (8, 63)])
@@ -298,3 +260,40 @@ def test_rows_are_compared_by_name_when_a_look_has_others():
 
 def test_look_without_tables_is_healthy():
     assert judged(Look(0, 0.0, {})) == ()
+
+
+@pytest.mark.parametrize(("units", "share", "told"), [(8, 0.9, 0), (8, 1.0, 1), (16, 0.9, 1)])
+def test_later_a_narrow_layer_is_dead_only_if_all_its_units_are(units, share, told):
+    rows = rows_of(units=units)
+    look = look_of(rows, dead_fraction=[0, share, 0, 0])
+
+    assert len(judged(look)) == 1
+    assert len(judged(look, first=look_of(rows))) == told
+
+
+def test_gradient_that_grows_to_what_others_had_is_no_explosion():
+    rows = rows_of()
+    first = look_of(rows, gradient_norm=[1, 1e-6, 1, 1])
+
+    assert not judged(look_of(rows, gradient_norm=[1, 0.5, 1, 1]), first=first)
+    assert signs(judged(look_of(rows, gradient_norm=[1, 11, 1, 1]), first=first)) == [
+        ("exploding", "gradients", "b")
+    ]
+
+
+def test_gradient_that_is_zero_in_one_batch_has_not_vanished():
+    rows = rows_of()
+    zero = look_of(rows, gradient_variance=[1, 0, 1, 1], gradient_mean=[0, 0, 0, 0], **STILL)
+
+    assert not judged(zero, first=look_of(rows), previous=look_of(rows))
+    assert judged(zero, first=look_of(rows), previous=zero)
+
+
+@pytest.mark.parametrize(("count", "told"), [(100, 1), (10_000, 0)])
+def test_gradient_shorter_than_its_weight_is_no_explosion(count, told):
+    rows = rows_of()
+    first = look_of(rows, gradient_norm=[1, 1e-6, 1, 1])
+    look = look_of(rows, gradient_norm=[1, 20, 1, 1], weight_count=count)
+
+    # The weight's root mean square is 0.3: it is 3 long, or 30.
+    assert len(judged(look, first=first)) == told

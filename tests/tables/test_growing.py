@@ -69,8 +69,8 @@ def test_extended_model_answers_as_before_for_old_ids():
 @pytest.mark.parametrize(
     ("table", "rows", "arguments", "error", "text"),
     [
-        (np.zeros((5, 2)), 4, {"scheme": "zeros"}, ValueError, "at least those of the old one"),
-        (np.zeros((5, 2)), 6, {}, TypeError, "give `scheme`"),
+        (np.zeros((5, 2)), 4, {"scheme": "zeros"}, ValueError, "at least that of the old one"),
+        (np.zeros((5, 2)), 6, {}, TypeError, "`scheme` must be given"),
         (np.zeros(5), 6, {"scheme": "zeros"}, ValueError, "two axes"),
         (keras.layers.Dense(3, name="top"), 6, {}, TypeError, "'top' of class Dense"),
         (keras.layers.Embedding(3, 2, name="ids"), 6, {}, TypeError, "'ids'.*not built"),

@@ -173,7 +173,7 @@ def test_memory_does_not_grow_with_the_table(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        (("a.bin", (2, 3), UnitLookup(seed=1)), ValueError, r"ends with \.npy or \.safetensors"),
+        (("a.bin", (2, 3), UnitLookup(seed=1)), ValueError, r"end with \.npy or \.safetensors"),
         (("a.npy", (2, 3), UnitLookup()), ValueError, "needs an integer `seed`.*Try `seed=0`"),
         (("a.npy", (None, 3), UnitLookup(seed=1)), ValueError, "Every axis"),
         (("a.npy", (2, 3), "he_normal"), TypeError, "draws a weight in pieces"),

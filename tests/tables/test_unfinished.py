@@ -143,7 +143,7 @@ def test_whole_file_that_was_not_yet_renamed_is_kept(tmp_path, monkeypatch):
 def test_path_that_no_file_can_have_is_refused(tmp_path, name):
     (tmp_path / "folder.npy").mkdir()
 
-    with pytest.raises(ValueError, match="`path` must be one that a file may have"):
+    with pytest.raises(ValueError, match="`path` must be a valid path of a file"):
         initialize_to(f"{tmp_path}/{name}", (2, 3), UnitLookup(seed=1))
 
     assert [each.name for each in tmp_path.iterdir()] == ["folder.npy"]

@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from grids import over
 
 from keras_initlab.theory import FlatRegions, flat_regions
 from keras_initlab.theory.activations import ACTIVATIONS, Activation, activation_of
@@ -41,7 +42,7 @@ CLOSED_FORMS = {
 }
 
 
-@pytest.mark.parametrize("name", CLOSED_FORMS)
+@over(name=CLOSED_FORMS)
 def test_regions_are_those_of_the_closed_form(name):
     found = flat_regions(name)
 
@@ -74,8 +75,7 @@ def is_flat(found, phi, x):
     return np.any([(seen >= low) & (seen <= high) for low, high in found.regions], axis=0)
 
 
-@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"sin"}))
-@pytest.mark.parametrize("slope", [0.01, 0.1])
+@over(name=sorted(set(ACTIVATIONS) - {"sin"}), slope=[0.01, 0.1])
 def test_regions_hold_exactly_what_a_numeric_slope_calls_flat(name, slope):
     phi = ACTIVATIONS[name]
     found = flat_regions(name, slope=slope)
@@ -92,7 +92,7 @@ def test_regions_hold_exactly_what_a_numeric_slope_calls_flat(name, slope):
     np.testing.assert_array_equal(flat[clear], slopes[clear] < slope)
 
 
-@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+@over(name=sorted(ACTIVATIONS))
 def test_regions_are_of_the_output_exactly_where_the_activation_is_monotone(name):
     x = np.linspace(-20, 20, 999)
     monotone = bool((np.diff(ACTIVATIONS[name](x)) >= -1e-12).all())
@@ -100,7 +100,7 @@ def test_regions_are_of_the_output_exactly_where_the_activation_is_monotone(name
     assert flat_regions(name).of == ("output" if monotone else "input")
 
 
-@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+@over(name=sorted(ACTIVATIONS))
 def test_regions_ascend_and_do_not_overlap(name):
     edges = [edge for region in flat_regions(name).regions for edge in region]
 

@@ -2,7 +2,8 @@ import math
 
 import numpy as np
 import pytest
-from reference import EDGES, FIXED_POINTS, HALF_STABLE
+from grids import over
+from reference_maps import EDGES, FIXED_POINTS, HALF_STABLE
 
 from keras_initlab.theory import (
     StackLayer,
@@ -25,7 +26,7 @@ def named(name):
     return "leaky_relu" if name == "leaky_relu_0.2" else name
 
 
-@pytest.mark.parametrize(("name", "bias_variance"), list(EDGES))
+@over(EDGES)
 def test_edge_of_chaos_is_that_computed_apart(name, bias_variance):
     points = edge_of_chaos(named(name), bias_variance=bias_variance)
 
@@ -35,7 +36,7 @@ def test_edge_of_chaos_is_that_computed_apart(name, bias_variance):
     np.testing.assert_allclose(np.array(found), np.array(expected), rtol=1e-8)
 
 
-@pytest.mark.parametrize("name", list(HALF_STABLE))
+@over(name=HALF_STABLE)
 def test_half_stable_point_is_that_computed_apart(name):
     points = half_stable_points(name)
 
@@ -45,7 +46,7 @@ def test_half_stable_point_is_that_computed_apart(name):
     np.testing.assert_allclose(np.array(found), np.array(HALF_STABLE[name]), rtol=1e-9)
 
 
-@pytest.mark.parametrize(("name", "weight", "bias"), list(FIXED_POINTS))
+@over(FIXED_POINTS)
 def test_fixed_point_is_that_computed_apart(name, weight, bias):
     q, chi1, slope, correlation, depth = FIXED_POINTS[name, weight, bias]
 
@@ -59,7 +60,7 @@ def test_fixed_point_is_that_computed_apart(name, weight, bias):
             assert point.correlation_depth == pytest.approx(depth, rel=2e-6)
 
 
-@pytest.mark.parametrize("c", [-1.0, -0.999, -0.3, 0.0, 1e-6, 0.5, 0.999, 1 - 1e-6, 1.0])
+@over(c=[-1.0, -0.999, -0.3, 0.0, 1e-6, 0.5, 0.999, 1 - 1e-6, 1.0])
 def test_correlation_map_of_relu_is_the_arc_cosine_kernel(c):
     # Cho and Saul 2009, eq. 6 with n = 1 and n = 0.
     exact = (math.sqrt(1 - c * c) + c * (math.pi - math.acos(c))) / math.pi
@@ -69,8 +70,7 @@ def test_correlation_map_of_relu_is_the_arc_cosine_kernel(c):
     assert slope == pytest.approx(1 - math.acos(c) / math.pi, abs=1e-9)
 
 
-@pytest.mark.parametrize("c", [-1.0, -0.9, 0.3, 0.99999])
-@pytest.mark.parametrize("q", [0.01, 1.0, 50.0, 1e4])
+@over(q=[0.01, 1.0, 50.0, 1e4], c=[-1.0, -0.9, 0.3, 0.99999])
 def test_correlation_map_of_erf_is_the_arc_sine_kernel(q, c):
     # Williams 1997, eq. 11.
     exact = 2 / math.pi * math.asin(2 * q * c / (1 + 2 * q)) / q
@@ -110,8 +110,7 @@ def test_signal_dies_or_explodes_where_no_fixed_point_is():
     assert math.isinf(fixed_point("exponential", weight_variance=1.0).q)
 
 
-@pytest.mark.parametrize(
-    ("name", "weight_variance"),
+@over(
     # 2 / (1 + 0.2**2); tanh'(0) = 1; erf'(0)**2 = 4 / pi; SELU: 2 / (scale**2 (1 + alpha**2))
     [
         ("relu", 2.0),
@@ -122,7 +121,7 @@ def test_signal_dies_or_explodes_where_no_fixed_point_is():
         ("erf", math.pi / 4),
         ("hard_tanh", 1.0),
         ("selu", 2 / (1.0507009873554805**2 * (1 + 1.6732632423543772**2))),
-    ],
+    ]
 )
 def test_critical_weights_without_biases(name, weight_variance):
     point = critical_point(name)

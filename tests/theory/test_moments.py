@@ -3,9 +3,10 @@ import math
 import keras
 import numpy as np
 import pytest
+from grids import over
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import MOMENTS
+from reference_moments import MOMENTS
 from scipy import stats
 
 from keras_initlab.theory import ACTIVATIONS, Activation, activation_of, gain_of, moments_of
@@ -18,7 +19,7 @@ def named(name):
     return name if slope is None else lambda x: np.maximum(x, slope * x)
 
 
-@pytest.mark.parametrize("name", list(MOMENTS))
+@over(name=MOMENTS)
 def test_moments_are_those_computed_apart(name):
     mean, second, slope_second, *_ = MOMENTS[name]
 
@@ -29,13 +30,12 @@ def test_moments_are_those_computed_apart(name):
     assert moments.slope_second == pytest.approx(slope_second, rel=1e-10)
 
 
-@pytest.mark.parametrize("name", list(MOMENTS))
-@pytest.mark.parametrize(("place", "criterion"), [(3, "forward"), (4, "backward"), (5, "centered")])
-def test_gains_are_those_computed_apart(name, place, criterion):
+@over([(3, "forward"), (4, "backward"), (5, "centered")], name=MOMENTS)
+def test_gains_are_those_computed_apart(place, criterion, name):
     assert gain_of(named(name), criterion) == pytest.approx(MOMENTS[name][place], rel=1e-10)
 
 
-@pytest.mark.parametrize("name", list(MOMENTS))
+@over(name=MOMENTS)
 def test_error_estimate_covers_the_error(name):
     moments = moments_of(named(name))
 
@@ -60,7 +60,7 @@ def test_bends_of_an_unknown_function_are_found(function, bends):
     assert activation_of(function).kinks == pytest.approx(bends, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", list(ACTIVATIONS))
+@over(name=ACTIVATIONS)
 def test_search_gives_the_moments_of_the_table(name):
     known = ACTIVATIONS[name]
 
@@ -70,9 +70,8 @@ def test_search_gives_the_moments_of_the_table(name):
     assert found.second == pytest.approx(moments_of(known).second, rel=1e-10)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["relu", "gelu", "silu", "tanh", "elu", "selu", "softplus", "mish", "hard_sigmoid", "celu"],
+@over(
+    name=["relu", "gelu", "silu", "tanh", "elu", "selu", "softplus", "mish", "hard_sigmoid", "celu"]
 )
 def test_keras_function_is_the_name(name):
     function = getattr(keras.activations, name)
@@ -100,8 +99,7 @@ def test_leaky_relu_keeps_its_exact_share(q, slope):
     assert moments.growth == pytest.approx((1 + slope**2) / 2)
 
 
-@pytest.mark.parametrize("name", ["gelu", "tanh", "relu6", "softplus", "sin"])
-@pytest.mark.parametrize("q", [1e-4, 0.3, 20.0])
+@over(name=["gelu", "tanh", "relu6", "softplus", "sin"], q=[1e-4, 0.3, 20.0])
 def test_growth_is_the_slope_of_the_second_moment(name, q):
     step = 1e-4 * q
 

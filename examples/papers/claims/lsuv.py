@@ -44,7 +44,12 @@ NETWORKS = {"transformer": transformer, "recurrent": recurrent, "convolutions": 
 
 
 def target_of(name):
-    """Of a layer's variance: what ends a branch has its share of all 2 x BLOCKS sums."""
+    """Of a layer's variance: what ends a branch has its share of all 2 x BLOCKS sums.
+
+    The last sum is normalized at once, so its branch may add as much as the trunk has.
+    """
+    if name == f"end_{BLOCKS - 1}":
+        return 1 / 2
     ends = name.startswith("end_") or name.endswith("/attention_output")
     return 1 / (2 * BLOCKS + 1) if ends else 1.0
 

@@ -1,5 +1,7 @@
 // TensorBoard around the tab: its messages, its address and its theme.
 
+import {isSaved} from './embedded.js';
+
 const PREFIX = 'p.initlab.';
 
 /** Listens to TensorBoard; `send` asks it, `on` hears it. */
@@ -8,6 +10,7 @@ export class Host {
     this.listeners = new Map();
     this.waiting = new Map();
     this.next = 0;
+    if (isSaved()) return;
     const channel = new MessageChannel();
     this.port = channel.port1;
     this.port.onmessage = (event) => this.receive(JSON.parse(event.data));
@@ -20,6 +23,7 @@ export class Host {
 
   /** The answer to a question, or `fallback` where nobody answers: the page may stand alone. */
   send(type, fallback) {
+    if (isSaved()) return Promise.resolve(fallback);
     const id = this.next++;
     this.port.postMessage(JSON.stringify({type, id, payload: null, error: null, isReply: false}));
     return new Promise((resolve) => {
@@ -64,6 +68,16 @@ export function readAddress() {
 
 /** Keeps the view in the address, so that a copied link restores it. */
 export function writeAddress(words) {
+  if (isSaved()) {
+    const parts = Object.entries(words).filter(([, value]) => value);
+    const hash = parts.map(([name, value]) => `${PREFIX}${name}=${encodeURIComponent(value)}`).join('&');
+    try {
+      window.history.replaceState(null, '', `#${hash}`);
+    } catch {
+      // A page within another, without an address of its own.
+    }
+    return;
+  }
   const store = parentOf()?.tensorboard?.tf_storage;
   for (const [name, value] of Object.entries(words)) {
     store?.setString(PREFIX + name, value, {defaultValue: '', useLocationReplace: true});
@@ -82,6 +96,12 @@ export function followAddress(listener) {
 
 /** Calls `listener(isDark)` now and whenever TensorBoard changes its theme. */
 export function followTheme(listener) {
+  if (isSaved()) {
+    const dark = window.matchMedia('(prefers-color-scheme: dark)');
+    dark.addEventListener('change', () => listener(dark.matches));
+    listener(dark.matches);
+    return;
+  }
   const body = parentOf()?.document.body;
   const tell = () => listener(body?.classList.contains('dark-mode') ?? false);
   if (body) {
@@ -91,6 +111,7 @@ export function followTheme(listener) {
 }
 
 function parentOf() {
+  if (isSaved()) return window;
   try {
     return window.parent.location.href ? window.parent : null;
   } catch {

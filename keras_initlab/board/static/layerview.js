@@ -6,22 +6,54 @@ import {isLog, Scale, sequential, short, stepText} from './scales.js';
 
 const SIZE = {width: 230, height: 104, top: 6, bottom: 16, left: 42, right: 6};
 
+// What matters most, by kind of layer: a picture each, the rest folded.
+const MATTERS = {
+  table: ['variance', 'gradient_norm', 'update_ratio', 'untouched_fraction', 'weight_variance'],
+  activation: ['variance', 'mean', 'dead_fraction', 'saturated_fraction', 'effective_rank'],
+  reference: ['reference_variance', 'reference_mean', 'reference_dead_fraction', 'reference_effective_rank'],
+  weight: ['gradient_norm', 'update_ratio', 'gradient_variance', 'weight_variance', 'weight_mean'],
+};
+
 /**
  * Draws small pictures, one a statistic.
  *
  * @param {Element} place  Emptied and filled.
- * @param {object} view  `statistics` to draw, `lines` (each `{name, colour, dash, statistics, table}`
- *     whose columns are its own statistics).
+ * @param {object} view  `statistics` to draw, `lines` (each `{name, colour, statistics, table}`
+ *     whose columns are its own statistics), `kind` of the layer, `smoothing` from 0 on, `more`,
+ *     whether the rest is unfolded.
  * @returns {function} Moves the marks to a step.
  */
 export function drawLayer(place, view) {
-  const pictures = view.statistics.map((statistic) => small(view, statistic));
-  const drawn = pictures.filter(Boolean);
-  place.replaceChildren(...drawn.map(({figure}) => figure));
+  const kinds = /embedding/i.test(view.kind) ? ['table'] : ['activation', 'reference', 'weight'];
+  const matters = new Set(kinds.flatMap((kind) => MATTERS[kind]));
+  const drawn = view.statistics.map((statistic) => small(view, statistic)).filter(Boolean);
+  const [first, rest] = [true, false].map((wanted) =>
+    drawn.filter(({statistic}) => matters.has(statistic) === wanted),
+  );
+  // Of statistics that are none of these, as of Keras's histograms, all are shown.
+  const folded = first.length ? rest : [];
+  const shownFirst = first.length ? first : rest;
+  place.replaceChildren(...shownFirst.map(({figure}) => figure));
+  if (folded.length) {
+    const inside = html('div', {class: 'more'}, folded.map(({figure}) => figure));
+    place.append(html('details', {open: view.more}, html('summary', {}, `${folded.length} more statistics`), inside));
+  }
   return (step) => drawn.forEach(({mark}) => mark(step));
 }
 
-function small({lines: every}, statistic) {
+/** Exponential smoothing, as TensorBoard's; gaps stay gaps. */
+export function smoothed(values, weight) {
+  let last = 0;
+  let mass = 0;
+  return values.map((value) => {
+    if (!Number.isFinite(value)) return value;
+    last = last * weight + (1 - weight) * value;
+    mass = mass * weight + (1 - weight);
+    return last / mass;
+  });
+}
+
+function small({lines: every, smoothing}, statistic) {
   const lines = every
     .map((line) => ({...line, column: line.statistics.indexOf(statistic)}))
     .filter(({column}) => column >= 0);
@@ -70,19 +102,22 @@ function small({lines: every}, statistic) {
     svg('text', {x: SIZE.left, y: SIZE.height - 3, fill: theme.faint}, stepText(from)),
     svg('text', {x: SIZE.width - SIZE.right, y: SIZE.height - 3, fill: theme.faint, 'text-anchor': 'end'}, short(to)),
     line,
-    lines.flatMap((each) => curve(each, x, y)),
+    lines.flatMap((held) => curve(held, x, y, smoothing)),
   );
   const title = html('div', {class: 'small-title'}, statistic.replaceAll('_', ' '));
   const mark = (step) => {
     line.setAttribute('x1', x(step));
     line.setAttribute('x2', x(step));
   };
-  return {figure: html('figure', {class: 'small', 'data-statistic': statistic}, title, picture), mark};
+  const figure = html('figure', {class: 'small', 'data-statistic': statistic}, title, picture);
+  return {statistic, figure, mark};
 }
 
-function curve({table, colour, dash, column}, x, y) {
+function curve({table, colour, column}, x, y, smoothing) {
   const rows = Array.from(table.steps, (step, row) => row);
-  const points = rows.map((row) => [x(table.steps[row]), y.place(table.value(row, column))]);
+  const values = rows.map((row) => table.value(row, column));
+  const lineOf = (held) => held.map((value, row) => [x(table.steps[row]), y.place(value)]);
+  const points = lineOf(values);
   const edge = (side) =>
     rows.map((row) => [x(table.steps[row]), y.place(table.extremes(row, column)[side])]);
   const drawn = [
@@ -91,9 +126,15 @@ function curve({table, colour, dash, column}, x, y) {
       fill: 'none',
       stroke: colour,
       'stroke-width': 1.5,
-      'stroke-dasharray': dash || null,
+      'stroke-opacity': smoothing ? 0.3 : 1,
     }),
   ];
+  if (smoothing) {
+    // A statistic that is read in powers of ten is smoothed so.
+    const held = y.log ? values.map((value) => (value > 0 ? Math.log10(value) : NaN)) : values;
+    const curved = smoothed(held, smoothing).map((value) => (y.log ? 10 ** value : value));
+    drawn.push(svg('path', {d: path(lineOf(curved)), fill: 'none', stroke: colour, 'stroke-width': 1.8, class: 'smooth'}));
+  }
   if (table.low !== table.last) {
     const around = [...edge(1), ...edge(0).reverse()].filter(([, at]) => !Number.isNaN(at));
     drawn.unshift(svg('path', {d: `${path(around)}Z`, fill: colour, 'fill-opacity': 0.2}));
@@ -130,7 +171,7 @@ function ridge(tag, {steps, bins, shape}) {
     height,
     class: 'ridge',
     role: 'img',
-    'aria-label': `Histogram of ${tag} over ${looks} looks, from ${short(low)} to ${short(high)}`,
+    'aria-label': `Histogram of ${tag} over ${looks} snapshots, from ${short(low)} to ${short(high)}`,
   });
   const context = canvas.getContext('2d');
   const image = context.createImageData(looks, height);
@@ -170,7 +211,7 @@ function sharesOf(bins, look, count, height, fixed, low, high) {
     const level = (value) =>
       Math.max(0, Math.min(height - 1, Math.floor(((value - low) / (high - low || 1)) * height)));
     const [first, last] = [level(left), level(right)];
-    for (let each = first; each <= last; each++) shares[each] += number / (last - first + 1);
+    for (let place = first; place <= last; place++) shares[place] += number / (last - first + 1);
   }
   return shares;
 }

@@ -1,6 +1,7 @@
 // The elements of the page, and what each of them does.
 
 import {html} from './drawing.js';
+import {AGAINST} from './heatmap.js';
 import {saveCsv, savePng, saveSvg} from './exporting.js';
 
 /** Builds the page of a tab, which has its parts as properties from then on. */
@@ -18,7 +19,7 @@ export function buildPage(tab) {
   });
   tab.statisticBox = html('select', {
     'aria-label': 'Statistic',
-    onchange: () => tab.change({choice: tab.statisticBox.value}, true),
+    onchange: () => tab.turnTo({choice: tab.statisticBox.value}),
   });
   tab.slider = html('input', {
     type: 'range',
@@ -32,14 +33,28 @@ export function buildPage(tab) {
   tab.stepText = html('output', {class: 'step'});
   tab.playButton = html('button', {class: 'play', onclick: () => tab.play()}, '▶ Play');
   const switches = [
-    switchOf(tab, 'pinned', 'first look (thin)'),
-    switchOf(tab, 'theory', 'theory (dashed)'),
-    switchOf(tab, 'band', 'healthy band (shaded)'),
+    switchOf(tab, 'pinned', 'first snapshot'),
+    switchOf(tab, 'theory', 'theory'),
+    switchOf(tab, 'band', 'healthy band'),
+    switchOf(tab, 'fold', 'fold blocks'),
   ];
+  tab.scaleBox = choiceOf(tab, 'scale', 'Scale', {'': 'default scale', log: 'logarithmic', linear: 'linear'});
+  tab.againstBox = choiceOf(tab, 'against', 'Compare with', AGAINST);
+  tab.smoothingBox = html('input', {
+    type: 'range',
+    min: 0,
+    max: 0.99,
+    step: 0.01,
+    value: tab.smoothing,
+    'aria-label': 'Smoothing of the layer curves',
+    oninput: () => tab.change({smoothing: Number(tab.smoothingBox.value)}),
+  });
   const button = (text, action) => html('button', {onclick: action}, text);
   tab.toldPart = html('p', {class: 'note told', role: 'status', 'aria-live': 'polite'});
   tab.layerName = html('span', {class: 'layer-name'});
   tab.focusName = html('span', {class: 'layer-name'});
+  const against = html('label', {class: 'beside'}, 'ratio to ', tab.againstBox);
+  const smoothing = html('label', {class: 'beside'}, 'smoothing ', tab.smoothingBox);
   document.body.append(
     html(
       'main',
@@ -57,6 +72,7 @@ export function buildPage(tab) {
             'div',
             {class: 'controls'},
             tab.statisticBox,
+            tab.scaleBox,
             switches,
             html(
               'span',
@@ -70,8 +86,8 @@ export function buildPage(tab) {
           part('profilePart', 'Depth profile'),
           tab.toldPart,
           html('div', {class: 'controls'}, tab.playButton, tab.slider, tab.stepText),
-          part('heatPart', 'Layers by steps ', tab.focusName),
-          part('layerPart', 'Layer ', tab.layerName),
+          part('heatPart', 'Layers by steps ', tab.focusName, against),
+          part('layerPart', 'Layer ', tab.layerName, smoothing),
           part('histogramPart', 'Histogram over time'),
         ),
       ),
@@ -82,7 +98,16 @@ export function buildPage(tab) {
   }
   tab.profilePart.tabIndex = 0;
   tab.profilePart.setAttribute('role', 'application');
-  tab.profilePart.setAttribute('aria-label', 'Depth profile; arrow keys choose step and layer');
+  tab.profilePart.setAttribute('aria-label', 'Depth profile; arrow keys choose step and layer, Enter folds a block, plus zooms in, Escape shows all layers');
+}
+
+function choiceOf(tab, name, title, options) {
+  const box = html(
+    'select',
+    {'aria-label': title, onchange: () => tab.change({[name]: box.value})},
+    Object.entries(options).map(([value, text]) => html('option', {value}, text)),
+  );
+  return box;
 }
 
 function switchOf(tab, name, text) {

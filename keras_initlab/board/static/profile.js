@@ -1,9 +1,16 @@
-// The depth profile: layers along x in call order, one line per run.
+// The depth profile: layers along x, branch by branch; a line per run along the model's paths.
 
-import {colours, path, shown, svg} from './drawing.js';
+import {Axis} from './axis.js';
+import {colours, shown, svg} from './drawing.js';
+import {spanOf} from './folding.js';
+import {drawLegend, legendHeight} from './legend.js';
+import {drawMap, mapHeight} from './map.js';
 import {isLog, Scale, short} from './scales.js';
 
-const MARGIN = {top: 18, right: 16, bottom: 86, left: 58};
+const MARGIN = {top: 22, right: 16, bottom: 82, left: 58};
+
+// Names along the axis stand so far apart, in pixels.
+const NAME_ROOM = 18;
 
 // Largest and smallest normal numbers; a variance is in squares of the signal's unit.
 const LIMITS = {
@@ -15,19 +22,26 @@ const LIMITS = {
  * Draws the profile.
  *
  * @param {Element} place  Emptied and filled.
- * @param {object} view  `layers` of the focused run; `statistic`; `lines`, each `{name, colour,
- *     dash, values, first, theory, low, high}`; `band`, `[low, high]` per layer or null; `layer`,
- *     the chosen row; `pinned`, whether the first look is shown; `title`.
- * @param {function} choose  Called with the row of a layer that is clicked.
+ * @param {object} view  `layers` of the focused run; `graph` and `items` of them; `statistic`;
+ *     `scale`, `log` or `linear` or empty for the usual one; `lines`, each `{name, colour, values,
+ *     first, theory, low, high}`; `band`, `[low, high]` per row or null; `layer`, the chosen row;
+ *     `pinned`, whether the first look is shown; `title`.
+ * @returns {object}  `axis`, `frame`, `picture` and `still`, for what the pointer does.
  */
-export function drawProfile(place, view, choose) {
+export function drawProfile(place, view) {
   const width = Math.round(Math.max(320, place.clientWidth || 320));
-  const height = Math.round(Math.max(300, Math.min(440, width * 0.45)));
   const theme = colours();
-  const log = isLog(view.statistic);
-  const count = Math.max(1, view.layers.length);
-  const y = new Scale(log, everyValue(view), height - MARGIN.bottom, MARGIN.top);
-  const x = (row) => MARGIN.left + ((row + 0.5) / count) * (width - MARGIN.left - MARGIN.right);
+  const map = mapHeight(view.graph);
+  const legend = legendHeight(view, width - MARGIN.left - MARGIN.right);
+  const top = MARGIN.top + legend;
+  const plot = Math.round(Math.max(200, Math.min(300, width * 0.3)));
+  const bottom = top + plot;
+  const height = bottom + map + MARGIN.bottom;
+  const log = view.scale ? view.scale === 'log' : isLog(view.statistic);
+  const y = new Scale(log, everyValue(view), bottom, top);
+  const frame = {left: MARGIN.left, right: width - MARGIN.right, top, bottom, map, width};
+  const still = stillOf(view, frame, theme);
+  const {axis} = still;
 
   const picture = svg('svg', {
     xmlns: 'http://www.w3.org/2000/svg',
@@ -41,16 +55,34 @@ export function drawProfile(place, view, choose) {
   });
   picture.append(
     svg('rect', {width, height, fill: theme.surface}),
-    ...healthyBand(view, x, y, theme),
-    ...horizontal(y, width, theme),
-    ...limits(view, y, width, theme),
-    ...layerLabels(view, x, height, width, theme),
-    ...view.lines.flatMap((line) => lineOf(line, view, x, y)),
-    svg('text', {x: MARGIN.left, y: 12, fill: theme.text, 'font-weight': 500}, view.title),
-    ...emptyNote(view, width, height, theme),
-    ...columns(view, x, height, width, choose),
+    ...healthyBand(view, axis, y, theme),
+    ...horizontal(y, frame, theme),
+    ...limits(view, y, frame, theme),
+    ...still.parts,
+    ...view.lines.flatMap((line) => lineOf(line, view, axis, y)),
+    svg('text', {x: MARGIN.left, y: 14, fill: theme.text, 'font-weight': 500}, view.title),
+    ...drawLegend(view, {...frame, top: MARGIN.top}, theme),
+    ...emptyNote(view, frame, theme),
   );
   place.replaceChildren(picture);
+  return {axis, frame, picture, still};
+}
+
+// What does not change with the step: the axis, the map and the names.
+let kept = {};
+
+function stillOf(view, frame, theme) {
+  const key = JSON.stringify([view.layer, frame, theme]);
+  if (kept.items !== view.items || kept.key !== key) {
+    const axis = new Axis(view.graph, view.items, frame.left, frame.right);
+    const parts = [
+      ...chosenMark(view, axis, frame, theme),
+      ...drawMap(view, axis, {...frame, top: frame.bottom + 4}, theme),
+      ...layerLabels(view, axis, {...frame, top: frame.bottom + frame.map}, theme),
+    ];
+    kept = {items: view.items, key, axis, parts};
+  }
+  return kept;
 }
 
 /** What a screen reader says of the picture. */
@@ -65,43 +97,51 @@ function described(view) {
   return `${view.title}. ${parts.join('; ')}`.slice(0, 2000);
 }
 
-function emptyNote(view, width, height, theme) {
+function emptyNote(view, {width, top, bottom}, theme) {
   if (view.lines.some((line) => line.values.some((value) => !Number.isNaN(value)))) return [];
-  const middle = {x: width / 2, y: height / 2 - MARGIN.bottom / 2, 'text-anchor': 'middle'};
-  return [svg('text', {...middle, fill: theme.faint}, 'Nothing was measured of this statistic.')];
+  const middle = {x: width / 2, y: (top + bottom) / 2, 'text-anchor': 'middle'};
+  return [svg('text', {...middle, fill: theme.faint}, 'Nothing was measured for this statistic.')];
 }
 
 function everyValue(view) {
-  const values = view.lines.flatMap((line) => [
-    ...line.values,
-    ...(line.low ?? []),
-    ...(line.high ?? []),
-    ...(line.theory ?? []),
-    ...(view.pinned && line.first ? line.first : []),
+  const rows = view.items.flatMap((item) => item.rows);
+  const of = (values) => (values ? rows.map((row) => values[row]) : []);
+  return view.lines.flatMap((line) => [
+    ...of(line.values),
+    ...of(line.low),
+    ...of(line.high),
+    ...of(line.theory),
+    ...(view.pinned ? of(line.first) : []),
   ]);
-  return values;
 }
 
-function healthyBand(view, x, y, theme) {
+/** A step for each item: what lies between two layers belongs to neither. */
+function healthyBand(view, axis, y, theme) {
   if (!view.band) return [];
-  const upper = view.band.map(([, high], row) => [x(row), y.place(high)]);
-  const lower = view.band.map(([low], row) => [x(row), y.place(low)]).reverse();
-  const points = [...upper, ...lower].filter(([, at]) => !Number.isNaN(at));
-  if (points.length < 4) return [];
-  return [svg('path', {d: `${path(points)}Z`, fill: theme.band, class: 'band'})];
+  let text = '';
+  view.items.forEach((item, place) => {
+    const bounds = item.rows.map((row) => view.band[row]).filter(([low]) => !Number.isNaN(low));
+    if (!bounds.length) return;
+    const low = y.place(Math.max(...bounds.map(([least]) => least)));
+    const high = y.place(Math.min(...bounds.map(([, most]) => most)));
+    if (Number.isNaN(low) || Number.isNaN(high) || high > low) return;
+    const [from, to] = [-0.5, 0.5].map((side) => (axis.x(place) + side * axis.width(place)).toFixed(1));
+    text += `M${from} ${low.toFixed(1)}H${to}V${high.toFixed(1)}H${from}Z`;
+  });
+  return text ? [svg('path', {d: text, fill: theme.band, class: 'band'})] : [];
 }
 
-function horizontal(y, width, theme) {
+function horizontal(y, {left, right}, theme) {
   return y.ticks().flatMap(({value, text}) => {
     const at = y.place(value);
     return [
-      svg('line', {x1: MARGIN.left, x2: width - MARGIN.right, y1: at, y2: at, stroke: theme.grid}),
-      svg('text', {x: MARGIN.left - 6, y: at + 4, fill: theme.faint, 'text-anchor': 'end'}, text),
+      svg('line', {x1: left, x2: right, y1: at, y2: at, stroke: theme.grid}),
+      svg('text', {x: left - 6, y: at + 4, fill: theme.faint, 'text-anchor': 'end'}, text),
     ];
   });
 }
 
-function limits(view, y, width, theme) {
+function limits(view, y, {left, right}, theme) {
   // Those of a variance in bfloat16 lie where float32 has no numbers.
   const squared = /variance$/.test(view.statistic);
   if (!squared && !/(rms|min|max)$/.test(view.statistic)) return [];
@@ -112,102 +152,103 @@ function limits(view, y, width, theme) {
       if (level < y.low || level > y.high) return [];
       const at = y.place(value);
       const words = side ? `largest ${type}` : `smallest normal ${type}`;
+      const dots = {stroke: theme.bad, 'stroke-dasharray': '1 3', class: 'limit'};
       return [
-        svg('line', {
-          x1: MARGIN.left,
-          x2: width - MARGIN.right,
-          y1: at,
-          y2: at,
-          stroke: theme.bad,
-          'stroke-dasharray': '1 3',
-          class: 'limit',
-        }),
-        svg('text', {x: width - MARGIN.right, y: at - 3, fill: theme.bad, 'text-anchor': 'end'}, words),
+        svg('line', {x1: left, x2: right, y1: at, y2: at, ...dots}),
+        svg('text', {x: right, y: at - 3, fill: theme.bad, 'text-anchor': 'end'}, words),
       ];
     }),
   );
 }
 
-function layerLabels(view, x, height, width, theme) {
-  const step = Math.ceil(view.layers.length / ((width - MARGIN.left - MARGIN.right) / 16));
-  const at = height - MARGIN.bottom;
-  return view.layers.flatMap((layer, row) => {
-    const chosen = row === view.layer;
-    if (row % step && !chosen) return [];
+function chosenMark(view, axis, {top, bottom, map}, theme) {
+  const place = axis.itemOf.get(view.layer);
+  if (place === undefined) return [];
+  const wide = Math.max(3, axis.width(place));
+  const box = {x: axis.x(place) - wide / 2, y: top, width: wide, height: bottom + map - top};
+  return [svg('rect', {...box, fill: theme.accent, 'fill-opacity': 0.12, class: 'chosen'})];
+}
+
+/** Names below the axis, as many as have room; the chosen one always has. */
+function layerLabels(view, axis, {top}, theme) {
+  const chosen = axis.itemOf.get(view.layer);
+  let last = -Infinity;
+  return view.items.flatMap((item, place) => {
+    const x = axis.x(place);
+    const isChosen = place === chosen;
+    const crowded = x - last < NAME_ROOM || Math.abs(x - (axis.x(chosen) ?? -99)) < NAME_ROOM;
+    if (crowded && !isChosen) return [];
+    last = x;
     const attributes = {
-      x: x(row),
-      y: at + 14,
-      fill: chosen ? theme.accent : theme.faint,
-      'font-weight': chosen ? 700 : 400,
+      x: x + 3,
+      y: top + 12,
+      fill: isChosen ? theme.accent : theme.faint,
+      'font-weight': isChosen ? 700 : 400,
+      'font-style': item.table ? 'italic' : null,
       'text-anchor': 'end',
-      transform: `rotate(-40 ${x(row).toFixed(1)} ${at + 14})`,
+      transform: `rotate(-40 ${(x + 3).toFixed(1)} ${top + 12})`,
     };
-    return [svg('text', attributes, shown(layer.name, 16))];
+    return [svg('text', attributes, shown(item.name, 16))];
   });
 }
 
-function lineOf(line, view, x, y) {
-  const drawn = [];
-  const points = (values) => Array.from(values, (value, row) => [x(row), y.place(value)]);
-  if (line.low && line.high) {
-    for (let row = 0; row < line.values.length; row++) {
-      const [low, high] = [y.place(line.low[row]), y.place(line.high[row])];
-      if (!(Math.abs(low - high) >= 2)) continue;
-      const ends = {x1: x(row), x2: x(row), y1: low, y2: high};
-      drawn.push(svg('line', {...ends, stroke: line.colour, 'stroke-opacity': 0.35, 'stroke-width': 3}));
-    }
-  }
-  if (line.theory) {
-    drawn.push(strokeOf(points(line.theory), line.colour, '5 4', 1.3, 'theory'));
-  }
+function lineOf(line, view, axis, y) {
+  const level = (values, side = 1) => (place) => y.place(spanOf(values, view.items[place])[side]);
+  const drawn = [...ranges(line, view, axis, y)];
+  const stroke = (values, look) => {
+    const at = level(values);
+    drawn.push(svg('path', {d: axis.path(axis.ways, at), fill: 'none', stroke: line.colour, ...look}));
+  };
+  if (line.theory) stroke(line.theory, {'stroke-width': 1.3, 'stroke-dasharray': '5 4', class: 'line theory'});
   if (view.pinned && line.first) {
-    drawn.push(strokeOf(points(line.first), line.colour, '', 1.2, 'first', 0.45));
+    stroke(line.first, {'stroke-width': 1.2, 'stroke-opacity': 0.45, class: 'line first'});
   }
-  drawn.push(strokeOf(points(line.values), line.colour, line.dash, 2, 'now'));
-  // All dots in one path: lines of no length with round ends.
-  const dots = [];
-  points(line.values).forEach(([at, level], row) => {
-    if (Number.isNaN(level)) return;
-    const value = line.values[row];
-    if (Number.isFinite(value) && (value > 0 || !y.log)) {
-      dots.push(`M${at.toFixed(1)} ${level.toFixed(1)}h0`);
-      return;
-    }
-    const edge = {fill: 'none', stroke: line.colour, class: 'outside'};
-    drawn.push(svg('circle', {cx: at, cy: level, r: 3, ...edge}));
-  });
-  const size = view.layers.length > 60 ? 3.6 : 6;
-  const round = {stroke: line.colour, 'stroke-width': size, 'stroke-linecap': 'round'};
-  drawn.push(svg('path', {d: dots.join(''), ...round, class: 'points'}));
+  const at = level(line.values);
+  const thin = {fill: 'none', stroke: line.colour, 'stroke-width': 1.2, 'stroke-opacity': 0.5};
+  // Around other branches the way is thin: no layer stands on it.
+  const around = [...axis.shortcuts, ...axis.ways.filter(([from, to]) => to > from + 1)];
+  if (around.length) drawn.push(svg('path', {d: axis.path(around, at), ...thin, class: 'line around'}));
+  const d = axis.path(axis.ways.filter(([from, to]) => to === from + 1), at);
+  drawn.push(svg('path', {d, fill: 'none', stroke: line.colour, 'stroke-width': 2, class: 'line now'}));
+  drawn.push(...dots(line, view, axis, at, y));
   return drawn;
 }
 
-function strokeOf(points, colour, dash, width, kind, opacity = 1) {
-  return svg('path', {
-    d: path(points),
-    fill: 'none',
-    stroke: colour,
-    'stroke-width': width,
-    'stroke-dasharray': dash || null,
-    'stroke-opacity': opacity,
-    class: `line ${kind}`,
+/** What a thinned look leaves out, and the span of a folded block. */
+function ranges(line, view, axis, y) {
+  return view.items.flatMap((item, place) => {
+    const folded = item.rows.length > 1;
+    if (!folded && !line.low) return [];
+    const low = y.place(spanOf(line.low ?? line.values, item)[0]);
+    const high = y.place(spanOf(line.high ?? line.values, item)[2]);
+    if (!(Math.abs(low - high) >= 2)) return [];
+    const ends = {x1: axis.x(place), x2: axis.x(place), y1: low, y2: high};
+    const wide = folded ? Math.max(3, Math.min(12, axis.width(place) * 0.6)) : 3;
+    const look = {'stroke-opacity': 0.3, 'stroke-width': wide, class: folded ? 'span' : 'range'};
+    return [svg('line', {...ends, stroke: line.colour, ...look})];
   });
 }
 
-/** Invisible columns, one a layer: what a pointer touches. Their words are made when it does. */
-function columns(view, x, height, width, choose) {
-  const broad = (width - MARGIN.left - MARGIN.right) / Math.max(1, view.layers.length);
-  const theme = colours();
-  return view.layers.map((layer, row) => {
-    const title = svg('title');
-    const tell = () => {
-      title.textContent = told(view, layer, row);
-    };
-    const box = {x: x(row) - broad / 2, y: MARGIN.top, width: broad, height: height - MARGIN.top};
-    const look = {fill: row === view.layer ? theme.accent : 'transparent', 'fill-opacity': 0.08};
-    const acts = {onclick: () => choose(row), onpointerenter: tell};
-    return svg('rect', {...box, ...look, class: 'column', 'data-row': row, ...acts}, title);
+function dots(line, view, axis, at, y) {
+  // All dots in one path: lines of no length with round ends.
+  const solid = {steady: '', table: ''};
+  const drawn = [];
+  view.items.forEach((item, place) => {
+    const [x, level] = [axis.x(place), at(place)];
+    if (Number.isNaN(level)) return;
+    const value = spanOf(line.values, item)[1];
+    if (Number.isFinite(value) && (value > 0 || !y.log)) {
+      solid[item.table ? 'table' : 'steady'] += `M${x.toFixed(1)} ${level.toFixed(1)}h0`;
+      return;
+    }
+    drawn.push(svg('circle', {cx: x, cy: level, r: 3, fill: 'none', stroke: line.colour, class: 'outside'}));
   });
+  const size = view.items.length > 100 ? 3 : 6;
+  const round = {stroke: line.colour, 'stroke-width': size, 'stroke-linecap': 'round'};
+  drawn.push(svg('path', {d: solid.steady, ...round, class: 'points'}));
+  const square = {...round, 'stroke-linecap': 'square', 'stroke-width': size - 1};
+  if (solid.table) drawn.push(svg('path', {d: solid.table, ...square, class: 'points tables'}));
+  return drawn;
 }
 
 /** What is known of a layer at the step: a line for the layer, one for each run. */

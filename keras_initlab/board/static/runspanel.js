@@ -73,8 +73,14 @@ function rowOf(run, view, act) {
       run.message ? html('div', {class: 'bad'}, run.message) : null,
     ),
     html('td', {class: health?.problems.length ? 'bad' : ''}, healthText(health, run)),
-    html('td', {}, run.metric ? `${shown(run.metric.name, 28)} ${short(Number(run.metric.value))}` : '–'),
+    html('td', {class: 'outcome'}, outcomeOf(run.metric)),
   );
+}
+
+/** Name and value, each in one piece. */
+function outcomeOf(metric) {
+  if (!metric) return ['–'];
+  return [html('span', {}, shown(metric.name, 60)), ' ', html('strong', {}, short(numberOf(metric.value)))];
 }
 
 function hparamsText(run) {
@@ -97,4 +103,10 @@ function healthText(health, run) {
     if (!rules.has(problem.rule)) rules.set(problem.rule, problem.step);
   }
   return [...rules].map(([rule, step]) => `${rule} at step ${stepText(step)}`).join(', ');
+}
+
+/** A number; JSON has words for what is not finite. */
+function numberOf(value) {
+  if (typeof value === 'number') return value;
+  return /^-?inf/i.test(value) ? (value[0] === '-' ? -Infinity : Infinity) : NaN;
 }

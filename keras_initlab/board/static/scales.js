@@ -1,16 +1,12 @@
 // From numbers to places, colours and words.
 
-// TensorBoard's own colours, told apart by people with any colour vision.
-const RUN_COLOURS = ['#ff7043', '#0077bb', '#cc3311', '#33bbee', '#ee3377', '#009988', '#bbbbbb'];
+// TensorBoard's own colours of runs, in its light and its dark theme.
+const RUN_COLOURS = ['#425066', '#12b5cb', '#e52592', '#f9ab00', '#9334e6', '#7cb342', '#e8710a'];
+const DARK_COLOURS = ['#8e98a3', ...RUN_COLOURS.slice(1)];
 
 /** Colour of a run, by its place among all of TensorBoard's runs. */
-export function runColour(place) {
-  return RUN_COLOURS[place % RUN_COLOURS.length];
-}
-
-/** Dashes of a run: a second mark, for lines of one colour. */
-export function runDash(place) {
-  return ['', '7 3', '2 3', '9 3 2 3'][Math.floor(place / RUN_COLOURS.length) % 4];
+export function runColour(place, dark = false) {
+  return (dark ? DARK_COLOURS : RUN_COLOURS)[place % RUN_COLOURS.length];
 }
 
 /** Whether a statistic is read in powers of ten. */
@@ -74,7 +70,7 @@ function greatest(values) {
 
 function roundStep(step) {
   const power = 10 ** Math.floor(Math.log10(step));
-  return [1, 2, 5, 10].map((each) => each * power).find((each) => each >= step * 0.999);
+  return [1, 2, 5, 10].map((digit) => digit * power).find((round) => round >= step * 0.999);
 }
 
 const SUPERSCRIPTS = {'-': '⁻', ...Object.fromEntries([...'⁰¹²³⁴⁵⁶⁷⁸⁹'].map((c, i) => [i, c]))};
@@ -82,6 +78,11 @@ const SUPERSCRIPTS = {'-': '⁻', ...Object.fromEntries([...'⁰¹²³⁴⁵⁶�
 function power(exponent) {
   if (exponent >= -2 && exponent <= 3) return String(Number((10 ** exponent).toPrecision(1)));
   return '10' + [...String(exponent)].map((digit) => SUPERSCRIPTS[digit]).join('');
+}
+
+/** A power of ten in few characters. */
+export function powerText(exponent) {
+  return power(exponent);
 }
 
 /** A step, to its last digit. */

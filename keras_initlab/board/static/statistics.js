@@ -2,12 +2,15 @@
 
 import {html} from './drawing.js';
 
-const SECTION_NAMES = {
-  activations: 'Activations',
-  reference: 'Activations on the reference batch',
-  weights: 'Weights, gradients and updates',
-  histograms: 'Weight histograms of Keras (estimated from bins)',
-};
+// Groups in the order of the list; a statistic is in the first one that it fits.
+const GROUPS = [
+  ['Activations', 'activations', /./],
+  ['Activations on the reference batch', 'reference', /./],
+  ['Gradients', 'weights', /^gradient_/],
+  ['Tables', 'weights', /^untouched_/],
+  ['Weights and updates', 'weights', /./],
+  ['Weight histograms of Keras (estimated from bins)', 'histograms', /./],
+];
 
 const FIRST_CHOICES = [
   'activations/variance',
@@ -27,29 +30,25 @@ export function firstChoice(sections) {
  * @returns {string}  The choice: the wanted one, or the one to begin with.
  */
 export function fillStatistics(box, runs, wanted) {
-  const sections = new Map();
+  const groups = new Map(GROUPS.map(([title]) => [title, new Set()]));
   for (const run of runs) {
-    for (const [name, {statistics}] of Object.entries(run.sections)) {
-      if (name in SECTION_NAMES) sections.set(name, statistics);
+    for (const [section, {statistics}] of Object.entries(run.sections)) {
+      for (const statistic of statistics) {
+        const group = GROUPS.find(([, of, name]) => of === section && name.test(statistic));
+        if (group) groups.get(group[0]).add(`${section}/${statistic}`);
+      }
     }
   }
-  const values = [];
+  const values = [...groups.values()].flatMap((held) => [...held]);
+  const optionOf = (value) => html('option', {value}, value.split('/')[1].replaceAll('_', ' '));
   box.replaceChildren(
-    ...[...sections].map(([section, statistics]) =>
-      html(
-        'optgroup',
-        {label: SECTION_NAMES[section]},
-        statistics.map((statistic) => {
-          const value = `${section}/${statistic}`;
-          values.push(value);
-          return html('option', {value}, statistic.replaceAll('_', ' '));
-        }),
-      ),
-    ),
+    ...[...groups]
+      .filter(([, held]) => held.size)
+      .map(([label, held]) => html('optgroup', {label}, [...held].map(optionOf))),
   );
   const choice = values.includes(wanted)
     ? wanted
-    : FIRST_CHOICES.find((each) => values.includes(each)) ?? values[0] ?? '';
+    : FIRST_CHOICES.find((usual) => values.includes(usual)) ?? values[0] ?? '';
   box.value = choice;
   return choice;
 }

@@ -25,7 +25,11 @@ export class View {
     // Of the chosen statistic, by run; theory's by run and statistic.
     this.tables = new Map();
     this.theories = new Map();
+    this.rowsHeld = new WeakMap();
     this.thresholds = null;
+    this.scale = '';
+    this.smoothing = 0;
+    this.against = 'first';
   }
 
   /** The view in words, as the address keeps them. */
@@ -38,6 +42,9 @@ export class View {
       step: Number.isFinite(this.step) ? String(this.step) : '',
       layer: String(this.layer),
       hide: SWITCHES.filter((name) => !this[name]).join(','),
+      scale: this.scale,
+      against: this.against === 'first' ? '' : this.against,
+      smoothing: this.smoothing ? String(this.smoothing) : '',
     };
   }
 
@@ -54,6 +61,9 @@ export class View {
     this.choice = words.statistic ?? '';
     this.step = words.step && Number.isFinite(Number(words.step)) ? Number(words.step) : Infinity;
     this.layer = Math.max(0, Math.floor(Number(words.layer)) || 0);
+    this.scale = ['log', 'linear'].includes(words.scale) ? words.scale : '';
+    this.against = words.against || 'first';
+    this.smoothing = Math.min(0.99, Math.max(0, Number(words.smoothing) || 0));
     const hidden = (words.hide ?? '').split(',');
     for (const name of SWITCHES) {
       this[name] = !hidden.includes(name);
@@ -87,6 +97,15 @@ export class View {
 
   /** For each layer along the axis the row that a run has for it, -1 for none. */
   rowsOf(run, section) {
+    const axis = this.layers();
+    const kept = this.rowsHeld.get(run.sections[section]);
+    if (kept?.axis === axis) return kept.rows;
+    const rows = this.rowsAnew(run, section);
+    if (run.sections[section]) this.rowsHeld.set(run.sections[section], {axis, rows});
+    return rows;
+  }
+
+  rowsAnew(run, section) {
     const seen = new Map();
     const keyed = (layers) => {
       seen.clear();
@@ -131,7 +150,6 @@ export class View {
         return {
           name: run.name,
           colour: run.colour,
-          dash: run.dash,
           step: table.steps[look],
           isFirst: look === 0,
           values: cut(table.last, look),
@@ -148,36 +166,6 @@ export class View {
   /** Theory's rows, along the axis. */
   theoryOf(run, table) {
     return Float32Array.from(this.rowsOf(run, 'theory'), (row) => (row < 0 ? NaN : table.value(0, row)));
-  }
-
-  /** Where the callback's rules find no fault with each layer of a line; NaN where none applies. */
-  bandOf(line) {
-    const {section, statistic} = this.parts();
-    const bounds = this.thresholds;
-    if (!this.band || !line || !bounds) return null;
-    const rows = Array.from(line.values);
-    if (/dead_fraction$/.test(statistic)) return rows.map(() => [0, bounds.dead]);
-    if (/saturated_fraction$/.test(statistic)) return rows.map(() => [0, bounds.saturated]);
-    if (statistic === 'gradient_variance') {
-      const largest = Math.max(...rows.filter(Number.isFinite));
-      return rows.map(() => [largest * bounds.vanishing_gradient, largest]);
-    }
-    if (section !== 'activations' || statistic !== 'variance') return null;
-    const layers = this.layers();
-    let largest = 0;
-    let start = Infinity;
-    return rows.map((value, row) => {
-      if (layers[row].is_output || row === rows.length - 1) return [NaN, NaN];
-      if (value > 0 && start === Infinity) start = value;
-      if (Number.isFinite(value)) largest = Math.max(largest, value);
-      const first = line.first[row] > 0 ? line.first[row] : 0;
-      // Theory speaks of untrained weights.
-      const theory = line.isFirst && line.predicted?.[row] > 0 ? line.predicted[row] : NaN;
-      const before = layers[row].kind === 'Embedding' ? first : Math.max(largest, first);
-      const low = Math.max(before * bounds.vanishing, theory / bounds.theory || 0);
-      const growth = Math.min(start, first || Infinity) * bounds.exploding;
-      return [low, Math.min(Math.max(bounds.large, growth), theory * bounds.theory || Infinity)];
-    });
   }
 
   /** The numbers of the depth profile. */

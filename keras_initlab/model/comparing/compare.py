@@ -45,7 +45,7 @@ def compare(
     """Trains one model under several schemes and seeds, and compares the runs.
 
     Finished epochs are stored in `directory`. If a comparison was killed, call it again: every run
-    goes on from its last whole epoch. A run whose weights or record cannot be read starts over,
+    continues from its last whole epoch. A run whose weights or record cannot be read starts over,
     with a warning. A run that failed is tried again. A run stops when its loss is not finite.
 
     Args:
@@ -57,19 +57,20 @@ def compare(
         data: `(x, y)` or `(x, y, sample_weight)`, a dataset, the arguments of `fit` in a mapping,
             or a function that returns one of these. The function is called in the process that
             trains.
-        validation_data: What `fit` takes as such, or a function that returns it.
-        seeds: The seeds of each scheme, or how many. With 3 you see whether schemes differ by more
-            than chance.
+        validation_data: As `fit` takes it, or a function that returns it.
+        seeds: The seeds of each scheme, or their number. With 3 you see whether schemes differ by
+            more than chance.
         epochs: Epochs of each run.
         batch_size: As in `fit`.
-        monitor: The metric to compare by; `None` takes the loss, of validation if there is any.
-        target: A value of that metric. The steps until it is reached are counted. A training
-            metric counts from the step within the epoch, if it holds to the end of the epoch. A
-            validation metric counts at the end of the epoch.
+        monitor: The metric to compare by; `None` takes the validation loss, or without validation
+            data the loss.
+        target: A value of that metric. The steps until it is reached are counted. A training metric
+            counts from the step at which it reaches the value, if it still holds at the end of that
+            epoch. A validation metric counts at the end of the epoch.
         directory: Directory for TensorBoard and the records, with one run below it for each scheme
-            and seed. It must be the same in all processes. `None` takes a temporary one.
-        executor: Where the runs go: any object with `submit`, from `concurrent.futures`, Dask, Ray
-            or MPI. `None` trains here, one run after another.
+            and seed. It must be the same in all processes. `None` takes a temporary directory.
+        executor: Where the runs are trained: any object with `submit`, from `concurrent.futures`,
+            Dask, Ray or MPI. `None` trains here, one run after another.
         verbose: 1 shows a progress bar, 0 does not.
 
     Returns:
@@ -109,7 +110,7 @@ def compare(
 def _check_executor(executor: Any) -> None:
     if executor is not None and not hasattr(executor, "submit"):
         raise TypeError(
-            "`executor` must have `submit`, as those of `concurrent.futures` have. "
+            "`executor` must have a method `submit`, like those of `concurrent.futures`. "
             f"Received: executor of type {type(executor).__name__}."
         )
     if not isinstance(executor, ProcessPoolExecutor):
@@ -118,7 +119,7 @@ def _check_executor(executor: Any) -> None:
     context = getattr(executor, "_mp_context", None) or multiprocessing.get_context()
     if context.get_start_method() == "fork":
         raise ValueError(
-            "`executor` must not fork this process, in which Keras runs threads. Received: a "
+            "`executor` must not fork this process, because Keras runs threads in it. Received: a "
             "ProcessPoolExecutor that forks. Try "
             '`ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))`.'
         )

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from keras_initlab.model.comparing.record import Run
 from keras_initlab.signal.extras import frame_of, plain
-from keras_initlab.signal.printing import share_in_words, words
+from keras_initlab.signal.printing import Fitting, share_in_words, words
 from keras_initlab.signal.report import Report
 
 __all__ = ["Comparison", "SchemeSummary"]
@@ -19,14 +19,14 @@ __all__ = ["Comparison", "SchemeSummary"]
 
 @dataclass(frozen=True)
 class SchemeSummary:
-    """The runs of one scheme together.
+    """The runs of one scheme, summarized.
 
     Args:
-        scheme: Its label.
-        runs: How many there are.
+        scheme: Label of the scheme.
+        runs: Number of runs.
         diverged: Runs whose loss is not finite at the end.
         failed: Runs that ended with an exception.
-        mean: By metric the mean of the final values of all finished runs.
+        mean: Mean of the final values of all finished runs, by metric.
         std: Their standard deviation over the seeds (unbiased), NaN for a single run.
         steps_to_target: Median over the runs that reached the target, `None` if none did.
         reached: Runs that reached the target.
@@ -50,7 +50,7 @@ class SchemeSummary:
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Report):
-    """The same model, trained under several schemes and seeds.
+    """One model, trained under several schemes and seeds.
 
     Args:
         runs: The runs, by scheme and then by seed.
@@ -93,7 +93,7 @@ class Comparison(Report):
         }
 
     def to_pandas(self) -> Any:
-        """A `pandas.DataFrame` with a row for each run: its final metrics and how it went.
+        """A `pandas.DataFrame` with a row for each run: its final metrics and how it ended.
 
         Raises:
             ImportError: If pandas is not installed.
@@ -118,17 +118,29 @@ class Comparison(Report):
 
     def __rich__(self) -> Group:
         rows = self.summary()
-        lines = [f"{row.scheme}, first look, {text}" for row in rows for text in row.first_problems]
+        lines = [
+            f"{row.scheme}, first snapshot, {text}" for row in rows for text in row.first_problems
+        ]
         lines += [
             f"{run.scheme}, seed {run.seed} failed, {run.error.strip().splitlines()[0]}"
             for run in self.runs
             if run.status == "failed"
         ]
-        return Group(self._table(rows), *(words(line, "red") for line in lines))
+        return Group(self._fitting(rows), *(words(line, "red") for line in lines))
 
-    def _table(self, rows: list[SchemeSummary]) -> Table:
+    def _fitting(self, rows: list[SchemeSummary]) -> Fitting:
+        """The table; a narrow terminal shows fewer metrics, the watched one always."""
+        names = self._metrics(rows)
+        return Fitting(
+            lambda without: self._table(rows, [name for name in names if name not in without]),
+            names[:0:-1],
+        )
+
+    def _metrics(self, rows: list[SchemeSummary]) -> list[str]:
         names = list(dict.fromkeys(name for row in rows for name in row.mean))
-        names.sort(key=lambda name: name != self.monitor)
+        return sorted(names, key=lambda name: name != self.monitor)
+
+    def _table(self, rows: list[SchemeSummary], names: list[str]) -> Table:
         table = Table(title="Schemes, mean ± standard deviation", box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("scheme", overflow="fold")
         steps = [] if self.target is None else ["steps to\ntarget"]
@@ -136,7 +148,7 @@ class Comparison(Report):
         for header in headers:
             table.add_column(header, justify="right", no_wrap=True)
         table.add_column("healthy", justify="right")
-        table.add_column("first look")
+        table.add_column("first snapshot")
         for row in rows:
             reached = [] if self.target is None else [_reached(row)]
             table.add_row(

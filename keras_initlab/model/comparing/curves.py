@@ -41,7 +41,7 @@ def comparison_figure(
     left.xaxis.get_major_locator().set_params(integer=True)
     left.legend()
     _finish(left, label(monitor))
-    _finish(right, "variance of output, first look")
+    _finish(right, "variance of output, first snapshot")
     return figure
 
 

@@ -48,7 +48,7 @@ class CallError(ValueError):
 
 
 def weights_of(run: Run) -> Path:
-    """The file with the weights from which a run goes on."""
+    """The file with the weights from which a run continues."""
     return Path(run.directory, f"epoch_{len(run.steps)}.weights.h5")
 
 
@@ -65,10 +65,15 @@ class Keeper(keras.callbacks.Callback):
     """Keeps the record of a run, one whole epoch at a time.
 
     Args:
-        run: The record from which training goes on.
+        run: The record from which training continues.
         options: How it is trained.
         settings: Plain values that the record is compared by.
+
+    Attributes:
+        logs_outcome: Tells the logger that metrics and hyperparameters are logged here.
     """
+
+    logs_outcome = True
 
     def __init__(self, run: Run, options: Options, settings: Mapping[str, Any]):
         super().__init__()
@@ -89,7 +94,7 @@ class Keeper(keras.callbacks.Callback):
         monitor = self._options.monitor or ("val_loss" if validated else "loss")
         if monitor.startswith("val_") and not validated:
             raise CallError(
-                "`monitor` can be of validation where there is `validation_data`. "
+                "`monitor` can be a validation metric only if there is `validation_data`. "
                 f"Received: monitor={monitor!r}."
             )
         self.run = replace(self.run, monitor=monitor)
@@ -155,7 +160,7 @@ class Keeper(keras.callbacks.Callback):
         # With `validation_freq` some epochs have no validation.
         if self.run.monitor.removeprefix("val_") not in logs:
             raise CallError(
-                f"`monitor` must be one of what `fit` logs: {', '.join(sorted(logs))}. "
+                f"`monitor` must be one of the metrics that `fit` logs: {', '.join(sorted(logs))}. "
                 f"Received: monitor={self.run.monitor!r}."
             )
 
@@ -175,7 +180,7 @@ class Keeper(keras.callbacks.Callback):
             stopping.on_epoch_end(0, {self.run.monitor: 0.0})
         except ValueError as error:
             raise CallError(
-                "`target` needs a metric of which Keras knows whether more is better. "
+                "`target` needs a metric for which Keras knows whether higher is better. "
                 f"Received: monitor={self.run.monitor!r}."
             ) from error
         return 1 if stopping.monitor_op is keras.ops.greater else -1

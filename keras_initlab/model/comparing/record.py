@@ -30,7 +30,7 @@ class Run:
             `"unfinished"`.
         error: The exception of a failed run, its class first.
         monitor: The metric that is compared with the target.
-        history: By metric its value at the end of each epoch; NaN where it was not measured.
+        history: Values at the end of each epoch, by metric; NaN where it was not measured.
         steps: Training steps done at the end of each epoch.
         steps_to_target: Training steps until the target was reached, `None` if it was not.
         duration_s: Seconds spent in training.
@@ -132,7 +132,7 @@ def stored_run(directory: str, settings: Mapping[str, Any]) -> Run | None:
         if old != new:
             raise ValueError(
                 f"`directory` must hold runs made with the same settings. Received: {directory}, "
-                f"made with {name}={_short(old)}, where {name}={_short(new)} is asked for. "
+                f"made with {name}={_short(old)}, but this call has {name}={_short(new)}. "
                 "Try another directory, or delete this one."
             )
     return run

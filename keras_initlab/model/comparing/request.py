@@ -46,7 +46,7 @@ def labelled(schemes: Any) -> dict[str, Any]:
         raise TypeError(f"The labels of `schemes` must be strings. Received: labels={labels!r}.")
     if len(set(labels)) < len(labels):
         raise ValueError(
-            "`schemes` must differ in their labels, which are names and classes. "
+            "`schemes` must have different labels, which are names and classes. "
             f'Received: labels={labels!r}. Try a mapping: {{"mine": {labels[0]}(...), ...}}.'
         )
     return {label: None if _is_as_built(scheme) else scheme for label, scheme in pairs}
@@ -78,7 +78,7 @@ def seeds_of(seeds: Any) -> tuple[int, ...]:
     )
     if not fits or not len(chosen) or len(set(chosen)) < len(chosen):
         raise ValueError(
-            "`seeds` must be how many seeds to take, at least 1, or a sequence of different "
+            "`seeds` must be the number of seeds, at least 1, or a sequence of different "
             f"integers of at least 0. Received: seeds={seeds!r}."
         )
     return tuple(int(seed) for seed in chosen)
@@ -130,7 +130,7 @@ def trials_of(
             f"model. Received: build_model of type {type(task.build_model).__name__}."
         )
     if task.data is None:
-        raise TypeError("`data` must be what the model is trained on. Received: data=None.")
+        raise TypeError("`data` must be the training data. Received: data=None.")
     folder = _folder_of(directory)
     shared = {
         "backend": keras.backend.backend(),
@@ -205,6 +205,7 @@ def check_travels(trial: Trial) -> None:
             pickle.dumps(value)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise TypeError(
-                f"`{name}` goes to other processes by pickle. Received: {name}={value!r} "
-                f"({error}). Try a function: define it at the top level of a module."
+                f"`{name}` is sent to other processes, so it must be picklable. Received: "
+                f"{name}={value!r} ({error}). Try a function: define it at the top level of a "
+                "module."
             ) from error

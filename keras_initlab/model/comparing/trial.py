@@ -110,9 +110,9 @@ def _model_and_record(trial: Trial, stored: Run) -> tuple[Any, Run]:
             except Exception as error:
                 damaged[path] = error
             else:
-                _warn_of(damaged, f"goes on from epoch {epochs}")
+                _warn_of(damaged, f"continues from epoch {epochs}")
                 return model, run
-    _warn_of(damaged, "begins anew")
+    _warn_of(damaged, "starts over")
     return _built_model(trial), trial.run
 
 
@@ -129,7 +129,7 @@ def _warn_of(damaged: Mapping[Path, Exception], what: str) -> None:
         first = next(iter(damaged.values()))
         reason = (str(first).strip() or "-").splitlines()[0][:200]
         warnings.warn(
-            f"The weights that a run was to go on from cannot be read, so it {what}. "
+            f"The stored weights of a run cannot be read, so it {what}. "
             f"Received: {', '.join(map(str, damaged))} ({type(first).__name__}: {reason}).",
             stacklevel=4,
         )
@@ -150,7 +150,7 @@ def _checked_model(model: Any) -> Any:
         )
     if not model.built:
         raise ValueError(
-            "`build_model` must return a model whose weights are made. "
+            "`build_model` must return a model whose weights exist. "
             f"Received: model={model.name!r}, built=False. "
             "Try `keras.Input(...)` as its first layer."
         )
@@ -183,7 +183,7 @@ def _draw_anew(model: Any, trial: Trial, arguments: Mapping[str, Any]) -> None:
     report = initialize(model, scheme, data=data, seed=trial.run.seed)
     if not any(change.scheme for change in report.changes):
         raise ValueError(
-            "A scheme must draw at least one weight, and leaves alone those that were trained. "
+            "A scheme must draw at least one weight, and trained weights are left alone. "
             f"Received: scheme={trial.scheme!r}."
         )
 
@@ -197,7 +197,7 @@ def _fit_arguments(task: Task) -> dict[str, Any]:
         taken = sorted({"epochs", "initial_epoch", "batch_size", "verbose"} & set(arguments))
         if taken:
             raise CallError(
-                "`data` may hold any arguments of `fit` but those that `compare` gives itself. "
+                "`data` may hold any arguments of `fit` except those that `compare` sets itself. "
                 f"Received: data with {', '.join(taken)}. Try `compare(..., {taken[0]}=...)`."
             )
     else:

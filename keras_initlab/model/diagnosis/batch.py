@@ -55,7 +55,7 @@ class Batch:
     def half(self) -> "Batch":
         """The first half of the examples."""
         count = max(1, self.size // 2)
-        note = f"out of memory with {self.size} examples: the first {count} are looked at"
+        note = f"out of memory with {self.size} examples: only the first {count} are measured"
         x, y, sample_weight = _first_examples(self.tensors, count)
         return Batch(x, y, sample_weight, (*self.notes, note), self.others)
 
@@ -87,7 +87,7 @@ def batch_of(anatomy: Anatomy, data: Any, examples: int) -> Batch:
     Raises:
         ValueError: If the inputs do not fit the model, or hold NaN.
     """
-    checked_count(examples, "examples", "bounds the examples looked at")
+    checked_count(examples, "examples", "limits the examples measured")
     if data is None:
         return made_up(anatomy, examples, lengths_for(anatomy.model))
     first = _first_of(data)
@@ -95,11 +95,12 @@ def batch_of(anatomy: Anatomy, data: Any, examples: int) -> Batch:
     fields = (*first, None, None)[:3] if isinstance(first, tuple) else (first, None, None)
     check_inputs(anatomy.model, fields[0])
     count = length_of(fields[0])
+    examples = _fixed_count(anatomy.model) or examples
     notes: tuple[str, ...] = ()
     check_lengths(fields, count)
     if count > examples:
         fields = _first_examples(fields, examples)
-        notes = (f"the first {examples} of {count} examples are looked at",)
+        notes = (f"only the first {examples} of {count} examples are measured",)
     check_ids(anatomy, fields[0])
     for name, arrays in zip(("inputs", "labels", "sample weights"), fields, strict=True):
         check_numbers(name, arrays)
@@ -119,10 +120,17 @@ def made_up(anatomy: Anatomy, examples: int, lengths: Sequence[int]) -> Batch:
         ValueError: If the shapes of the inputs are not known.
     """
     length, *others = lengths
-    fewer = max(1, min(examples, examples * LENGTHS[0] // length))
+    fewer = _fixed_count(anatomy.model) or max(1, min(examples, examples * LENGTHS[0] // length))
     x, note = random_inputs(anatomy, fewer, length)
     tensors = keras.tree.map_structure(ops.convert_to_tensor, x)
     return Batch(tensors, notes=(note,), others=tuple(others))
+
+
+def _fixed_count(model: Any) -> int | None:
+    """How many examples a model takes whose inputs fix that, as stateful layers need it."""
+    inputs = getattr(model, "inputs", None) or []
+    counts = {tensor.shape[0] for tensor in inputs}
+    return counts.pop() if len(counts) == 1 else None
 
 
 def _first_examples(fields: Any, count: int) -> Any:
@@ -130,7 +138,7 @@ def _first_examples(fields: Any, count: int) -> Any:
 
 
 def _tensor_of(array: Any) -> Any:
-    return None if array is None else ops.convert_to_tensor(array)
+    return None if array is None else _backend.tensor_of(array)
 
 
 def _first_of(data: Any) -> Any:

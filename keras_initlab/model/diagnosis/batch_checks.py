@@ -7,8 +7,15 @@ import numpy as np
 
 from keras_initlab import _backend
 from keras_initlab.anatomy.anatomy import Anatomy
+from keras_initlab.anatomy.inputs import input_pairs
 
-__all__ = ["check_ids", "check_inputs", "check_lengths", "check_numbers", "length_of"]
+__all__ = [
+    "check_ids",
+    "check_inputs",
+    "check_lengths",
+    "check_numbers",
+    "length_of",
+]
 
 
 def check_inputs(model: Any, x: Any) -> None:
@@ -21,7 +28,7 @@ def check_inputs(model: Any, x: Any) -> None:
     Raises:
         ValueError: If one is missing, has another shape, or holds strings where numbers go.
     """
-    for tensor, array in _input_pairs(model, x):
+    for tensor, array in input_pairs(model, x):
         _check_shape(tensor, array)
         if keras.backend.standardize_dtype(tensor.dtype) != "string":
             _check_kind(f"for the input {tensor.name!r}", array)
@@ -37,7 +44,7 @@ def check_ids(anatomy: Anatomy, x: Any) -> None:
     Raises:
         ValueError: If an id has none. JAX silently reads another row, or NaN.
     """
-    for tensor, array in _input_pairs(anatomy.model, x):
+    for tensor, array in input_pairs(anatomy.model, x):
         tables = anatomy.graph.tables_of(tensor)
         if tables and not _backend.is_sparse(array):
             _check_ids_in(tensor.name, array, min(tables, key=lambda table: table.input_dim))
@@ -48,35 +55,10 @@ def _check_ids_in(name: str, array: Any, table: Any) -> None:
     broken = ids[~((ids >= 0) & (ids < table.input_dim))]
     if broken.size:
         raise ValueError(
-            f"`data` for the input {name!r} must hold ids from 0 to {table.input_dim - 1}, which "
-            f"the layer {table.name!r} has rows for. Received: {broken.size} others, the first "
+            f"`data` for the input {name!r} must hold ids from 0 to {table.input_dim - 1}, the "
+            f"rows of the layer {table.name!r}. Received: {broken.size} other ids, the first "
             f"{broken[0]}. Try a larger `input_dim`."
         )
-
-
-def _input_pairs(model: Any, x: Any) -> list[tuple[Any, Any]]:
-    """The inputs of a functional model, and the arrays for them."""
-    if not getattr(model, "inputs", None):
-        return []
-    expected = _backend.input_structure(model)
-    if isinstance(x, dict):
-        by_name = {tensor.name: tensor for tensor in model.inputs}
-        named = expected if isinstance(expected, dict) else by_name
-        missing = [name for name in named if name not in x]
-        if missing:
-            raise ValueError(
-                f"`data` must hold the inputs {list(named)} of the model {model.name!r}. "
-                f"Received: inputs {list(x)}, without {missing}."
-            )
-        x, expected = [x[name] for name in named], list(named.values())
-    arrays, tensors = keras.tree.flatten(x), keras.tree.flatten(expected)
-    if len(arrays) != len(tensors):
-        raise ValueError(
-            f"`data` must hold {len(tensors)} inputs, {[tensor.name for tensor in tensors]}. "
-            f"Received: {len(arrays)}. "
-            "Try a list of arrays, or a dict; a tuple is `(inputs, labels)`."
-        )
-    return list(zip(tensors, arrays, strict=True))
 
 
 def _check_shape(tensor: Any, array: Any) -> None:
@@ -127,7 +109,7 @@ def length_of(x: Any) -> int:
     if len(lengths) != 1 or not min(lengths):
         shapes = ", ".join(f"{tuple(array.shape)}{_at(path)}" for path, array in flat)
         raise ValueError(
-            "All inputs hold the same number of examples, at least one. "
+            "All inputs must hold the same number of examples, at least one. "
             f"Received: `data` with inputs of shapes {shapes}."
         )
     return lengths.pop()

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_initlab import _backend
-from keras_initlab._wire import SECTIONS
+from keras_initlab._wire import SECTIONS, Problem
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.built import check_built
 from keras_initlab.anatomy.selection import Selection, checked_filter
@@ -19,13 +19,17 @@ from keras_initlab.model.diagnosis.batch import Batch, batch_of, made_up, run_in
 from keras_initlab.model.diagnosis.layer_signals import layer_signals
 from keras_initlab.model.diagnosis.passes import Measured, Pass, UnmeasurableError
 from keras_initlab.model.diagnosis.signal_report import SignalReport
+from keras_initlab.model.linting.finding import Finding
 from keras_initlab.model.linting.lint import findings_in
-from keras_initlab.model.linting.weight_rules import Finding
 from keras_initlab.signal.assemble import activation_section, weight_section
+from keras_initlab.signal.data_rules import DataRules
+from keras_initlab.signal.evidence import Evidence
 from keras_initlab.signal.guard import in_one_line
 from keras_initlab.signal.looks import Look, Section
 from keras_initlab.signal.prediction import Start, predicted, starts_of
-from keras_initlab.signal.rules import Evidence, problems_of
+from keras_initlab.signal.rules import problems_of
+from keras_initlab.signal.standing import standing_of
+from keras_initlab.signal.telling import behind_causes
 
 __all__ = ["diagnose", "diagnosed"]
 
@@ -53,9 +57,10 @@ def diagnose(
             32, 16, 8, 4, 2, 1, 64 and 128 that the model accepts.
         loss: Loss for the gradients, as `compile` takes it; `None` for the compiled one. Without
             labels, a gradient of unit variance starts at the outputs.
-        layers: Which layers, as for `ActivationVarianceLogger`; `None` for those that carry signal.
-        examples: Examples to measure (count), at most.
-        max_elements: Elements to measure per layer. 65,536 leave a standard error of 0.6 % on the
+        layers: The layers to measure, as for `ActivationVarianceLogger`; `None` for those that
+            carry signal.
+        examples: Number of examples to measure (count), at most.
+        max_elements: Elements to measure per layer. 65,536 give a standard error of 0.6 % on the
             variance of independent elements; `None` takes all.
         ignore: Rules of the linter to leave out.
 
@@ -75,7 +80,7 @@ def diagnose(
     """
     check_built(model)
     if max_elements is not None:
-        checked_count(max_elements, "max_elements", "bounds the elements looked at per layer")
+        checked_count(max_elements, "max_elements", "limits the elements measured per layer")
     anatomy = Anatomy(model)
     batch = batch_of(anatomy, data, examples)
     return diagnosed(
@@ -98,7 +103,8 @@ def diagnosed(
         selection = Selection(anatomy, checked_filter(layers))
         chosen, notes = _loss_of(model, batch, loss)
         found = _Diagnosis(anatomy, selection, chosen, max_elements)
-        return found.report(batch, findings_in(anatomy, ignore=ignore), notes)
+        causes = _data_problems(anatomy, batch, loss)
+        return found.report(batch, findings_in(anatomy, ignore=ignore), notes, causes)
 
 
 def _loss_of(model: Any, batch: Batch, loss: LossChoice | None) -> tuple[Any, tuple[str, ...]]:
@@ -109,9 +115,9 @@ def _loss_of(model: Any, batch: Batch, loss: LossChoice | None) -> tuple[Any, tu
                 f"`loss` compares outputs with labels. Received: loss={loss!r} and no labels. "
                 "Try `data=(inputs, labels)`."
             )
-        return None, ("gradients start at the outputs with unit variance, for there are no labels",)
+        return None, ("gradients start at the outputs with unit variance: there are no labels",)
     if loss is None and not _backend.has_loss(model):
-        return None, ("gradients start at the outputs with unit variance, for no loss is compiled",)
+        return None, ("gradients start at the outputs with unit variance: no loss is compiled",)
     return _backend.fresh_loss(model, loss), ()
 
 
@@ -123,15 +129,24 @@ class _Diagnosis:
         self._selection = selection
         self._pass = Pass(self._model, selection, most, loss)
 
-    def report(self, batch: Batch, findings: list[Finding], notes: tuple[str, ...]) -> SignalReport:
-        """The report on one batch."""
+    def report(
+        self,
+        batch: Batch,
+        findings: list[Finding],
+        notes: tuple[str, ...],
+        causes: tuple[Problem, ...] = (),
+    ) -> SignalReport:
+        """The report on one batch; what follows from a cause in the data is its symptom."""
         batch, measured = self._measured(batch)
         starts = starts_of(self._selection)
         look = self._look(measured, starts)
+        standing = standing_of(self._pass.rows.links, self._selection)
+        steps = _backend.step_rule_of(self._model)
         problems = tuple(
             replace(problem, text=problem.text.removeprefix(f"step {problem.step}, "))
-            for problem in problems_of(Evidence(look, look, None, starts))
+            for problem in problems_of(Evidence(look, look, None, starts, standing, steps))
         )
+        problems = behind_causes(causes, problems)
         sites = self._anatomy.all_sites
         rows = layer_signals(look, measured, self._selection, sites, (*problems, *findings), starts)
         notes = (*batch.notes, *notes, *self._unmeasured())
@@ -166,8 +181,8 @@ class _Diagnosis:
     def _refused(self, is_open: bool, refusal: Exception) -> ValueError:
         lengths = " of any length that was tried" if is_open else ""
         return ValueError(
-            f"The model {self._model.name!r} takes no random inputs{lengths}, so they cannot stand "
-            f"in for data. Received: data=None, and {in_one_line(refusal)}. "
+            f"The model {self._model.name!r} accepts no random inputs{lengths}, so they cannot "
+            f"replace data. Received: data=None, and {in_one_line(refusal)}. "
             "Try `data=` with a batch of inputs."
         )
 
@@ -179,27 +194,55 @@ class _Diagnosis:
         theory = predicted(rows.links, starts, self._selection, measured.inputs, seen)
         sections = {"activations": activations, "theory": Section(activations.layers, theory)}
         if len(measured.weights):
-            sections["weights"] = weight_section(rows.weights, [measured.weights], 0, rows.sizes)
+            section = weight_section(rows.weights, [measured.weights], 0, rows.sizes)
+            sections["weights"] = self._of_called(section)
         return Look(_backend.updates_done(self._model), time.time(), sections)
 
-    def _unmeasured(self) -> list[str]:
+    def _of_called(self, section: Section) -> Section:
+        """The weights without those of layers that were not called: nothing can reach them."""
+        silent, norms = set(self._silent()), SECTIONS["weights"].index("gradient_norm")
+        kept = [
+            place
+            for place, row in enumerate(section.layers)
+            if row.name not in silent or section.values[place, norms] != 0
+        ]
+        layers = tuple(section.layers[place] for place in kept)
+        return replace(section, layers=layers, values=section.values[kept])
+
+    def _silent(self) -> list[str]:
+        """Watched layers of which no call was measured."""
         rows, names = self._pass.rows, self._selection.names
         called = {id(link.layer) for link in rows.links if link.row is not None}
         silent = [names[layer] for layer in self._selection.watched if id(layer) not in called]
-        silent = [name for name in silent if name not in rows.unseen]
+        return [name for name in silent if name not in rows.unseen]
+
+    def _unmeasured(self) -> list[str]:
+        rows, names = self._pass.rows, self._selection.names
         refused = self._pass.without_gradients
         hidden = {names[layer] for layer in self._pass.hidden if self._selection.watches(layer)}
         return [
             *([f"gradients were not measured: {refused}"] if refused else []),
             *(
-                f"the gradient of {name} was not measured: a function computes it anew on the way "
-                "back (keras.remat, tf.recompute_grad)"
+                f"the gradient of {name} was not measured: a function recomputes it in the "
+                "backward pass (keras.remat, tf.recompute_grad)"
                 for name in sorted(hidden)
             ),
-            *(f"{name} was not called, or gives nothing that can be measured" for name in silent),
             *(
-                f"{name} runs its steps in a loop: its output as a whole is measured"
+                f"{name} was not called, or returns nothing that can be measured"
+                for name in self._silent()
+            ),
+            *(
+                f"{name} runs its steps in a loop: only its whole output is measured"
                 for name in self._selection.loops
             ),
             *(f"{name} {reason}" for name, reason in rows.unseen.items()),
         ]
+
+
+def _data_problems(anatomy: Anatomy, batch: Batch, loss: Any) -> tuple[Problem, ...]:
+    """What is wrong with the user's data; of random inputs nothing is said."""
+    if batch.others is not None:
+        return ()
+    rules = DataRules(anatomy, loss)
+    rows = rules.rows_of(batch.x, batch.y)
+    return rules.problems(keras.ops.convert_to_numpy(keras.ops.stack(rows))) if rows else ()

@@ -11,7 +11,7 @@ from keras_initlab.anatomy.sites import Site
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.model.diagnosis.passes import Measured
 from keras_initlab.model.diagnosis.signal_report import LayerSignal
-from keras_initlab.model.linting.weight_rules import Finding
+from keras_initlab.model.linting.finding import Finding
 from keras_initlab.signal.looks import Look, numbers_by_layer
 from keras_initlab.signal.prediction import Start
 

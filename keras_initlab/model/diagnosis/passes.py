@@ -238,8 +238,8 @@ class Pass:
         seen = self.rows.signals(calls)
         if not seen.calls:
             raise UnmeasurableError(
-                f"No layer of the model {self._model.name!r} gives floats that can be measured. "
-                "Received: a model whose layers are inside loops, or give integers."
+                f"No layer of the model {self._model.name!r} returns floats that can be measured. "
+                "Received: a model whose layers are inside loops, or return integers."
             )
         before = [_before(call, self._most) for call in seen.calls]
         return {

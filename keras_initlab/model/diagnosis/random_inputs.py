@@ -95,7 +95,7 @@ def _built_shapes(model: Any) -> Any:
     shapes = config.get("input_shape", config.get("shapes_dict"))
     if shapes is None:
         raise ValueError(
-            f"The model {model.name!r} does not say what it takes. Received: data=None. "
+            f"The model {model.name!r} does not define its inputs. Received: data=None. "
             "Try `data=` with a batch of inputs."
         )
     return shapes
@@ -113,7 +113,7 @@ def _array_for(
     shape, dtype = _sized(tensor.shape, open_axes), keras.backend.standardize_dtype(tensor.dtype)
     if dtype == "string":
         raise ValueError(
-            f"The input {tensor.name!r} takes strings, which cannot be made up. "
+            f"The input {tensor.name!r} takes strings, which cannot be generated. "
             "Received: data=None. Try `data=` with a batch of inputs."
         )
     if dtype == "bool":

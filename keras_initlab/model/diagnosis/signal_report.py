@@ -1,7 +1,7 @@
 """The report of a diagnosis: one row for each call of a layer, and the problems."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_initlab._wire import Problem
-from keras_initlab.model.linting.weight_rules import Finding
+from keras_initlab.model.linting.finding import Finding, by_rule_and_fix
 from keras_initlab.signal.extras import frame_of, plain
 from keras_initlab.signal.figure import BACKWARD, FORWARD, Curve, profile_figure
 from keras_initlab.signal.printing import (
+    Fitting,
     kind_in_words,
     number_in_words,
     share_in_words,
@@ -34,6 +35,11 @@ _GRADIENTS = (
     ("gradient\nvariance", "gradient_variance"),
     ("weights'\ngradient", "weight_gradient_variance"),
 )
+# What a narrow terminal does without, the first ones first.
+_OPTIONAL = (
+    *("weights'\ngradient", "kernel", "fan in", "before\nactivation"),
+    *("saturated", "zero", "theory", "kind"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class LayerSignal:
         kind: Class of the layer.
         activation: Its activation, empty for none.
         kernel_shape: Shape of its largest weight.
-        fan_in: Connections into a unit, as the layer has them.
+        fan_in: Connections into a unit, as the layer really has them.
         fan_out: Connections out of an input.
         weight_variance: Variance of the largest weight; of a table, of the rows looked up.
         before_mean: Mean of what enters the activation.
@@ -97,7 +103,7 @@ class Change:
 
     Args:
         path: Path of the variable in the model.
-        scheme: The scheme it was drawn from; empty if it was left alone.
+        scheme: The scheme that it was drawn from; empty if it was left alone.
         reason: Why it was left alone, or the factor on its first draw; may be empty.
     """
 
@@ -119,9 +125,9 @@ class SignalReport(Verdict):
         changes: What `initialize` did; empty for `diagnose`.
 
     Example:
-        >>> report = SignalReport((), (), (), ("nothing was looked at",))
-        >>> report.healthy, report.to_dict()["notes"]
-        (True, ['nothing was looked at'])
+        >>> report = SignalReport((), (), (), ("no layer was measured",))
+        >>> print(report.healthy, report.complaints())
+        None ['no layer was measured']
     """
 
     layers: tuple[LayerSignal, ...]
@@ -132,9 +138,11 @@ class SignalReport(Verdict):
     changes: tuple[Change, ...] = ()
 
     @property
-    def healthy(self) -> bool:
-        """Whether neither the signal nor the weights show a problem."""
-        return not self.problems and not self.findings
+    def healthy(self) -> bool | None:
+        """Whether signal and weights show no problem; `None` if no layer was measured."""
+        if self.problems or self.findings:
+            return False
+        return True if self.layers else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON. A number that is not finite is `None`."""
@@ -174,17 +182,20 @@ class SignalReport(Verdict):
     # --- as people read it ---------------------------------------------------------------------
 
     def __rich__(self) -> Group:
-        lines: list[Any] = [self._table()] if self.layers else []
-        lines += [words(line, "red") for line in self.complaints()]
+        lines: list[Any] = [Fitting(self._table, self._optional())] if self.layers else []
+        lines += [words(line, "red") for line in self._problems()]
         lines += [words(line, "cyan") for line in self._changes()]
         lines += [words(f"note: {note}", "dim") for note in self.notes]
-        if self.healthy and self.layers:
+        if self.healthy:
             lines.append(Text("The signal is healthy.", "green"))
         return Group(*lines)
 
     def complaints(self) -> list[str]:
-        """Every problem of the signal and of the weights, in words."""
-        return in_words(self.problems) + [str(finding) for finding in self.findings]
+        """Every problem in words, those of one cause together; if nothing was seen, the reason."""
+        return list(self.notes) if self.healthy is None else self._problems()
+
+    def _problems(self) -> list[str]:
+        return in_words(self.problems) + by_rule_and_fix(self.findings)
 
     def _changes(self) -> list[str]:
         drawn: dict[str, list[str]] = {}
@@ -198,27 +209,37 @@ class SignalReport(Verdict):
         lines += [f"from {name}: {_few(paths)}" for name, paths in drawn.items()]
         return lines + [f"left alone, {reason}: {_few(paths)}" for reason, paths in left.items()]
 
-    def _table(self) -> Table:
+    def _statistics(self) -> dict[str, str]:
+        """The statistics that are known, by the headers of their columns."""
+        columns = (*_NUMBERS, *_SHARES, *_GRADIENTS)
+        return {header: name for header, name in columns if self._is_known(name)}
+
+    def _optional(self) -> list[str]:
+        known = self._statistics()
+        return [name for name in _OPTIONAL if name in ("kind", "kernel", "fan in", *known)]
+
+    def _table(self, without: Collection[str] = ()) -> Table:
         table = Table(title="Signal per layer", box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("layer", overflow="fold")
-        table.add_column("kind")
-        shown = [
-            column for column in (*_NUMBERS, *_SHARES, *_GRADIENTS) if self._is_known(column[1])
-        ]
-        for header in ("kernel", "fan in", *(header for header, _ in shown)):
-            table.add_column(header, justify="right", no_wrap=True)
+        columns: dict[str, list[Text | str]] = {
+            "kind": [words(kind_in_words(layer.kind, layer.activation)) for layer in self.layers],
+            "kernel": [" x ".join(map(str, layer.kernel_shape or ())) for layer in self.layers],
+            "fan in": [
+                "" if layer.fan_in is None else f"{layer.fan_in:g}" for layer in self.layers
+            ],
+        }
+        for header, statistic in self._statistics().items():
+            columns[header] = [_cell(layer, statistic) for layer in self.layers]
+        shown = {header: cells for header, cells in columns.items() if header not in without}
+        for header in shown:
+            if header == "kind":
+                table.add_column(header)
+            else:
+                table.add_column(header, justify="right", no_wrap=True)
         table.add_column("verdict")
-        for layer in self.layers:
-            cells = [_cell(layer, statistic) for _, statistic in shown]
+        for row, layer in enumerate(self.layers):
             verdict = Text(", ".join(layer.rules) or "healthy", "red" if layer.rules else "green")
-            table.add_row(
-                words(layer.name),
-                words(kind_in_words(layer.kind, layer.activation)),
-                " x ".join(str(size) for size in layer.kernel_shape or ()),
-                "" if layer.fan_in is None else f"{layer.fan_in:g}",
-                *cells,
-                verdict,
-            )
+            table.add_row(words(layer.name), *(cells[row] for cells in shown.values()), verdict)
         return table
 
     def _is_known(self, statistic: str) -> bool:

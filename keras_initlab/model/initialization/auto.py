@@ -1,7 +1,8 @@
 """The scheme that fits a weight, from its layer and what follows it."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -26,16 +27,14 @@ from keras_initlab.initializers import (
     XavierNormal,
     Zeros,
 )
+from keras_initlab.signal.advice import SELF_NORMALIZING
 from keras_initlab.theory import CriticalPoint, Fans, Kind
 
 __all__ = ["Advice", "Surroundings", "advice_for", "bias_advice_for"]
 
-# Activations whose signal keeps its length under LeCun's weights: the slope of the length map is
-# below 1.
-_SELF_NORMALIZING = ("selu",)
-
-# With labels, outputs start this small beside the prior: the first loss is then that of the base
-# rates, to a percent.
+# With labels, the outputs of models that look up tables start this small beside the prior: the
+# first loss is then that of the base rates, to a percent. In other models what lies below a small
+# head waits until it has grown (decision 0020).
 _OUTPUT_FACTOR = 0.1
 
 # Length of a table's vectors where labels are learned. Longer vectors cost AUC, and so do layers
@@ -51,11 +50,15 @@ class Surroundings:
         labelled: Whether the labels are known.
         width_base: Width of the model that the learning rate was tuned on, `None` for no transfer.
         tables: Whether the model looks vectors up in tables.
+        sequences: Whether it does, and has recurrent or attention layers.
+        spreads: By `id` of an output layer that predicts numbers, the deviation of its labels.
     """
 
     labelled: bool
     width_base: int | None
     tables: bool = False
+    sequences: bool = False
+    spreads: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def short_tables(self) -> bool:
@@ -65,7 +68,8 @@ class Surroundings:
     @property
     def output_variance(self) -> float:
         """The variance that an output should have at the start."""
-        return _OUTPUT_FACTOR**2 if self.labelled else 1.0
+        looks_up = self.labelled and self.tables and not self.sequences
+        return _OUTPUT_FACTOR**2 if looks_up else 1.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,9 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
     )
     # Weights on padding add nothing.
     advice = replace(advice, scheme=_times(advice.scheme, 1 / site.inside))
-    if beside or (around.labelled and site.is_behind_table):
+    # What comes to a layer inside another one is not known: it may be the vectors of a table.
+    behind = site.is_behind_table or (around.tables and site.normed is None)
+    if beside or (around.labelled and behind):
         return replace(advice, most=True)
     return advice
 
@@ -146,7 +152,8 @@ def _length_of_vectors(site: Site, around: Surroundings) -> float:
 def _for_output(site: Site, kind: Kind, before: Nonlinearity, around: Surroundings) -> Advice:
     if around.width_base is not None:
         return Advice(MuNormal(role="output", base_width=around.width_base, kind=kind))
-    target = around.output_variance * (site.branch_share or 1.0)
+    spread = min(1.0, around.spreads.get(id(site.layer), 1.0))
+    target = around.output_variance * spread**2 * (site.branch_share or 1.0)
     if site.is_dotted:
         # A product of two vectors of n entries has n times the variance of one product of entries.
         target = math.sqrt(target / site.variable.shape[-1])
@@ -154,6 +161,14 @@ def _for_output(site: Site, kind: Kind, before: Nonlinearity, around: Surroundin
 
 
 def _for_hidden(site: Site, kind: Kind, before: Nonlinearity) -> Advice:
+    if site.nonlinearity.swings:
+        return Advice(None, reason="its size sets the wavelength: choose `SirenFirst`")
+    advice = _for_signal(site, kind, before)
+    # A norm behind it repairs the scale; weights shrunk for large inputs learn too fast.
+    return replace(advice, target=None) if site.normed else advice
+
+
+def _for_signal(site: Site, kind: Kind, before: Nonlinearity) -> Advice:
     then, share = site.nonlinearity, site.branch_share
     if share is not None and not site.normed:
         if then.is_linear:
@@ -161,7 +176,7 @@ def _for_hidden(site: Site, kind: Kind, before: Nonlinearity) -> Advice:
         return Advice(_times(_held(then, kind), share), share)
     if then.is_linear:
         return Advice(_linear(kind, before, 1.0), 1.0)
-    if then.name in _SELF_NORMALIZING:
+    if then.name in SELF_NORMALIZING:
         return Advice(LecunNormal(kind=kind), 1.0)
     point = then.point
     if point is None:
@@ -251,7 +266,7 @@ def bias_advice_for(site: Site) -> Advice | None:
         site.role != "kernel"
         or site.is_output
         or site.branch_share is not None
-        or site.activation in _SELF_NORMALIZING
+        or site.activation in SELF_NORMALIZING
     ):
         return None
     then = site.nonlinearity

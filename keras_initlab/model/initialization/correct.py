@@ -11,12 +11,18 @@ from keras import ops
 from keras_initlab import _backend
 from keras_initlab.anatomy.uses import is_cell
 from keras_initlab.anatomy.wiring import layers_in
+from keras_initlab.initializers import CriticalBias
 from keras_initlab.model.diagnosis.batch import Batch
 from keras_initlab.model.initialization.cells import cells_of, meet_cells, sums_of_gates
 from keras_initlab.model.initialization.plan import PlanEntry
+from keras_initlab.model.initialization.rows import (
+    checked_rows,
+    error_of,
+    mask_of_first,
+    unmasked_rows,
+)
 from keras_initlab.signal.calls import activation_recorded, first_float
 from keras_initlab.signal.hooks import Cover, Hooks
-from keras_initlab.signal.samples import block_of
 
 __all__ = ["Corrected", "corrected"]
 
@@ -26,7 +32,11 @@ _PRECISION = 0.005
 # Passes over the model, and corrections at one call: shared layers and biases need several.
 _MOST_PASSES, _MOST_TRIES = 8, 12
 
+# A correction that ends further from its target is undone.
+_NEAR = 0.1
+
 _UNSEEN = "no call of its layer could be measured"
+_OUT_OF_REACH = "its target is out of reach"
 
 
 @dataclass
@@ -105,6 +115,9 @@ class _Correction:
             id(entry.variable): Corrected(values[id(entry.variable)])
             for entry in self._of_layer.values()
         }
+        self._critical_biases = {
+            id(entry.variable) for entry in entries if isinstance(entry.advice.scheme, CriticalBias)
+        }
         self._past: dict[int, _Tally] = {}
         self._now: dict[int, _Tally] = {}
         self._in_loop = False
@@ -165,18 +178,29 @@ class _Correction:
                 with activation_recorded(layer, True) as before:
                     outputs[:] = [original(*args, **kwargs)]
                 tensor = before[0] if before else first_float(outputs[0])
-                return _unmasked_rows(tensor, mask)
+                rows = unmasked_rows(tensor, mask)
+                return None if rows is None else rows - self._bias_of(layer, rows.shape[1])
 
             # Ids carry no mask: a table computes it from the ids themselves.
-            mask = layer.compute_mask(args[0]) if is_table and args else _mask_of_first(args)
+            mask = layer.compute_mask(args[0]) if is_table and args else mask_of_first(args)
             self._correct(layer, measure)
             return outputs[0]
 
         return cover
 
+    def _bias_of(self, layer: Any, units: int) -> np.ndarray | float:
+        """What to leave out of the sums: biases that are set on purpose, as by labels.
+
+        Critical biases are part of the variance that activations hold.
+        """
+        bias = getattr(layer, "bias", None)
+        if bias is None or id(bias) in self._critical_biases or tuple(bias.shape) != (units,):
+            return 0.0
+        return np.asarray(ops.convert_to_numpy(bias), np.float64)
+
     def _at_cells(self, layer: Any) -> Callable:
         def meet(cell: Any, inputs: Any, mask: Any) -> None:
-            self._correct(cell, lambda: _unmasked_rows(sums_of_gates(cell, inputs), mask))
+            self._correct(cell, lambda: unmasked_rows(sums_of_gates(cell, inputs), mask))
 
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
             meet_cells(layer, args, kwargs, lambda cell: id(cell) in self._of_layer, meet)
@@ -188,7 +212,7 @@ class _Correction:
         def cover(original: Callable, *args: Any, **kwargs: Any) -> Any:
             shape = ops.shape(args[0])
             steps = ops.reshape(args[0], (shape[0] * shape[1], *shape[2:]))
-            mask = _mask_of_first(args) if kwargs.get("mask") is None else kwargs["mask"]
+            mask = mask_of_first(args) if kwargs.get("mask") is None else kwargs["mask"]
             held = None if mask is None else _backend.concrete(mask)
             if held is not None:
                 places = np.flatnonzero(held).astype("int32")
@@ -209,8 +233,8 @@ class _Correction:
         entry, past = self._of_layer[id(layer)], self._past.get(id(layer))
         held, is_first = self.found[id(entry.variable)], id(layer) not in self._now
         rows = measure()
-        if rows is None or not _checked_rows(rows, entry).var():
-            held.reason = _UNSEEN if rows is None else "what its layer gives does not vary"
+        if rows is None or not checked_rows(rows, entry).var():
+            held.reason = _UNSEEN if rows is None else "the output of its layer does not vary"
             return
         if is_first and past is not None and past.calls > 1:
             # The mean over all calls of the last pass decides.
@@ -220,28 +244,36 @@ class _Correction:
         elif is_first:
             rows = self._tried(entry, measure, rows)
         held.variance = self._now.setdefault(id(layer), _Tally()).add(float(rows.var()))
-        held.error = _error_of(rows)
+        held.error = error_of(rows)
 
     def _tried(self, entry: PlanEntry, measure: Callable, rows: np.ndarray) -> np.ndarray:
         held, ratio = self.found[id(entry.variable)], _missing_factor(entry, rows.var())
+        drawn = held.value, held.factor
         for _ in range(_MOST_TRIES):
-            if abs(ratio - 1) <= _PRECISION / 5:
+            if abs(ratio - 1) <= _PRECISION / 5 or held.reason == _OUT_OF_REACH:
                 break
             self._multiply(entry, ratio)
-            rows = _checked_rows(measure(), entry)
-            ratio = _missing_factor(entry, rows.var())
-        held.reason = "" if abs(ratio - 1) <= 2 * _PRECISION else "its target is out of reach"
-        return rows
+            rows = measure()
+            ratio = _missing_factor(entry, rows.var()) if np.isfinite(rows).all() else np.inf
+            if not np.isfinite(ratio):
+                break
+        held.reason = "" if abs(ratio - 1) <= 2 * _PRECISION else _OUT_OF_REACH
+        if abs(ratio - 1) <= _NEAR:
+            return rows
+        self._take(entry, *drawn)
+        return checked_rows(measure(), entry)
 
     def _multiply(self, entry: PlanEntry, ratio: float) -> None:
-        held = self.found[id(entry.variable)]
+        held, dtype = self.found[id(entry.variable)], entry.variable.dtype
         factor = float(np.sqrt(ratio))
-        held.factor *= factor
-        held.value = ops.cast(held.value, entry.variable.dtype) * ops.cast(
-            factor, entry.variable.dtype
-        )
-        self._values[id(entry.variable)] = held.value
-        entry.variable.assign(held.value)
+        value = ops.cast(held.value, dtype) * ops.cast(factor, dtype)
+        self._take(entry, value, held.factor * factor)
+
+    def _take(self, entry: PlanEntry, value: Any, factor: float) -> None:
+        held = self.found[id(entry.variable)]
+        held.value, held.factor = value, factor
+        self._values[id(entry.variable)] = value
+        entry.variable.assign(value)
 
 
 def _last_of_each_layer(entries: list[PlanEntry]) -> list[PlanEntry]:
@@ -256,41 +288,3 @@ def _missing_factor(entry: PlanEntry, variance: float) -> float:
     if target is None or (entry.advice.most and variance <= target):
         return 1.0
     return target / variance
-
-
-def _mask_of_first(args: tuple) -> Any:
-    """The mask of a layer's first argument, `None` if it has none."""
-    return _backend.mask_of(args[0]) if args and hasattr(args[0], "shape") else None
-
-
-def _unmasked_rows(tensor: Any, mask: Any) -> np.ndarray | None:
-    """The unmasked rows of a tensor, `(rows, units)` float64; `None` where there are no numbers."""
-    if tensor is None:
-        return None
-    if mask is not None and tuple(mask.shape) != tuple(tensor.shape[: len(mask.shape)]):
-        mask = None
-    block = block_of(tensor, None, mask)
-    values = _backend.concrete(block.values)
-    counted = None if block.weights is None else _backend.concrete(block.weights)
-    if values is not None and counted is not None:
-        values = values[counted > 0]
-    return None if values is None else values.astype(np.float64)
-
-
-def _checked_rows(rows: np.ndarray, entry: PlanEntry) -> np.ndarray:
-    broken = int(rows.size - np.isfinite(rows).sum())
-    if broken:
-        raise ValueError(
-            f"What enters the activation of the layer {entry.layer.name!r} is not finite, so its "
-            f"weight cannot be corrected. Received: {broken} NaN or infinite numbers. "
-            f"Try `data=` in a smaller range, or `skip={entry.layer.name!r}`."
-        )
-    return rows
-
-
-def _error_of(rows: np.ndarray) -> float:
-    """Relative standard error of the variance over the rows, each as one draw."""
-    if len(rows) < 2:
-        return float("nan")
-    by_row = np.square(rows - rows.mean()).mean(axis=1)
-    return float(by_row.std(ddof=1) / np.sqrt(len(by_row)) / by_row.mean())

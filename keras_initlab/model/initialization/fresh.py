@@ -15,16 +15,19 @@ from keras_initlab.anatomy.ledger import note_values, was_given
 from keras_initlab.anatomy.sites import Site
 from keras_initlab.anatomy.uses import argument_of, forget_units_of
 from keras_initlab.initializers import RandomScheme
-from keras_initlab.model.host import rows_on_host
+from keras_initlab.model.host import gives_its_bias, rows_on_host
 from keras_initlab.theory import fans_of, spread_of
 
-__all__ = ["is_fresh", "remember"]
+__all__ = ["is_fresh", "remember", "starting_at_zero"]
 
 # Elements to compare.
 _SAMPLE = 1 << 14
 
 # Standard errors by which a mean square may differ from what was drawn.
 _SIGMAS = 6.0
+
+# Variance of what a kernel gives on inputs of variance 1: below it a layer adds nothing.
+_NOTHING = 1e-9
 
 # Rows to check of an orthogonal kernel.
 _FEW_ROWS = 64
@@ -58,6 +61,32 @@ def is_fresh(layer: Any, sites: Sequence[Site]) -> bool:
     return all(
         _is_fresh(layer, variable, at.get(id(variable))) for variable in _backend.own_weights(layer)
     )
+
+
+def starting_at_zero(sites: Sequence[Site]) -> set[int]:
+    """By `id`, the kernels that start at zero, or so small that they give nothing, on purpose.
+
+    These are outputs, ends of branches, and kernels beside biases that are not zero; the weights of
+    unknown layers may be such. Where all kernels are zero, none is on purpose.
+
+    Args:
+        sites: The weights of a model that carry its signal.
+    """
+    kernels = [site for site in sites if site.role == "kernel"]
+    zeros = [site for site in kernels if _gives_nothing(site)]
+    if len(zeros) == len(kernels):
+        return set()
+    return {
+        id(site)
+        for site in zeros
+        if site.is_output or site.added is not False or gives_its_bias(site.layer)
+    }
+
+
+def _gives_nothing(site: Site) -> bool:
+    sample = rows_on_host(site.variable.value, _SAMPLE)
+    second = float(np.square(sample, dtype=np.float64).mean())
+    return second * site.shape_fans.fan_in < _NOTHING
 
 
 def _is_fresh(layer: Any, variable: Any, site: Site | None) -> bool:
@@ -101,8 +130,14 @@ def _constant_of(initializer: Any, layer: Any, variable: Any) -> Any:
 
 
 def _has_its_form(initializer: Any, variable: Any) -> bool:
-    """Whether a kernel can come from its `Orthogonal` or `Identity`; true of other schemes."""
+    """Whether a weight can come from its `Orthogonal` or `Identity`.
+
+    True of the other schemes of Keras and of ours, and where no initializer is known. What an array
+    or an initializer of the user's own gives may be anything, pretrained vectors say.
+    """
     values = variable.value
+    if isinstance(initializer, keras.initializers.Constant) or not _is_known(initializer):
+        return False
     if isinstance(initializer, keras.initializers.Identity):
         eye = initializer.gain * np.eye(*variable.shape)
         return bool(np.allclose(ops.convert_to_numpy(values), eye))
@@ -113,6 +148,12 @@ def _has_its_form(initializer: Any, variable: Any) -> bool:
     rows = rows.T if rows.shape[0] > rows.shape[1] else rows
     rows = rows[:_FEW_ROWS].astype(np.float64) / initializer.gain
     return bool(np.abs(rows @ rows.T - np.eye(len(rows))).max() < 1e-2)
+
+
+def _is_known(initializer: Any) -> bool:
+    """Whether an initializer is one of Keras or of this package; true where there is none."""
+    home = type(initializer).__module__.partition(".")[0]
+    return initializer is None or home in ("keras", "keras_initlab")
 
 
 def _fingerprint_of(sample: np.ndarray) -> bytes:
@@ -142,7 +183,7 @@ def _of_ours(
         initializer = copy.copy(initializer)
         initializer.input_axes, initializer.output_axes = site.use.axes.values()
     try:
-        draw, center, spread = initializer._law_for(shape)
+        draw, center, spread = initializer.law_for(shape)
     except ValueError:
         return None
     return draw, center, (spread / spread_of(draw, 1.0)) ** 2

@@ -40,7 +40,7 @@ def initialize(
     width_base: int | None = None,
     examples: int = 512,
 ) -> SignalReport:
-    """Draws the weights of a model anew, every one from the scheme that fits its layer.
+    """Draws new weights for a model, every weight from the scheme that fits its layer.
 
     The weights change in place; the settings of `compile` and the optimizer's state stay. Frozen,
     trained and loaded weights are left alone. If anything fails, nothing changes.
@@ -48,21 +48,22 @@ def initialize(
     Args:
         model: A built Keras model.
         scheme: `"auto"` chooses for each weight by its layer and by what follows it
-            (docs/initialize.md has the table). A scheme, of ours or of Keras, or its name is for
-            all kernels. A mapping from patterns of layer names to schemes uses the first pattern
-            that matches a layer.
+            (docs/initialize.md has the table). A scheme of this package or of Keras, or the name of
+            one, applies to all kernels. A mapping from patterns of layer names to schemes uses the
+            first pattern that matches a layer.
         data: Inputs, or `(inputs, labels)`. Every layer is then corrected to its target variance
             on this batch, in call order. With labels, the biases of the outputs predict the base
             rates.
         seed: Integer for repeatable weights: one stream for each weight, the same on all backends.
-            `None` for fresh ones.
-        only: Which layers to draw, as for `ActivationVarianceLogger`; `None` for all.
-        skip: Which layers to leave alone.
-        overwrite: Whether to draw trained and loaded weights anew too, with their biases and the
+            `None` for fresh weights.
+        only: The layers to draw, as for `ActivationVarianceLogger`, and all inside them; `None` for
+            all.
+        skip: The layers to leave alone.
+        overwrite: Whether to redraw trained and loaded weights too, with their biases and the
             statistics of batch normalization.
         width_base: Width of the model that the learning rate was tuned on. Outputs are then drawn
             from `MuNormal`, so that the rate still fits.
-        examples: Examples of `data` to measure (count), at most.
+        examples: Number of examples of `data` to measure (count), at most.
 
     Returns:
         A report: what was drawn, and what was left alone and why. With `data` it also has the
@@ -171,20 +172,24 @@ class _Work:
         return Change(path, label_of(advice.scheme), reason)
 
     def notes(self) -> list[str]:
-        """How far the variances differ on other data."""
-        errors = {
-            entry.layer.name: self._corrected[id(entry.variable)].error
+        """Which layers could not be corrected, and how far the others differ on other data."""
+        found = [
+            (entry.layer.name, self._corrected[id(entry.variable)])
             for entry in self._drawn
             if id(entry.variable) in self._corrected
-            and not self._corrected[id(entry.variable)].reason
-        }
-        if not errors:
-            return []
-        errors = {name: error for name, error in errors.items() if not math.isnan(error)}
-        if not errors:
-            return ["corrected to within 1 % on this one example; what others give is not known"]
-        name = max(errors, key=lambda layer: errors[layer])
-        return [
-            "corrected to within 1 % on this batch; on others the variances differ by about "
-            f"{errors[name]:.0%} ({name})"
         ]
+        left: dict[str, list[str]] = {}
+        for name, held in found:
+            left.setdefault(held.reason, []).append(name)
+        right = left.pop("", [])
+        told = [f"not corrected: {', '.join(names)}: {reason}" for reason, names in left.items()]
+        if not right:
+            return told
+        known = [(name, held) for name, held in found if not held.reason]
+        errors = {name: held.error for name, held in known if not math.isnan(held.error)}
+        if not errors:
+            said = "on this one example; the variances on others are not known"
+            return [*told, f"corrected to within 1 % {said}"]
+        name = max(errors, key=lambda layer: errors[layer])
+        said = f"on this batch; on others the variances differ by about {errors[name]:.0%} ({name})"
+        return [*told, f"corrected to within 1 % {said}"]

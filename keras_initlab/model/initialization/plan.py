@@ -11,6 +11,7 @@ from keras_initlab import _backend
 from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.selection import Filter
 from keras_initlab.anatomy.sites import Site
+from keras_initlab.anatomy.traits import traits_of
 from keras_initlab.anatomy.uses import argument_of
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.initializers.catalogue import scheme_of
@@ -22,13 +23,16 @@ from keras_initlab.model.initialization.auto import (
     advice_for,
     bias_advice_for,
 )
-from keras_initlab.model.initialization.fresh import is_fresh
+from keras_initlab.model.initialization.fresh import is_fresh, starting_at_zero
 from keras_initlab.model.initialization.weight_seeds import paths_of, seed_for
-from keras_initlab.model.priors import priors_of
+from keras_initlab.model.priors import Prior, priors_of
 
 __all__ = ["PlanEntry", "Request", "plan_of"]
 
 _AUTO = "auto"
+
+# Why a kernel of zeros stays, beside the bias that it gets.
+_AT_ZERO = "starts at zero on purpose: an output, the end of a branch, or beside a bias"
 
 
 @dataclass(frozen=True)
@@ -97,23 +101,60 @@ def plan_of(anatomy: Anatomy, request: Request) -> list[PlanEntry]:
         ValueError: If a pattern of the mapping matches nothing.
     """
     model, sites = anatomy.model, anatomy.all_sites
+    request = _by_holders(model, request)
     paths, planned = paths_of(model), []
     trained = not request.overwrite and _backend.updates_done(model) > 0
     chosen = _Chosen(request)
     tables = any(site.role == "table" for site in sites)
-    around = Surroundings(request.labels is not None, request.width_base, tables)
+    sequences = tables and any(map(_goes_through_time, layers_in(model)))
+    priors = {id(prior.layer): prior for prior in priors_of(anatomy, request.labels)}
+    # Labels that are all the same have no spread to go by.
+    of_numbers = {key: prior for key, prior in priors.items() if prior.bias.mean is not None}
+    spreads = {key: prior.spread for key, prior in of_numbers.items() if prior.spread > 0}
+    known = request.labels is not None
+    around = Surroundings(known, request.width_base, tables, sequences, spreads)
     fresh = {id(site.layer): is_fresh(site.layer, sites) for site in sites}
+    zeros = starting_at_zero(sites) if request.scheme == _AUTO else set()
     for site in sites:
         stale = not request.overwrite and not fresh[id(site.layer)]
-        advice = _refusal(site, request, trained, stale) or chosen.advice(site, around)
+        advice = _refusal(site, request, trained, stale)
+        if advice is None and id(site) in zeros:
+            advice = Advice(None, reason=_AT_ZERO)
+        advice = advice or chosen.advice(site, around)
         planned.append(
             PlanEntry(site.layer, site.variable, site, _with_seed(advice, site, paths, request))
         )
     chosen.check()
     _check_matches(sites, request)
-    drawn = [entry for entry in planned if entry.advice.scheme is not None]
-    planned += _biases(anatomy, drawn, paths, request)
+    drawn = [
+        entry
+        for entry in planned
+        if entry.advice.scheme is not None or entry.advice.reason == _AT_ZERO
+    ]
+    planned += _biases(drawn, paths, request, priors)
     return planned + (_restarts(model, planned, paths, request) if request.overwrite else [])
+
+
+def _by_holders(model: Any, request: Request) -> Request:
+    """The request, in which `only` and `skip` choose what is inside a chosen layer too."""
+    holders: dict[int, list[Any]] = {}
+    waiting = [(child, [child]) for child in _backend.own_sublayers(model)]
+    while waiting:
+        layer, held = waiting.pop()
+        holders.setdefault(id(layer), []).extend(held)
+        waiting += [(child, [child, *held]) for child in _backend.own_sublayers(layer)]
+
+    def wider(chosen: Filter | None) -> Filter | None:
+        if chosen is None:
+            return None
+        return lambda layer: any(chosen(holder) for holder in holders.get(id(layer), [layer]))
+
+    return replace(request, only=wider(request.only), skip=wider(request.skip))
+
+
+def _goes_through_time(layer: Any) -> bool:
+    """Whether it is a recurrent or an attention layer."""
+    return traits_of(layer).loops or bool(_backend.compared_projections(layer))
 
 
 def _refusal(site: Site, request: Request, trained: bool, stale: bool) -> Advice | None:
@@ -123,7 +164,7 @@ def _refusal(site: Site, request: Request, trained: bool, stale: bool) -> Advice
         "not chosen": request.only is not None and not request.only(site.layer),
         "skipped": request.skip is not None and request.skip(site.layer),
         "the model has been trained": trained,
-        "its layer's numbers are not those of its initializers: loaded or trained": stale,
+        "its layer's weights are not from a known scheme: loaded, trained, or custom": stale,
     }
     reason = next((reason for reason, holds in reasons.items() if holds), "")
     return Advice(None, reason=reason) if reason else None
@@ -146,7 +187,8 @@ class _Chosen:
         if isinstance(scheme, str) and scheme == _AUTO:
             return advice_for(site, around)
         if self._mapping is None and site.role != "kernel":
-            return Advice(None, reason=f"one scheme for all is for kernels, this is a {site.role}")
+            reason = f"one scheme for all is for kernels only, and this is a {site.role}"
+            return Advice(None, reason=reason)
         return Advice(_fitted(_initializer(scheme), site))
 
     def _matching(self, site: Site) -> Any:
@@ -163,8 +205,8 @@ class _Chosen:
         unmatched = [pattern for pattern in self._mapping or {} if pattern not in known]
         if unmatched:
             raise ValueError(
-                "`scheme` maps patterns of layer names to schemes, and each must match a layer. "
-                f"Received: patterns {unmatched}, which match none."
+                "`scheme` maps patterns of layer names to schemes, and every pattern must match a "
+                f"layer. Received: patterns {unmatched}, which match none."
             )
 
 
@@ -207,20 +249,19 @@ def _with_seed(advice: Advice, site: Site, paths: dict[int, str], request: Reque
 
 
 def _biases(
-    anatomy: Anatomy, drawn: list[PlanEntry], paths: dict[int, str], request: Request
+    drawn: list[PlanEntry], paths: dict[int, str], request: Request, priors: dict[int, Prior]
 ) -> list[PlanEntry]:
     """The biases of weights that `"auto"` draws."""
     if request.scheme != _AUTO:
         return []
     found: dict[int, PlanEntry] = {}
-    priors = {id(prior.layer): prior.bias for prior in priors_of(anatomy, request.labels)}
     for entry in drawn:
         bias = getattr(entry.layer, "bias", None)
         own = any(bias is weight for weight in _backend.own_weights(entry.layer))
         if entry.site is None or bias is None or not own:
             continue
         prior = priors.get(id(entry.layer))
-        advice = bias_advice_for(entry.site) if prior is None else Advice(prior)
+        advice = bias_advice_for(entry.site) if prior is None else Advice(prior.bias)
         if advice is not None and bias.trainable and id(bias) not in found:
             seed = seed_for(request.seed, paths[id(bias)])
             advice = replace(advice, scheme=seeded(advice.scheme, seed))

@@ -12,6 +12,7 @@ from keras_initlab.anatomy.anatomy import Anatomy
 from keras_initlab.anatomy.sites import Site
 from keras_initlab.anatomy.wiring import layers_in
 from keras_initlab.model.host import rows_on_host
+from keras_initlab.model.linting.table_uses import TableUse, table_uses
 from keras_initlab.model.priors import Prior, priors_of
 
 __all__ = ["PREFIX", "Broken", "Sample", "Subject", "subject_of"]
@@ -73,15 +74,22 @@ class Broken:
 class Subject:
     """Everything that the rules read of a model."""
 
+    model: Any
     samples: list[Sample]
     broken: list[Broken]
     priors: list[Prior]
+    tables: list[TableUse]
 
 
-def subject_of(anatomy: Anatomy, labels: Any = None) -> Subject:
-    """The numbers of a model's weights, and the biases that the labels suggest."""
-    samples = [_sample_at(site) for site in anatomy.sites]
-    return Subject(samples, _broken_in(anatomy.model), priors_of(anatomy, labels))
+def subject_of(anatomy: Anatomy, labels: Any = None, data: Any = None) -> Subject:
+    """The numbers of a model's weights, the biases that labels suggest, and the rows of tables."""
+    return Subject(
+        anatomy.model,
+        [_sample_at(site) for site in anatomy.sites],
+        _broken_in(anatomy.model),
+        priors_of(anatomy, labels),
+        table_uses(anatomy, data),
+    )
 
 
 def _broken_in(model: Any) -> list[Broken]:

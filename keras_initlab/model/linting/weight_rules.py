@@ -1,22 +1,27 @@
 """The rules of the linter: from numbers of weights to findings."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
 
-from keras_initlab._words import printable
+from keras_initlab import _backend
 from keras_initlab.anatomy.uses import forget_units_of
+from keras_initlab.model.host import gives_its_bias
 from keras_initlab.model.linting.alike import groups_alike
+from keras_initlab.model.linting.finding import Finding
 from keras_initlab.model.linting.fixes import better_scheme
+from keras_initlab.model.linting.product_rules import attention_logits, small_product
 from keras_initlab.model.linting.subject import Sample, Subject
+from keras_initlab.model.linting.table_rules import cold_rows, cold_unknown, id_range, shared_rows
 from keras_initlab.model.priors import Prior
 from keras_initlab.signal.advice import needed_variance
+from keras_initlab.signal.leaving import USUAL_GRADIENT, leaves
 from keras_initlab.theory import FLAT_SLOPE, Activation
 from keras_initlab.theory.flatness import slopes_of
 
-__all__ = ["RULES", "Finding"]
+__all__ = ["RULES"]
 
 # One layer that is off by this factor in variance ruins the signal; docs/lint.md says why.
 _GAIN_FACTOR = 100.0
@@ -38,28 +43,6 @@ _OFF_NATS, _OFF_SPREADS = 0.1, 1.0
 _ZERO_BELOW = ("relu", "relu6")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something wrong with weights.
-
-    Args:
-        rule: Its name, as in docs/lint.md.
-        layer: Name of the layer, the first one of several.
-        paths: Paths of the variables concerned.
-        evidence: What was found, with its numbers.
-        fix: What to write instead, as code where it can be.
-    """
-
-    rule: str
-    layer: str
-    paths: tuple[str, ...]
-    evidence: str
-    fix: str
-
-    def __str__(self) -> str:
-        return printable(f"{self.rule}, {self.layer}: {self.evidence}. {self.fix}.")
-
-
 def _nonfinite(subject: Subject) -> Iterator[Finding]:
     for variable in subject.broken:
         evidence = f"{variable.count} of {variable.size} weights are NaN or infinite"
@@ -71,7 +54,8 @@ def _nonfinite(subject: Subject) -> Iterator[Finding]:
 def _equal_units(subject: Subject) -> Iterator[Finding]:
     for sample in subject.samples:
         site = sample.site
-        if site.role != "kernel" or site.is_output:
+        is_constant = sample.second == 0 and gives_its_bias(site.layer)
+        if site.role != "kernel" or site.is_output or is_constant:
             continue
         evidence = _of_zeros(sample) if sample.second == 0 else _of_equal_units(sample)
         if evidence:
@@ -81,12 +65,12 @@ def _equal_units(subject: Subject) -> Iterator[Finding]:
 def _of_zeros(sample: Sample) -> str:
     """Zeros are intended at the end of a branch, and may be in an unknown layer."""
     if sample.site.activation in _ZERO_BELOW:
-        return "all weights are zero, and relu lets no gradient through to change them"
+        return f"all weights are zero, and {sample.site.activation} lets no gradient through"
     if hasattr(sample.site.layer, "recurrent_kernel"):
-        return "all weights are zero, so that nothing comes into the state"
+        return "all weights are zero, so nothing enters the state"
     if sample.site.added is not False:
         return ""
-    return "all weights are zero, so that nothing comes through and no unit differs from another"
+    return "all weights are zero, so nothing passes through and no unit differs from another"
 
 
 def _of_equal_units(sample: Sample) -> str:
@@ -97,7 +81,7 @@ def _of_equal_units(sample: Sample) -> str:
     units = len(sample.lengths) // site.use.kind.gates
     return (
         f"all {units} units have the same weights, root mean square {np.sqrt(sample.second):.3g}, "
-        "and only what the layers behind send back can part them"
+        "and only the gradients of later layers can make them differ"
     )
 
 
@@ -105,7 +89,7 @@ def _equal_rows(subject: Subject) -> Iterator[Finding]:
     for sample in subject.samples:
         # A table of zeros learns: the first gradients make its rows differ.
         if sample.site.role == "table" and sample.twin_rows > _HALF and sample.second > 0:
-            evidence = f"{sample.twin_rows:.0%} of the rows repeat a row before them"
+            evidence = f"{sample.twin_rows:.0%} of the rows repeat an earlier row"
             fix = 'Use embeddings_initializer="random_normal"'
             yield _finding("equal-rows", sample, evidence, fix)
 
@@ -168,23 +152,40 @@ def _wrong_fan(subject: Subject) -> Iterator[Finding]:
         if misfit.explained:
             site = misfit.sample.site
             evidence = (
-                f"the shape {tuple(site.variable.shape)} seems to have fan_in "
-                f"{site.shape_fans.fan_in:g}, the {type(site.layer).__name__} sums "
-                f"{misfit.fan_in:g}: its output has {misfit.found / misfit.needed:.2g} x the "
-                f"variance that {site.activation or 'linear'} needs"
+                f"the shape {tuple(site.variable.shape)} suggests fan_in "
+                f"{site.shape_fans.fan_in:g}, but the {type(site.layer).__name__} sums "
+                f"{misfit.fan_in:g} inputs: its output has {misfit.found / misfit.needed:.2g} x "
+                f"the variance that {site.activation or 'linear'} needs"
             )
             yield _finding("wrong-fan", misfit.sample, evidence, better_scheme(site))
 
 
 def _gain(subject: Subject) -> Iterator[Finding]:
-    for misfit in _misfits(subject):
-        if not misfit.explained:
+    misfits = [misfit for misfit in _misfits(subject) if not misfit.explained]
+    learned = _grow_by_themselves(subject, [one for one in misfits if one.found < one.needed])
+    for misfit in misfits:
+        if misfit.found > misfit.needed or not learned:
             site = misfit.sample.site
             evidence = (
                 f"weights of variance {misfit.found:.2g} / fan_in where "
-                f"{site.activation or 'linear'} holds the signal at {misfit.needed:.3g} / fan_in"
+                f"{site.activation or 'linear'} needs {misfit.needed:.3g} / fan_in to hold the "
+                "signal"
             )
-            yield _finding("gain", misfit.sample, evidence, better_scheme(site))
+            cause = "weights-small" if misfit.found < misfit.needed else "weights-large"
+            yield replace(
+                _finding("gain", misfit.sample, evidence, better_scheme(site)), cause=cause
+            )
+
+
+def _grow_by_themselves(subject: Subject, small: list[_Misfit]) -> bool:
+    """Whether kernels that are too small have a gradient that the model's optimizer can use.
+
+    That of each is as small as all the others make it together, as if they stood in one row.
+    """
+    gains = np.array([np.sqrt(misfit.found / misfit.needed) for misfit in small])
+    sizes = np.array([np.sqrt(misfit.sample.second) for misfit in small])
+    gradients = USUAL_GRADIENT * np.prod(gains) / gains
+    return bool(leaves(gradients, sizes, _backend.step_rule_of(subject.model)).any())
 
 
 def _dead(subject: Subject) -> Iterator[Finding]:
@@ -197,7 +198,7 @@ def _dead(subject: Subject) -> Iterator[Finding]:
         if dead > _HALF:
             evidence = (
                 f"{dead:.0%} of the units have a bias so far from zero that {site.activation} is "
-                f"flat {_DEAD_SIGMAS:g} standard deviations about it, for inputs of variance 1"
+                f"flat {_DEAD_SIGMAS:g} standard deviations around it, for inputs of variance 1"
             )
             yield _finding("dead", sample, evidence, 'Use bias_initializer="zeros"')
 
@@ -273,10 +274,16 @@ RULES: dict[str, Callable[[Subject], Iterator[Finding]]] = {
     "same-weights": _same_weights,
     "wrong-fan": _wrong_fan,
     "gain": _gain,
+    "attention-logits": attention_logits,
+    "small-product": small_product,
     "dead": _dead,
     "forget-bias": _forget,
     "underflow": _underflow,
     "off-prior": _off_prior,
+    "id-range": id_range,
+    "shared-rows": shared_rows,
+    "cold-unknown": cold_unknown,
+    "cold-rows": cold_rows,
 }
 
 

@@ -90,7 +90,7 @@ def scale_learning_rates(model: keras.Model, base: keras.Model) -> dict[str, flo
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         raise ValueError(
-            "`model` must be compiled: it is the optimizer that takes the factors. "
+            "`model` must be compiled, because its optimizer takes the factors. "
             f"Received: model={getattr(model, 'name', model)!r}."
         )
     factors = rate_factors(model, base, family=_family_of(optimizer))
@@ -111,8 +111,8 @@ def _family_of(optimizer: Any) -> Family:
     if names & set(_NORMALIZED):
         return "adam"
     raise ValueError(
-        f"`model` must train with one of {', '.join((*_PLAIN, *_NORMALIZED))}: of others it "
-        f"is not known how steps grow with the width. Received: {type(optimizer).__name__}."
+        f"`model` must train with one of {', '.join((*_PLAIN, *_NORMALIZED))}: for others it is "
+        f"not known how steps grow with the width. Received: {type(optimizer).__name__}."
     )
 
 
@@ -124,9 +124,9 @@ def _variable_pairs(model: Any, base: Any) -> list[tuple[Any, Any]]:
     )
     if not same:
         raise ValueError(
-            "`base` must have the weights of `model`, but for their sizes. "
-            f"Received: {len(wide)} weights in the model and {len(narrow)} in the base, or such of "
-            "other names or ranks. Build both with one function of the width."
+            "`base` must have the weights of `model`, except for their sizes. "
+            f"Received: {len(wide)} weights in the model and {len(narrow)} in the base, or weights "
+            "of other names or ranks. Build both with one function of the width."
         )
     return list(zip(wide, narrow, strict=True))
 

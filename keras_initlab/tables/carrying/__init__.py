@@ -1,0 +1,1 @@
+"""A trained model carried over to another vocabulary."""

@@ -1,0 +1,76 @@
+"""How large `initialize` with labels makes heads, and what stands below them; decision 0020."""
+
+import keras
+import numpy as np
+import pytest
+from chains import RNG, X, chain, check_variance
+from keras import layers as kl
+from keras import ops
+
+from keras_initlab import initialize
+
+pytestmark = pytest.mark.once
+
+
+def labelled_with_tables(*between):
+    ids = keras.Input((6,), dtype="int32")
+    vectors = kl.Embedding(40, 16)(ids)
+    for layer in between:
+        vectors = layer(vectors)
+    model = keras.Model(ids, kl.Dense(1, "sigmoid", name="out")(vectors))
+    model.compile("adam", "binary_crossentropy")
+    x, y = RNG.integers(0, 40, (65, 6)), RNG.integers(0, 2, (65, 1))
+    initialize(model, data=(x, y), seed=1)
+    kernel = np.array(model.get_layer("out").kernel)
+    return float(np.sqrt(np.square(kernel).mean() * len(kernel)))
+
+
+def test_heads_behind_tables_start_small_unless_something_goes_through_time():
+    """Root mean square of the head's kernel, times the root of its inputs; decision 0020."""
+    error = 5 / np.sqrt(2 * 64)
+
+    assert labelled_with_tables(kl.Flatten(), kl.Dense(64)) < 0.1 * (1 + error)
+    assert labelled_with_tables(kl.LSTM(64)) == pytest.approx(1, rel=error)
+
+
+class Block(kl.Layer):
+    """Holds its table and its layers inside, where no graph shows them."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.inner = kl.Embedding(40, 16), kl.Dense(16, name="inner")
+
+    def call(self, ids):
+        return ops.mean(self.inner(self.table(ids)), axis=1)
+
+
+def test_layers_inside_others_do_not_amplify_short_vectors():
+    ids, block = keras.Input((6,), dtype="int32"), Block()
+    model = keras.Model(ids, kl.Dense(1, "sigmoid")(block(ids)))
+    model.compile("adam", "binary_crossentropy")
+
+    initialize(model, data=(RNG.integers(0, 40, (65, 6)), RNG.integers(0, 2, (65, 1))), seed=1)
+
+    assert np.array(block.inner.kernel).std() < 0.5
+
+
+def test_a_labelled_head_of_numbers_is_as_wide_as_its_labels():
+    model = chain("relu")
+    model.compile("adam", "mse")
+
+    initialize(model, data=(X, 5 + 0.01 * X[:, :1]), seed=1)
+
+    assert model.predict(X, verbose=0).std() == pytest.approx(0.01 * X[:, 0].std(), rel=0.02)
+
+
+@pytest.mark.parametrize(("norm", "share"), [(True, 1 / 2), (False, 1 / 4)])
+def test_a_branch_whose_sum_is_normalized_at_once_stands_alone(norm, share):
+    x = inputs = keras.Input((64,))
+    for k in range(3):
+        x = kl.Add()([x, kl.Dense(64, name=f"end_{k}")(kl.Dense(64, "relu")(x))])
+        x = kl.LayerNormalization()(x) if norm else x
+    model = keras.Model(inputs, kl.Dense(1)(x))
+
+    initialize(model, seed=1)
+
+    check_variance(model.get_layer("end_1").kernel, 2 * share / 64)
