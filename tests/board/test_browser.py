@@ -27,7 +27,7 @@ def loggers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
     found = {
         "he": trained(folder / "he", "he_normal"),
-        "small": trained(folder / "small", keras.initializers.RandomNormal(stddev=0.01)),
+        "small": trained(folder / "small", keras.initializers.RandomNormal(stddev=0.001)),
     }
     keras_logs(folder / "theirs")
     write_run(folder / "strange" / "<b>run</b>", range(4), layers_of(len(HOSTILE), HOSTILE))
