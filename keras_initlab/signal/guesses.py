@@ -36,6 +36,9 @@ def guessed(problem: Problem, rows: Sequence[LayerInfo], look: Look) -> Cause:
     return _GUESSES[problem.rule]
 
 
+# A gradient this short beside its weight is at fault when the weight stands still, not the rate.
+_FAINT = 1e-6
+
 _LOOPS = ("SimpleRNN", "GRU", "LSTM", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "RNN")
 
 _GUESSES = {
@@ -87,6 +90,15 @@ def without_gradient_or_rate(rows: Sequence[LayerInfo], look: Look) -> Cause:
             "slope (sign, round, argmax, stop_gradient)",
             evidence={"gradient_norm": 0.0},
         )
+    if not (norms > _FAINT * _lengths(rows, look)).any():
+        return Cause(
+            None,
+            f"its gradient is next to nothing (its norm is {np.nanmax(norms):.2g}), which no "
+            "learning rate mends",
+            f"find the layer after {rows[0].name} that lets no gradient through, or check whether "
+            "the loss is already at its least",
+            evidence={"gradient_norm": float(np.nanmax(norms))},
+        )
     return Cause(
         "rate-zero",
         f"its gradient is not zero (its norm is {np.nanmax(norms):.2g}), so the learning rate is "
@@ -94,6 +106,13 @@ def without_gradient_or_rate(rows: Sequence[LayerInfo], look: Look) -> Cause:
         "raise the learning rate, and check its schedule",
         evidence={"gradient_norm": float(np.nanmax(norms))},
     )
+
+
+def _lengths(rows: Sequence[LayerInfo], look: Look) -> np.ndarray:
+    """The lengths of the weights, as of vectors."""
+    count, size = (column_of(look, "weights", f"weight_{name}", rows) for name in ("count", "rms"))
+    lengths: np.ndarray = size * np.sqrt(count)
+    return lengths
 
 
 def column_of(look: Look, section: str, column: str, rows: Sequence[LayerInfo]) -> np.ndarray:

@@ -232,13 +232,25 @@ def _units(tables: Tables) -> list[Finding]:
 def _stalled(tables: Tables) -> list[Finding]:
     """Weights that neither this update nor all since the look before have moved."""
     table, before = tables.weights, tables.previous_weights
-    if not len(table) or not len(before):
+    if not len(table) or not len(before) or _is_satisfied(tables):
         return []
     still = table["update_ratio"] < THRESHOLDS["stalled"]
     still &= ~(tables.is_aimed & (_square_of(table) > 0))
     for column in ("weight_mean", "weight_variance"):
         still &= table[column] == before.like(table, column)
     return table.finding("stalled", "weights", "update_ratio", still)
+
+
+def _is_satisfied(tables: Tables) -> bool:
+    """Whether a loss with a margin has nothing left to correct in this batch.
+
+    It had a gradient before, now no weight has any, and no dead or flat layer keeps it away.
+    """
+    rows, norm = tables.activations, tables.weights["gradient_norm"]
+    shut = (rows["zero_fraction"] == 1) | (rows["dead_fraction"] > THRESHOLDS["dead"])
+    shut |= rows["saturated_fraction"] - rows["zero_fraction"] > THRESHOLDS["saturated"]
+    trained = (tables.first_weights["gradient_norm"] > 0).any()
+    return bool(len(rows) and trained and not norm.any() and not shut.any())
 
 
 _RULES: tuple[Callable[[Tables], list[Finding]], ...] = (
