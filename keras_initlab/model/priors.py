@@ -21,12 +21,12 @@ class Prior:
 
     Args:
         layer: The last layer with a bias before the output.
-        bias: The bias that predicts the base rates, or the mean.
-        spread: Standard deviation of the labels.
+        bias: The bias that predicts the base rates, or the mean; `None` if there is none.
+        spread: Standard deviation of labels that are numbers; 0 of rates.
     """
 
     layer: Any
-    bias: PriorBias
+    bias: PriorBias | None
     spread: float
 
 
@@ -54,10 +54,11 @@ def priors_of(anatomy: Anatomy, labels: Any) -> list[Prior]:
             continue
         layer, loss = shown[-1].layer, _entry_for(getattr(model, "loss", None), name, place)
         activation = _activation_of(shown[-1].activation, tensor)
-        bias = _bias(np.asarray(own_labels), _Output(activation, loss, layer))
-        if bias is not None:
-            spread = float(np.std(np.asarray(own_labels, np.float64)))
-            found[id(layer)] = Prior(layer, bias, spread)
+        output = _Output(activation, loss, layer)
+        bias = _bias(np.asarray(own_labels), output)
+        numbers = np.asarray(own_labels, np.float64) if output.gives_numbers else np.zeros(1)
+        if bias is not None or numbers.std():
+            found[id(layer)] = Prior(layer, bias, float(numbers.std()))
     return list(found.values())
 
 
@@ -111,9 +112,15 @@ class _Output:
             return "binary"
         if self.activation == "softmax" or "categorical" in self.loss_name:
             return "multiclass"
-        squared = any(word in self.loss_name for word in _SQUARED)
-        return "regression" if self.activation in ("", "linear") and squared else None
+        return "regression" if self.activation in ("", "linear") and self.gives_numbers else None
 
+    @property
+    def gives_numbers(self) -> bool:
+        """Whether it is held to numbers by their distance."""
+        return self.activation in _UNBOUNDED and any(word in self.loss_name for word in _SQUARED)
+
+
+_UNBOUNDED = ("", "linear", "relu", "softplus")
 
 _SQUARED = ("squared", "mse", "absolute", "mae", "huber")
 

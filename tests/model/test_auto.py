@@ -170,9 +170,33 @@ def test_auto_shares_the_variance_among_residual_branches():
 def test_auto_leaves_branches_whole_that_are_normed():
     model = residual(9, norm=True)
 
+    report = initialize(model, seed=1)
+
+    check_variance(model.get_layer("last3").kernel, 1 / 64)
+    assert schemes_of(report)["last3/kernel"] == "GlorotUniform"
+
+
+@pytest.mark.parametrize(
+    ("own", "scheme"),
+    [
+        ("orthogonal", "Orthogonal"),
+        (keras.initializers.RandomNormal(stddev=0.1), "RandomNormal"),
+        (keras.initializers.RandomNormal(stddev=1e-3), "LecunNormal"),
+        (keras.initializers.RandomNormal(mean=0.5, stddev=0.1), "LecunNormal"),
+        ("zeros", "LecunNormal"),
+    ],
+)
+def test_own_draw_stays_before_a_norm_that_can_mend_its_size(own, scheme):
+    first = kl.Dense(64, use_bias=False, kernel_initializer=own, name="first")
+    layers = [first, kl.BatchNormalization(), kl.ReLU(), kl.Dense(1)]
+    model = keras.Sequential([keras.Input((64,)), *layers])
+
+    report = initialize(model, seed=1)
+    drawn = np.array(first.kernel)
     initialize(model, seed=1)
 
-    check_variance(model.get_layer("last3").kernel, 2 / 64)
+    assert schemes_of(report)["first/kernel"] == scheme
+    assert (np.array(first.kernel) == drawn).all()
 
 
 def test_auto_shares_the_variance_where_attention_ends_a_branch():

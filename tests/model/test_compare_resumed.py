@@ -137,7 +137,10 @@ def test_directory_that_was_moved_is_known(tmp_path):
         ({"epochs": 4}, "made with epochs=2, but this call has epochs=4"),
         ({"batch_size": 8}, "made with batch_size=16, but this call has batch_size=8"),
         ({"data": {**DATA, "x": X + 1}}, "made with data="),
-        ({"schemes": {"as built": "zeros"}}, "made with scheme=None, but this call has scheme='zeros'"),
+        (
+            {"schemes": {"as built": "zeros"}},
+            "made with scheme=None, but this call has scheme='zeros'",
+        ),
     ],
 )
 def test_directory_with_runs_of_other_settings_is_refused(comparison, change, words):

@@ -54,13 +54,46 @@ def test_layers_inside_others_do_not_amplify_short_vectors():
     assert np.array(block.inner.kernel).std() < 0.5
 
 
-def test_a_labelled_head_of_numbers_is_as_wide_as_its_labels():
+def test_a_labelled_head_of_numbers_starts_at_a_tenth_of_its_labels():
     model = chain("relu")
     model.compile("adam", "mse")
 
     initialize(model, data=(X, 5 + 0.01 * X[:, :1]), seed=1)
 
-    assert model.predict(X, verbose=0).std() == pytest.approx(0.01 * X[:, 0].std(), rel=0.02)
+    assert model.predict(X, verbose=0).std() == pytest.approx(0.001 * X[:, 0].std(), rel=0.02)
+
+
+def test_a_rectified_head_of_numbers_behind_a_reshape_does_too():
+    labels = np.abs(X[:, :4]).reshape(-1, 2, 2) / 10
+    inputs = keras.Input(X.shape[1:])
+    hidden = kl.Dense(64, "relu")(inputs)
+    outputs = ops.reshape(kl.Dense(4, "relu", name="head")(hidden), (-1, 2, 2))
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", "mse")
+
+    initialize(model, data=(X, labels), seed=1)
+
+    head = model.get_layer("head")
+    sums = np.array(keras.Model(inputs, hidden)(X)) @ np.array(head.kernel)
+    assert sums.std() == pytest.approx(labels.std() / 10, rel=0.02)
+    assert not np.array(head.bias).any()
+
+
+def test_layers_behind_an_average_stay_small():
+    images = np.random.default_rng(0).normal(size=(128, 16, 16, 3)).astype("float32")
+    inputs = keras.Input((16, 16, 3))
+    features = kl.BatchNormalization()(kl.Conv2D(8, 3, padding="same", name="conv")(inputs))
+    x = kl.GlobalAveragePooling2D()(features)
+    for name in ("squeeze", "middle"):
+        x = kl.Dense(8, "relu", name=name)(x)
+    model = keras.Model(inputs, kl.Dense(2, name="out")(x))
+
+    report = initialize(model, data=images, seed=1)
+
+    factors = {change.path: change.reason for change in report.changes}
+    assert (factors["conv/kernel"], factors["squeeze/kernel"]) == ("", "x 1.5")
+    assert float(factors["out/kernel"][2:]) > 5
+    assert report.healthy
 
 
 @pytest.mark.parametrize(("norm", "share"), [(True, 1 / 2), (False, 1 / 4)])

@@ -230,5 +230,5 @@ def test_dense_layers_behind_pictures_beside_a_table_are_as_without_one():
 
     report = initialize(model, data=([IDS[:64, :1], pictures], LABELS[:64]), seed=1)
 
-    before = {layer.name: layer.before_variance for layer in report.layers}
-    assert abs(before["behind"] - 1) < 0.01
+    # Its input is an average, and small; beside a table it might not be enlarged at all.
+    assert {change.path: change.reason for change in report.changes}["behind/kernel"] == "x 1.5"

@@ -9,7 +9,7 @@ import keras
 
 from keras_initlab.anatomy.nonlinearity import LINEAR, Nonlinearity
 from keras_initlab.anatomy.sites import Site
-from keras_initlab.anatomy.uses import forget_units_of
+from keras_initlab.anatomy.uses import forget_units_of, is_cell
 from keras_initlab.initializers import (
     BagEmbedding,
     CriticalBias,
@@ -27,15 +27,20 @@ from keras_initlab.initializers import (
     XavierNormal,
     Zeros,
 )
+from keras_initlab.model.initialization.fresh import own_draw
 from keras_initlab.signal.advice import SELF_NORMALIZING
 from keras_initlab.theory import CriticalPoint, Fans, Kind
 
 __all__ = ["Advice", "Surroundings", "advice_for", "bias_advice_for"]
 
-# With labels, the outputs of models that look up tables start this small beside the prior: the
-# first loss is then that of the base rates, to a percent. In other models what lies below a small
-# head waits until it has grown (decision 0020).
+# With labels, outputs of numbers, and all outputs of models that look up tables, start this small
+# beside the prior: the first loss is then that of the mean, or of the base rates, to a percent. In
+# other models what lies below a small head waits until it has grown (decisions 0020 and 0022).
 _OUTPUT_FACTOR = 0.1
+
+# A layer behind the first one is not enlarged by more to reach its target. What comes to it is
+# small because the model averages, pools or gates it, and it trains better small (decision 0022).
+_GROWTH = 1.5
 
 # Length of a table's vectors where labels are learned. Longer vectors cost AUC, and so do layers
 # that amplify short ones again (decision 0013).
@@ -82,12 +87,14 @@ class Advice:
             the vectors that a table gives; `None` for no correction.
         most: Whether the target is only an upper bound: a smaller signal is intended.
         reason: Why the weight is left alone.
+        growth: The largest factor that a correction may have.
     """
 
     scheme: Any
     target: float | None = None
     most: bool = False
     reason: str = ""
+    growth: float = math.inf
 
 
 def advice_for(site: Site, around: Surroundings) -> Advice:
@@ -109,6 +116,10 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
     beside = around.short_tables and site.is_of_numbers and not site.is_behind_table
     if beside and site.reads_inputs and _is_plain(site) and site.fans is not None:
         return _for_numbers(kind, site.fans)
+    own = own_draw(site) if site.normed and around.width_base is None else None
+    if own is not None and not is_output:
+        # Its size only sets how fast it learns.
+        return Advice(own)
     # With labels there is a batch, and the weights are corrected by it.
     before = LINEAR if around.labelled else site.nonlinearity_before
     advice = (
@@ -119,8 +130,10 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
     # What comes to a layer inside another one is not known: it may be the vectors of a table.
     behind = site.is_behind_table or (around.tables and site.normed is None)
     if beside or (around.labelled and behind):
-        return replace(advice, most=True)
-    return advice
+        advice = replace(advice, most=True)
+    if is_output or site.reads_inputs or behind or is_cell(site.layer):
+        return advice
+    return replace(advice, growth=_GROWTH)
 
 
 def _for_table(site: Site, around: Surroundings) -> Advice:
@@ -152,8 +165,9 @@ def _length_of_vectors(site: Site, around: Surroundings) -> float:
 def _for_output(site: Site, kind: Kind, before: Nonlinearity, around: Surroundings) -> Advice:
     if around.width_base is not None:
         return Advice(MuNormal(role="output", base_width=around.width_base, kind=kind))
-    spread = min(1.0, around.spreads.get(id(site.layer), 1.0))
-    target = around.output_variance * spread**2 * (site.branch_share or 1.0)
+    spread = around.spreads.get(id(site.layer))
+    small = around.output_variance if spread is None else (_OUTPUT_FACTOR * min(1.0, spread)) ** 2
+    target = small * (site.branch_share or 1.0)
     if site.is_dotted:
         # A product of two vectors of n entries has n times the variance of one product of entries.
         target = math.sqrt(target / site.variable.shape[-1])

@@ -133,7 +133,7 @@ class _Correction:
     def _is_right(self, key: int, tally: _Tally) -> bool:
         entry = self._of_layer[key]
         known = not self.found[id(entry.variable)].reason
-        ratio = _missing_factor(entry, tally.total / tally.calls)
+        ratio = self._missing_factor(entry, tally.total / tally.calls)
         return not known or abs(ratio - 1) <= _PRECISION
 
     def _pass(self, batch: Batch) -> None:
@@ -238,7 +238,7 @@ class _Correction:
             return
         if is_first and past is not None and past.calls > 1:
             # The mean over all calls of the last pass decides.
-            self._multiply(entry, _missing_factor(entry, past.total / past.calls))
+            self._multiply(entry, self._missing_factor(entry, past.total / past.calls))
             again = measure()
             rows = rows if again is None else again
         elif is_first:
@@ -247,14 +247,14 @@ class _Correction:
         held.error = error_of(rows)
 
     def _tried(self, entry: PlanEntry, measure: Callable, rows: np.ndarray) -> np.ndarray:
-        held, ratio = self.found[id(entry.variable)], _missing_factor(entry, rows.var())
+        held, ratio = self.found[id(entry.variable)], self._missing_factor(entry, rows.var())
         drawn = held.value, held.factor
         for _ in range(_MOST_TRIES):
             if abs(ratio - 1) <= _PRECISION / 5 or held.reason == _OUT_OF_REACH:
                 break
             self._multiply(entry, ratio)
             rows = measure()
-            ratio = _missing_factor(entry, rows.var()) if np.isfinite(rows).all() else np.inf
+            ratio = self._missing_factor(entry, rows.var()) if np.isfinite(rows).all() else np.inf
             if not np.isfinite(ratio):
                 break
         held.reason = "" if abs(ratio - 1) <= 2 * _PRECISION else _OUT_OF_REACH
@@ -262,6 +262,13 @@ class _Correction:
             return rows
         self._take(entry, *drawn)
         return checked_rows(measure(), entry)
+
+    def _missing_factor(self, entry: PlanEntry, variance: float) -> float:
+        """The factor that the variance needs and may have."""
+        target, factor = entry.advice.target, self.found[id(entry.variable)].factor
+        if target is None or (entry.advice.most and variance <= target):
+            return 1.0
+        return float(min(target / variance, max(1.0, (entry.advice.growth / factor) ** 2)))
 
     def _multiply(self, entry: PlanEntry, ratio: float) -> None:
         held, dtype = self.found[id(entry.variable)], entry.variable.dtype
@@ -280,11 +287,3 @@ def _last_of_each_layer(entries: list[PlanEntry]) -> list[PlanEntry]:
     """The weight to correct, where a layer has several before its activation."""
     found = {id(entry.layer): entry for entry in entries if entry.advice.target is not None}
     return list(found.values())
-
-
-def _missing_factor(entry: PlanEntry, variance: float) -> float:
-    """The factor that the variance needs."""
-    target = entry.advice.target
-    if target is None or (entry.advice.most and variance <= target):
-        return 1.0
-    return target / variance

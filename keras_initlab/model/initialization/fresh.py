@@ -18,7 +18,7 @@ from keras_initlab.initializers import RandomScheme
 from keras_initlab.model.host import gives_its_bias, rows_on_host
 from keras_initlab.theory import fans_of, spread_of
 
-__all__ = ["is_fresh", "remember", "starting_at_zero"]
+__all__ = ["is_fresh", "own_draw", "remember", "starting_at_zero"]
 
 # Elements to compare.
 _SAMPLE = 1 << 14
@@ -28,6 +28,9 @@ _SIGMAS = 6.0
 
 # Variance of what a kernel gives on inputs of variance 1: below it a layer adds nothing.
 _NOTHING = 1e-9
+
+# Variances of what a kernel gives on such inputs, between which a norm behind it mends the size.
+_MENDED = (1e-3, 1e3)
 
 # Rows to check of an orthogonal kernel.
 _FEW_ROWS = 64
@@ -81,6 +84,20 @@ def starting_at_zero(sites: Sequence[Site]) -> set[int]:
         for site in zeros
         if site.is_output or site.added is not False or gives_its_bias(site.layer)
     }
+
+
+def own_draw(site: Site) -> Any:
+    """The initializer that the layer itself has for a weight, if a norm can mend what it draws.
+
+    `None` where it is unknown, draws no random numbers about zero, or numbers of an unusual size.
+    """
+    initializer = getattr(site.layer, argument_of(site.layer, site.variable), None)
+    if isinstance(initializer, keras.initializers.Orthogonal):
+        return initializer
+    _, center, second = _law_of(initializer, site) or ("", 0.0, 0.0)
+    least, most = _MENDED
+    usual = not center and least < second * site.shape_fans.fan_in < most
+    return initializer if usual else None
 
 
 def _gives_nothing(site: Site) -> bool:

@@ -109,8 +109,7 @@ def plan_of(anatomy: Anatomy, request: Request) -> list[PlanEntry]:
     sequences = tables and any(map(_goes_through_time, layers_in(model)))
     priors = {id(prior.layer): prior for prior in priors_of(anatomy, request.labels)}
     # Labels that are all the same have no spread to go by.
-    of_numbers = {key: prior for key, prior in priors.items() if prior.bias.mean is not None}
-    spreads = {key: prior.spread for key, prior in of_numbers.items() if prior.spread > 0}
+    spreads = {key: prior.spread for key, prior in priors.items() if prior.spread > 0}
     known = request.labels is not None
     around = Surroundings(known, request.width_base, tables, sequences, spreads)
     fresh = {id(site.layer): is_fresh(site.layer, sites) for site in sites}
@@ -261,7 +260,8 @@ def _biases(
         if entry.site is None or bias is None or not own:
             continue
         prior = priors.get(id(entry.layer))
-        advice = bias_advice_for(entry.site) if prior is None else Advice(prior.bias)
+        suggested = None if prior is None else prior.bias
+        advice = bias_advice_for(entry.site) if suggested is None else Advice(suggested)
         if advice is not None and bias.trainable and id(bias) not in found:
             seed = seed_for(request.seed, paths[id(bias)])
             advice = replace(advice, scheme=seeded(advice.scheme, seed))

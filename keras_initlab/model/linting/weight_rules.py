@@ -235,15 +235,18 @@ def _underflow(subject: Subject) -> Iterator[Finding]:
 def _off_prior(subject: Subject) -> Iterator[Finding]:
     for prior in subject.priors:
         bias = np.asarray(keras.ops.convert_to_numpy(prior.layer.bias), np.float64).reshape(-1)
-        best = keras.ops.convert_to_numpy(prior.bias(bias.shape, dtype="float32"))
-        evidence, kind = _cost_of_bias(prior, bias, best.astype(np.float64))
+        evidence, kind = _cost_of_bias(prior, bias)
         if evidence:
             fix = f"bias_initializer=PriorBias.from_labels(labels{kind})"
             yield Finding("off-prior", prior.layer.name, (prior.layer.bias.path,), evidence, fix)
 
 
-def _cost_of_bias(prior: Prior, bias: np.ndarray, best: np.ndarray) -> tuple[str, str]:
+def _cost_of_bias(prior: Prior, bias: np.ndarray) -> tuple[str, str]:
     """The evidence against a bias, empty if there is none, and the argument that the fix needs."""
+    if prior.bias is None:
+        return "", ""
+    drawn = keras.ops.convert_to_numpy(prior.bias(bias.shape, dtype="float32"))
+    best = drawn.astype(np.float64)
     if prior.bias.mean is not None:
         off = float(np.max(np.abs(bias - best))) / prior.spread if prior.spread else 0.0
         text = f"the labels' mean lies {off:.1f} of their standard deviations from the bias"
