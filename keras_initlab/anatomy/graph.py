@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_initlab import _backend
 from keras_initlab.anatomy.branches import Branches
 from keras_initlab.anatomy.nonlinearity import LINEAR, Nonlinearities, Nonlinearity
 from keras_initlab.anatomy.operations import (
@@ -165,6 +166,30 @@ class Graph(Branches):
         """The layers that look up an input tensor, at most reshaped, in tables."""
         found = [node.operation for node in self._behind([tensor], is_shaping)]
         return [operation for operation in found if traits_of(operation).looks_up]
+
+    def is_given_features(self, layer: Any) -> bool:
+        """Whether the layers that hold a layer get features alone, and nothing that could be ids.
+
+        Ids are whole numbers, strings, or inputs of at most two axes, which Keras makes float.
+        """
+        taken = [tensor for node in self._holders(layer) for tensor in node.input_tensors]
+        return bool(taken) and all(map(self._is_feature, taken))
+
+    def _holders(self, layer: Any) -> list[Any]:
+        """The calls of layers that have a layer somewhere inside them."""
+        return [
+            node
+            for node in self._maker_of.values()
+            if node.operation is not layer
+            and isinstance(node.operation, keras.layers.Layer)
+            and any(layer is inner for inner in layers_in(node.operation))
+        ]
+
+    def _is_feature(self, tensor: Any) -> bool:
+        maker = self.maker_of(tensor)
+        is_layer = isinstance(maker, keras.layers.Layer)
+        weighted = is_layer and bool(_backend.own_weights(maker))
+        return "float" in str(tensor.dtype) and (len(tensor.shape) > 2 or weighted)
 
     def activation_after(self, layer: Any) -> Nonlinearity:
         """The layer's own activation, or that of the one call behind it."""

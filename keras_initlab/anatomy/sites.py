@@ -139,6 +139,11 @@ class Site:
         """Products of vectors, its own among them, that are summed to an output."""
         return self.graph.pairs_to_output(self.layer) if self.role == "table" else 0
 
+    @cached_property
+    def is_of_positions(self) -> bool:
+        """Whether it is a table inside a layer that gets no ids, so that its rows are places."""
+        return self.role == "table" and self.graph.is_given_features(self.layer)
+
     @property
     def is_behind_table(self) -> bool:
         """Whether the output of a table, among others, reaches its layer."""

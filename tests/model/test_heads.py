@@ -96,6 +96,52 @@ def test_layers_behind_an_average_stay_small():
     assert report.healthy
 
 
+class Places(kl.Layer):
+    """Vectors for the places of a sequence: of ids with those of the ids, of features alone."""
+
+    def __init__(self, ids=0):
+        super().__init__()
+        self.places = kl.Embedding(8, 16, name="places")
+        self.ids = kl.Embedding(ids, 16, name="ids") if ids else None
+
+    def build(self, shape):
+        self.places.build((8,))
+        if self.ids:
+            self.ids.build(shape)
+
+    def call(self, inputs):
+        return self.places(ops.arange(8)) + (self.ids(inputs) if self.ids else inputs)
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor((None, 8, 16))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "ids", "drawn"),
+    [
+        ((8, 16), "float32", 0, "RandomUniform"),
+        ((8,), "int32", 30, "Scaled(TiedEmbedding, 0.05)"),
+        # Keras's default, in which ids come as floats.
+        ((8,), "float32", 30, "Scaled(TiedEmbedding, 0.05)"),
+    ],
+)
+def test_a_table_of_places_makes_no_model_of_tables(shape, dtype, ids, drawn):
+    inputs = keras.Input(shape, dtype=dtype)
+    x = kl.Flatten()(Places(ids)(inputs if ids else 2 * inputs))
+    model = keras.Model(inputs, kl.Dense(3, "softmax", name="out")(x))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = RNG.integers(0, 30, (65, *shape)).astype(dtype)
+
+    report = initialize(model, data=(x, RNG.integers(0, 3, 65)), seed=1)
+
+    sums = np.array(keras.Model(inputs, model.layers[-2].output)(x)) @ np.array(
+        model.get_layer("out").kernel
+    )
+    schemes = {change.path.split("/")[-2]: change.scheme for change in report.changes}
+    assert schemes["places"] == drawn
+    assert sums.std() == pytest.approx(0.1 if ids else 1, rel=0.05)
+
+
 @pytest.mark.parametrize(("norm", "share"), [(True, 1 / 2), (False, 1 / 4)])
 def test_a_branch_whose_sum_is_normalized_at_once_stands_alone(norm, share):
     x = inputs = keras.Input((64,))

@@ -16,7 +16,7 @@ def test_weights_are_corrected_apart_from_biases_of_the_users_own():
     wide = keras.initializers.RandomUniform(-5, 5, seed=2)
     first = kl.Dense(48, "relu", bias_initializer=wide)
     model = keras.Sequential([keras.Input((2,)), first, kl.Dense(48, "relu"), kl.Dense(1)])
-    x = RNG.uniform(-1, 1, size=(256, 2)).astype("float32")
+    x = RNG.uniform(-2, 2, size=(256, 2)).astype("float32")
 
     report = initialize(model, data=x, seed=1)
 

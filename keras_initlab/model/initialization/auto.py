@@ -38,9 +38,12 @@ __all__ = ["Advice", "Surroundings", "advice_for", "bias_advice_for"]
 # other models what lies below a small head waits until it has grown (decisions 0020 and 0022).
 _OUTPUT_FACTOR = 0.1
 
-# A layer behind the first one is not enlarged by more to reach its target. What comes to it is
-# small because the model averages, pools or gates it, and it trains better small (decision 0022).
+# A hidden layer is not enlarged by more to reach its target. What comes to it is small because the
+# model averages, pools or gates it, and it trains better small (decision 0022).
 _GROWTH = 1.5
+
+# A norm mends what is too large or too small by this factor in variance.
+_MENDED = 1e3
 
 # Length of a table's vectors where labels are learned. Longer vectors cost AUC, and so do layers
 # that amplify short ones again (decision 0013).
@@ -105,7 +108,9 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
         around: Facts about the model.
     """
     if site.role == "table":
-        return _for_table(site, around)
+        # What a layer adds for each place has no length of its own to keep.
+        own = own_draw(site, math.inf) if site.is_of_positions else None
+        return _for_table(site, around) if own is None else Advice(own)
     kind = site.use.kind
     if site.role == "other" or kind is None:
         return Advice(None, reason="what the layer does with it is not known")
@@ -116,7 +121,7 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
     beside = around.short_tables and site.is_of_numbers and not site.is_behind_table
     if beside and site.reads_inputs and _is_plain(site) and site.fans is not None:
         return _for_numbers(kind, site.fans)
-    own = own_draw(site) if site.normed and around.width_base is None else None
+    own = own_draw(site, _MENDED) if site.normed and around.width_base is None else None
     if own is not None and not is_output:
         # Its size only sets how fast it learns.
         return Advice(own)
@@ -131,7 +136,7 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
     behind = site.is_behind_table or (around.tables and site.normed is None)
     if beside or (around.labelled and behind):
         advice = replace(advice, most=True)
-    if is_output or site.reads_inputs or behind or is_cell(site.layer):
+    if is_output or behind or is_cell(site.layer):
         return advice
     return replace(advice, growth=_GROWTH)
 

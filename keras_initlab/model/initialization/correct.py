@@ -248,7 +248,7 @@ class _Correction:
 
     def _tried(self, entry: PlanEntry, measure: Callable, rows: np.ndarray) -> np.ndarray:
         held, ratio = self.found[id(entry.variable)], self._missing_factor(entry, rows.var())
-        drawn = held.value, held.factor
+        drawn, first = (held.value, held.factor), float(rows.var())
         for _ in range(_MOST_TRIES):
             if abs(ratio - 1) <= _PRECISION / 5 or held.reason == _OUT_OF_REACH:
                 break
@@ -257,6 +257,9 @@ class _Correction:
             ratio = self._missing_factor(entry, rows.var()) if np.isfinite(rows).all() else np.inf
             if not np.isfinite(ratio):
                 break
+        if held.factor >= entry.advice.growth > drawn[1] and np.isfinite(ratio):
+            # As large as it may be: the variance must have followed.
+            ratio = first * (held.factor / drawn[1]) ** 2 / rows.var()
         held.reason = "" if abs(ratio - 1) <= 2 * _PRECISION else _OUT_OF_REACH
         if abs(ratio - 1) <= _NEAR:
             return rows

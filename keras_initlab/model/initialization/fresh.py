@@ -29,9 +29,6 @@ _SIGMAS = 6.0
 # Variance of what a kernel gives on inputs of variance 1: below it a layer adds nothing.
 _NOTHING = 1e-9
 
-# Variances of what a kernel gives on such inputs, between which a norm behind it mends the size.
-_MENDED = (1e-3, 1e3)
-
 # Rows to check of an orthogonal kernel.
 _FEW_ROWS = 64
 
@@ -86,17 +83,21 @@ def starting_at_zero(sites: Sequence[Site]) -> set[int]:
     }
 
 
-def own_draw(site: Site) -> Any:
-    """The initializer that the layer itself has for a weight, if a norm can mend what it draws.
+def own_draw(site: Site, most: float) -> Any:
+    """The initializer that the layer itself has for a weight.
 
-    `None` where it is unknown, draws no random numbers about zero, or numbers of an unusual size.
+    `None` where it is unknown, or draws no random numbers about zero.
+
+    Args:
+        site: The weight.
+        most: `None` also where what it gives on inputs of variance 1 has more than this variance,
+            or less than one over it.
     """
     initializer = getattr(site.layer, argument_of(site.layer, site.variable), None)
     if isinstance(initializer, keras.initializers.Orthogonal):
         return initializer
     _, center, second = _law_of(initializer, site) or ("", 0.0, 0.0)
-    least, most = _MENDED
-    usual = not center and least < second * site.shape_fans.fan_in < most
+    usual = not center and 1 / most < second * site.shape_fans.fan_in < most
     return initializer if usual else None
 
 

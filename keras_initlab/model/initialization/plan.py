@@ -105,7 +105,7 @@ def plan_of(anatomy: Anatomy, request: Request) -> list[PlanEntry]:
     paths, planned = paths_of(model), []
     trained = not request.overwrite and _backend.updates_done(model) > 0
     chosen = _Chosen(request)
-    tables = any(site.role == "table" for site in sites)
+    tables = any(site.role == "table" and not site.is_of_positions for site in sites)
     sequences = tables and any(map(_goes_through_time, layers_in(model)))
     priors = {id(prior.layer): prior for prior in priors_of(anatomy, request.labels)}
     # Labels that are all the same have no spread to go by.
