@@ -31,6 +31,9 @@ _ABOVE = 10.0
 # Variance that no layer may have, whatever came before it.
 _HUGE = 1e8
 
+# Variance over the squared mean, below which a layer begins as a constant, as a gate of ones does.
+_LITTLE = 1e-2
+
 # Root mean square of a weight that keeps a branch shut until it has grown.
 _SHUT = 1e-3
 
@@ -219,7 +222,7 @@ def _units(tables: Tables) -> list[Finding]:
     alike &= layout.units >= _FEWEST_UNITS
     if not tables.is_first:
         # What began as nothing has few directions in its first steps.
-        alike &= ~(tables.first_activations.like(table, "variance") == 0)
+        alike &= ~_grows_from_nothing(tables)
     return [
         *table.finding("dead", "activations", "dead_fraction", gone & inside),
         *table.finding(
@@ -227,6 +230,14 @@ def _units(tables: Tables) -> list[Finding]:
         ),
         *table.finding("collapsed", "activations", "effective_rank", alike & inside),
     ]
+
+
+def _grows_from_nothing(tables: Tables) -> np.ndarray:
+    """Signals that began as a constant, but for little, and vary more now."""
+    table, begun = tables.activations, tables.first_activations
+    first, mean = begun.like(table, "variance"), begun.like(table, "mean")
+    constant: np.ndarray = first <= _LITTLE * mean**2
+    return constant & ((table["variance"] > first) | (first == 0))
 
 
 def _stalled(tables: Tables) -> list[Finding]:
