@@ -12,6 +12,7 @@ from keras_initlab.anatomy.nonlinearity import LINEAR, Nonlinearities, Nonlinear
 from keras_initlab.anatomy.operations import (
     Test,
     is_bending,
+    is_comparing,
     is_counting,
     is_dot,
     is_joining,
@@ -61,6 +62,10 @@ class Graph(Branches):
     def is_gate(self, layer: Any) -> bool | None:
         """Whether all outputs of the layer, activated or reshaped, multiply something."""
         return self._all(layer, is_product, is_bending, ends=False)
+
+    def is_compared(self, layer: Any) -> bool | None:
+        """Whether all outputs of the layer, at most reshaped, go into attention."""
+        return self._all(layer, is_comparing, is_shaping, ends=False)
 
     def is_multiplied(self, layer: Any) -> bool:
         """Whether all outputs of the layer end in products with other signals, sooner or later."""

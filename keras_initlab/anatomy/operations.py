@@ -9,6 +9,7 @@ __all__ = [
     "Test",
     "is_adding",
     "is_bending",
+    "is_comparing",
     "is_counting",
     "is_dot",
     "is_joining",
@@ -33,6 +34,7 @@ def _has(trait: str) -> Test:
 is_norm, is_scaling, is_shaping = _has("normalizes"), _has("keeps_scale"), _has("shapes")
 is_sum, is_adding, is_product = _has("adds"), _has("merges"), _has("multiplies")
 is_dot, is_pairing, is_joining = _has("dots"), _has("pairs"), _has("joins")
+is_comparing = _has("compares")
 
 
 def is_summing(node: Any) -> bool:

@@ -22,6 +22,7 @@ class Traits:
         multiplies: It multiplies its inputs, unit by unit.
         dots: It makes dot products of vectors.
         pairs: It makes products of two parts of its inputs.
+        compares: It weighs one input by how two others fit, as attention does.
         normalizes: It repairs the scale of its input.
         loops: It calls its sublayers inside a loop body, which cannot be watched from outside.
         looks_up: Its weight is a table of vectors.
@@ -45,6 +46,7 @@ class Traits:
     multiplies: bool = False
     dots: bool = False
     pairs: bool = False
+    compares: bool = False
     normalizes: bool = False
     loops: bool = False
     looks_up: bool = False
@@ -133,6 +135,8 @@ _ROWS = {
     "Average": Traits(merges=True, linear=True),
     "Multiply": Traits(merges=True, multiplies=True, pairs=True),
     "Square": Traits(pairs=True),
+    "Attention": Traits(compares=True),
+    "AdditiveAttention": Traits(compares=True),
     "Sum": _LINEAR,
     "Mean": _LINEAR,
     "Stack": _LINEAR,

@@ -102,7 +102,7 @@ def _is_known(layer: Any, selection: Selection) -> bool:
     traits = traits_of(layer)
     if traits.looks_up or traits.normalizes or traits.multiplies or traits.pairs:
         return False
-    return traits != NOTHING and not _is_attention(layer, selection)
+    return traits != NOTHING and not traits.compares and not _is_attention(layer, selection)
 
 
 def _is_attention(layer: Any, selection: Selection) -> bool:
@@ -123,6 +123,7 @@ def _aimed(selection: Selection) -> frozenset[str]:
         name
         for layer, name in selection.names.items()
         if id(layer) in compared
+        or graph.is_compared(layer)
         or graph.is_multiplied(layer)
         or (_is_attention(layer, selection) and not graph.is_output(layer))
         or getattr(layer, "lora_enabled", False)

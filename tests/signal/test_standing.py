@@ -146,3 +146,24 @@ def test_branch_that_dies_beside_a_healthy_one_is_named_alone():
 
     assert found
     assert not any("beside" in names for _, _, names in found)
+
+
+@pytest.mark.parametrize("attention", [layers.Attention, layers.AdditiveAttention])
+def test_projections_before_attention_may_have_a_gradient_next_to_nothing(attention):
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    read, said = keras.Input((6,), dtype="int32"), keras.Input((7,), dtype="int32")
+    small = keras.initializers.RandomNormal(stddev=1e-3, seed=1)
+    memory, state = (layers.Embedding(13, 24, small)(ids) for ids in (read, said))
+    query, keys = (layers.Dense(24, use_bias=False, name=name) for name in ("query", "keys"))
+    context = attention()([query(state), memory, keys(memory)])
+    outputs = layers.Dense(13)(layers.Concatenate()([context, state]))
+    model = keras.Model([read, said], outputs)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(8e-3), loss)
+    logger = ActivationVarianceLogger(update_freq=5, on_problem=None, verbose=0)
+
+    x = [rng.integers(0, 13, (300, length)) for length in (6, 7)]
+    model.fit(x, x[1], batch_size=64, epochs=2, verbose=0, callbacks=[logger])
+
+    assert logger.report.problems == ()
