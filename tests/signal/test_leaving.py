@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from looks import judged, look_of
 
 import keras_initlab
 from keras_initlab import RandomNormal, diagnose, lint
@@ -67,3 +68,11 @@ def test_one_small_layer_among_sound_ones_learns_at_once():
     x = np.random.default_rng(0).normal(size=(128, 16)).astype("float32")
 
     assert not diagnose(model, (x, x[:, :1])).problems
+
+
+@pytest.mark.parametrize(("mean", "grown", "told"), [(1, 20, 0), (0.05, 20, 1), (1, 0.5, 1)])
+def test_gate_that_began_as_a_constant_may_open_in_one_direction(mean, grown, told):
+    first = look_of(variance=[1, 2e-3, 1, 1], mean=[0, mean, 0, 0], effective_rank=4)
+    later = look_of(variance=[1, 2e-3 * grown, 1, 1], effective_rank=[4, 1, 4, 4])
+
+    assert len(judged(later, first=first)) == told
