@@ -173,10 +173,12 @@ class Graph(Branches):
         return [operation for operation in found if traits_of(operation).looks_up]
 
     def is_given_features(self, layer: Any) -> bool:
-        """Whether the layers that hold a layer get features alone, and nothing that could be ids.
+        """Whether only layers that hold a layer call it, and these get nothing that could be ids.
 
         Ids are whole numbers, strings, or inputs of at most two axes, which Keras makes float.
         """
+        if self._makers.get(id(layer)):
+            return False
         taken = [tensor for node in self._holders(layer) for tensor in node.input_tensors]
         return bool(taken) and all(map(self._is_feature, taken))
 
@@ -185,8 +187,7 @@ class Graph(Branches):
         return [
             node
             for node in self._maker_of.values()
-            if node.operation is not layer
-            and isinstance(node.operation, keras.layers.Layer)
+            if isinstance(node.operation, keras.layers.Layer)
             and any(layer is inner for inner in layers_in(node.operation))
         ]
 

@@ -142,6 +142,32 @@ def test_a_table_of_places_makes_no_model_of_tables(shape, dtype, ids, drawn):
     assert sums.std() == pytest.approx(0.1 if ids else 1, rel=0.05)
 
 
+class Likeness(kl.Layer):
+    """Scores every id by a table that is looked up elsewhere, as tied heads do."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = table
+
+    def call(self, features):
+        return ops.softmax(features @ ops.transpose(self.table.embeddings))
+
+
+@pytest.mark.parametrize("wrap", [lambda table: table, kl.TimeDistributed])
+def test_a_table_that_is_looked_up_and_held_holds_no_places(wrap):
+    # Ids may come as floats, and by time steps.
+    inputs, table = keras.Input((4, 3)), kl.Embedding(30, 16, name="table")
+    features = kl.Dense(16, name="hidden")(kl.GlobalAveragePooling2D()(wrap(table)(inputs)))
+    model = keras.Model(inputs, Likeness(table)(kl.Reshape((1, 16))(features)))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = RNG.integers(0, 30, (65, 4, 3)).astype("float32")
+
+    report = initialize(model, data=(x, RNG.integers(0, 30, (65, 1))), seed=1)
+
+    schemes = {change.path.split("/")[-2]: change.scheme for change in report.changes}
+    assert schemes["table"] == "Scaled(TiedEmbedding, 0.05)"
+
+
 @pytest.mark.parametrize(("norm", "share"), [(True, 1 / 2), (False, 1 / 4)])
 def test_a_branch_whose_sum_is_normalized_at_once_stands_alone(norm, share):
     x = inputs = keras.Input((64,))
