@@ -121,8 +121,9 @@ def advice_for(site: Site, around: Surroundings) -> Advice:
     beside = around.short_tables and site.is_of_numbers and not site.is_behind_table
     if beside and site.reads_inputs and _is_plain(site) and site.fans is not None:
         return _for_numbers(kind, site.fans)
-    own = own_draw(site, _MENDED) if site.normed and around.width_base is None else None
-    if own is not None and not is_output:
+    mended = site.normed and not is_output and around.width_base is None
+    own = own_draw(site, _MENDED) if mended else None
+    if own is not None:
         # Its size only sets how fast it learns.
         return Advice(own)
     # With labels there is a batch, and the weights are corrected by it.

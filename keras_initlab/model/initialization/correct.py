@@ -247,8 +247,8 @@ class _Correction:
         held.error = error_of(rows)
 
     def _tried(self, entry: PlanEntry, measure: Callable, rows: np.ndarray) -> np.ndarray:
-        held, ratio = self.found[id(entry.variable)], self._missing_factor(entry, rows.var())
-        drawn, first = (held.value, held.factor), float(rows.var())
+        held, first = self.found[id(entry.variable)], rows.var()
+        drawn, ratio = (held.value, held.factor), self._missing_factor(entry, first)
         for _ in range(_MOST_TRIES):
             if abs(ratio - 1) <= _PRECISION / 5 or held.reason == _OUT_OF_REACH:
                 break
